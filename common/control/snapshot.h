@@ -1,0 +1,152 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+
+// Control data: who may send what, from where, how fast. Plain values; the YAML form is in docs/control.md.
+namespace godwit::control {
+
+// "100/s", "5000/h, max_burst=10": at most `count` in `per`, evenly spaced, `burst` at once.
+struct Rate {
+  std::uint64_t count = 0;
+  std::chrono::milliseconds per{1000};
+  std::uint64_t burst = 1;
+  bool operator==(const Rate&) const = default;
+};
+
+struct Credential {
+  std::string username;
+  std::string password;  // "$argon2id$..." or, for trials, plain text
+};
+
+struct ApiKey {
+  std::string name;
+  std::string key;  // "sha256:<hex>" or, for trials, plain text
+  std::vector<std::string> scopes;
+};
+
+struct DkimKey {
+  std::string selector;
+  std::string key_file;  // PEM, absolute
+};
+
+struct SenderDomain {
+  std::string name;  // lower case, A-labels
+  bool verified = false;
+  std::string return_path;  // domain of the VERP address; empty: none
+  std::vector<DkimKey> dkim;
+};
+
+struct Tenant {
+  TenantName name;
+  PoolName pool{"default"};
+  std::vector<Credential> credentials;
+  std::vector<ApiKey> api_keys;
+  std::vector<SenderDomain> domains;
+};
+
+// An egress address. Empty addresses: the system chooses.
+struct Source {
+  SourceName name;
+  std::string address;   // IPv4, text form
+  std::string address6;  // IPv6; without it IPv6 hosts are not tried from this source
+  std::string public_address;
+  std::string public_address6;
+  std::string ehlo;  // empty: the host's name
+};
+
+struct PoolMember {
+  SourceName source;
+  std::uint32_t weight = 1;  // 0: takes no new mail
+};
+
+struct Pool {
+  PoolName name;
+  std::vector<PoolMember> members;
+};
+
+// Limits of a source at a site, after all entries that match were laid over each other (later and narrower wins).
+// `lane_` limits hold for all sources of the lane together.
+struct Shaping {
+  std::uint32_t connection_limit = 10;
+  std::optional<std::uint32_t> lane_connection_limit;
+  std::optional<Rate> max_connection_rate;
+  std::optional<Rate> max_message_rate;
+  std::optional<Rate> lane_max_message_rate;
+  std::uint32_t max_deliveries_per_connection = 100;
+  std::uint32_t max_recipients_per_batch = 100;
+  std::chrono::milliseconds idle_timeout{std::chrono::seconds(10)};
+  enum class Tls { kOpportunistic, kRequired, kDisabled } tls = Tls::kOpportunistic;
+  bool operator==(const Shaping&) const = default;
+};
+
+// One entry of the `shaping` list: whom it is for, and the fields it sets.
+struct ShapingEntry {
+  bool is_default = false;  // matches everything
+  std::string domain;       // recipient domain; gives that domain a lane of its own
+  std::string site;         // site (provider) name
+  std::string source;       // narrows to one source
+  std::optional<std::uint32_t> connection_limit;
+  std::optional<std::uint32_t> lane_connection_limit;
+  std::optional<Rate> max_connection_rate;
+  std::optional<Rate> max_message_rate;
+  std::optional<Rate> lane_max_message_rate;
+  std::optional<std::uint32_t> max_deliveries_per_connection;
+  std::optional<std::uint32_t> max_recipients_per_batch;
+  std::optional<std::chrono::milliseconds> idle_timeout;
+  std::optional<Shaping::Tls> tls;
+};
+
+// Everything at one moment. Immutable once published; holders keep it alive.
+class Snapshot {
+ public:
+  std::uint64_t version = 0;
+  std::map<std::string, Tenant> tenants;    // `default` always exists
+  std::map<std::string, Source> sources;    // `default` always exists
+  std::map<std::string, Pool> pools;        // `default` always exists
+  std::vector<ShapingEntry> shaping;
+
+  [[nodiscard]] const Tenant* tenant(std::string_view name) const;
+  [[nodiscard]] const Pool* pool(std::string_view name) const;
+  [[nodiscard]] const Source* source(std::string_view name) const;
+  // The tenant that owns a credential, and the credential. Constant time in the number of tenants.
+  struct Account {
+    const Tenant* tenant = nullptr;
+    const Credential* credential = nullptr;
+  };
+  [[nodiscard]] std::optional<Account> account(std::string_view username) const;
+  // The tenant a verified sender domain belongs to; nullptr: none.
+  [[nodiscard]] const Tenant* tenant_of_domain(std::string_view domain) const;
+  // True when an entry names this recipient domain: it has a lane of its own.
+  [[nodiscard]] bool shapes_domain(std::string_view domain) const;
+  // The limits of `source` at `site`, for recipient domain `domain`.
+  [[nodiscard]] Shaping shaping_of(std::string_view site, std::string_view domain, std::string_view source) const;
+
+  // Called once by whoever built the value, before it is published: fills the look-up tables.
+  void index();
+
+ private:
+  std::unordered_map<std::string, Account> accounts_;
+  std::unordered_map<std::string, const Tenant*> domains_;
+};
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// Where roles get the current snapshot. Threads: any. current() is cheap but takes a reference:
+// get it once per session, message or attempt, not per line.
+class View {
+ public:
+  virtual ~View() = default;
+  [[nodiscard]] virtual SnapshotPtr current() const = 0;
+};
+
+}  // namespace godwit::control

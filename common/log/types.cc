@@ -1,0 +1,40 @@
+#include "common/log/types.h"
+
+#include "common/base/check.h"
+
+namespace godwit::log {
+
+std::string_view topic_name(Topic topic) {
+  switch (topic) {
+    case Topic::kAccepted: return "accepted";
+    case Topic::kAcceptedUrgent: return "accepted.urgent";
+    case Topic::kOutbound: return "outbound";
+    case Topic::kOutboundUrgent: return "outbound.urgent";
+    case Topic::kRetries: return "retries";
+    case Topic::kBodies: return "bodies";
+    case Topic::kEvents: return "events";
+    case Topic::kReports: return "reports";
+    case Topic::kControl: return "control";
+    case Topic::kSuppressions: return "suppressions";
+    case Topic::kCommands: return "commands";
+    case Topic::kDead: return "dead";
+    case Topic::kNodes: return "nodes";
+    case Topic::kAuth: return "auth";
+    case Topic::kAudit: return "audit";
+  }
+  CHECK(false, "topic {}", static_cast<int>(topic));
+}
+
+bool is_table(Topic topic) {
+  switch (topic) {
+    case Topic::kRetries:
+    case Topic::kControl:
+    case Topic::kSuppressions:
+    case Topic::kCommands:
+    case Topic::kDead:
+    case Topic::kNodes: return true;
+    default: return false;
+  }
+}
+
+}  // namespace godwit::log
