@@ -26,7 +26,8 @@ struct EmbeddedConfig {
 //         kUnavailable (another process holds the directory), kIo.
 [[nodiscard]] Result<std::unique_ptr<Log>> open_embedded(const EmbeddedConfig& config, const Clock& clock);
 
-// The same for a tool beside no running process: never writes; only history() and end() work.
+// The same for a tool beside no running process: never writes; only history(), committed(), partitions() and
+// end() work.
 [[nodiscard]] Result<std::unique_ptr<Log>> open_embedded_read_only(const EmbeddedConfig& config);
 
 }  // namespace godwit::log

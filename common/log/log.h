@@ -132,7 +132,9 @@ class SharedTable {
   virtual void when_changed(Changed changed) = 0;
 };
 
-// Reads everything that is retained of a topic, archived parts too, oldest first. Blocks: for tools and audits.
+// Reads everything that is retained of a topic, archived parts too; each partition's records oldest first.
+// Of a table: its rows as they are now, one record a key, in key order within a partition (offset and time
+// are 0). Blocks: for tools and audits. Records that come meanwhile may or may not be visited.
 struct HistoryRecord {
   TopicPartition where;
   Record record;
@@ -162,6 +164,9 @@ class Log {
   virtual void read_at(RecordPosition position, ReadDone done) = 0;
 
   [[nodiscard]] virtual Result<void> history(Topic topic, Timestamp since, const VisitHistory& visit) = 0;
+  // The position the named group's next owner would continue at: everything below it is finished. 0 (or the
+  // oldest retained offset) for a group that never committed. Blocks on Kafka: for tools and audits.
+  [[nodiscard]] virtual Result<Offset> committed(std::string_view group, TopicPartition where) = 0;
   // One past the newest durable record.
   [[nodiscard]] virtual Offset end(TopicPartition where) const = 0;
   [[nodiscard]] virtual Status status() const = 0;
