@@ -1,0 +1,22 @@
+#pragma once
+
+#include <system_error>
+
+namespace godwit::control {
+
+enum class Errc {
+  kBadRate = 1,  // not a rate
+  kBadFile,      // the control file has problems; context lists them all with line and column
+  kUnreadable,   // the control file, or one it names, could not be read
+  kBadRoute,     // not a static route
+};
+
+const std::error_category& category();
+inline std::error_code make_error_code(Errc code) {
+  return {static_cast<int>(code), category()};
+}
+
+}  // namespace godwit::control
+
+template <>
+struct std::is_error_code_enum<godwit::control::Errc> : std::true_type {};

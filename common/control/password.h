@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string_view>
+
+namespace godwit::control {
+
+// Compares what a client sent with what the control data holds.
+//
+// stored    "$argon2id$..." (or "$argon2i$...") is verified by libsodium; anything else is plain
+// text, for trials,
+//           compared in constant time
+// Cost      argon2 takes tens of milliseconds of CPU and the memory its text says: call it on a
+// blocking pool,
+//           with few at once. Hashes that ask for more than 256 MiB are refused.
+// Threads   any
+[[nodiscard]] bool verify_password(std::string_view stored, std::string_view presented);
+
+// True when verify_password() would do expensive work.
+[[nodiscard]] bool is_password_hash(std::string_view stored);
+
+// Spends what verifying a hash costs: for unknown user names, so that the time does not tell them
+// apart.
+void waste_password_time(std::string_view presented);
+
+// "sha256:<hex>" or plain text; both in constant time. For API keys, which are random and need no
+// slow hash.
+[[nodiscard]] bool verify_api_key(std::string_view stored, std::string_view presented);
+
+}  // namespace godwit::control
