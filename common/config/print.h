@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/config/fields.h"
+
+namespace godwit::config {
+
+// The struct as YAML with each key's sentence, type, range and restart note as a comment above it.
+// Reading the text gives the same struct. Lists and maps of structs that are empty show one entry,
+// commented out.
+[[nodiscard]] std::string print_yaml(const Fields& fields);
+
+// The keys as a Markdown table, one line a key, nested keys dotted ("ingress.smtp[].listen"): the
+// reference.
+[[nodiscard]] std::string print_reference(const Fields& fields);
+
+// One key whose value differs between two structs of a kind.
+struct Change {
+  std::string key;
+  std::string before;  // "(secret)" for hidden keys
+  std::string after;
+  bool needs_restart = false;
+};
+// What a reload would change, key by key; lists and maps are compared as a whole.
+[[nodiscard]] std::vector<Change> differences(const Fields& before, const Fields& after);
+
+}  // namespace godwit::config
