@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/log/log.h"
+
+namespace godwit::accounting {
+
+// One record of the table `dead`: what could not be handled, and why.
+struct DeadRow {
+  log::Topic topic{};
+  log::PartitionId partition = 0;
+  log::Offset offset = 0;
+  Timestamp time;
+  std::string role;
+  std::string cause;
+  std::uint32_t crashes = 0;
+  std::uint64_t size = 0;        // octets of the record
+  std::uint64_t recipients = 0;  // it holds; 0 when that cannot be read
+};
+
+struct DeadList {
+  std::vector<DeadRow> rows;  // oldest first, at most what was asked for
+  std::uint64_t total = 0;
+};
+
+// What is held in `dead` now. Blocks. Errors: those of Log::history.
+[[nodiscard]] Result<DeadList> list_dead(log::Log& log, std::size_t rows_max);
+
+}  // namespace godwit::accounting

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/accounting/dead_list.h"
+#include "common/accounting/event_query.h"
+#include "common/admin/errc.h"
+#include "common/admin/types.h"
+#include "common/audit/report.h"
+#include "common/base/result.h"
+
+namespace godwit::admin {
+
+struct ClientConfig {
+  std::string address;  // of a process's admin server: "127.0.0.1:8026"
+  std::string token;
+  std::chrono::milliseconds deadline{
+      10'000};  // of a call that is not a stream, the connection included
+};
+
+// Asks one process. Every error's context names the address and what to do about it.
+//
+// Errors     kUnreachable, kUnauthenticated, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
+// kCancelled, kFailed Threads    functions block and may be called from several threads
+class Client {
+ public:
+  explicit Client(ClientConfig config);
+  ~Client();
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+
+  [[nodiscard]] Result<NodeInfo> info();
+  // grpc.health.v1 of a role, or of the process (""). Errors: kInvalid, there is no such role.
+  [[nodiscard]] Result<bool> serving(std::string_view role);
+  [[nodiscard]] Result<void> drain(bool leave);
+  [[nodiscard]] Result<std::vector<std::string>> reload();
+  [[nodiscard]] Result<QueueSummary> queue(const QueueQuery& query);
+  [[nodiscard]] Result<accounting::DeadList> dead(std::uint32_t rows_max);
+  [[nodiscard]] Result<std::string> log_level();
+  [[nodiscard]] Result<std::string> set_log_level(std::string_view level);
+
+  // Visits until the server ends the stream or `visit` returns false. No deadline.
+  [[nodiscard]] Result<void> events(const accounting::EventQuery& query,
+                                    const accounting::VisitEvent& visit);
+  using Progress = std::function<void(std::string_view stage, std::uint64_t records)>;
+  [[nodiscard]] Result<audit::Report> audit(std::uint32_t exceptions_max, const Progress& progress);
+
+  // Ends streams under way with kCancelled. From any thread (not from a signal handler).
+  void cancel();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace godwit::admin

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <system_error>
+
+namespace godwit::admin {
+
+// What went wrong between an operator and a process.
+enum class Errc {
+  kAddress = 1,      // `admin.listen` is not an address we can listen on
+  kTokenNeeded,      // refused to start: not a loopback address, and no admin.token
+  kUnreachable,      // nothing answers there
+  kUnauthenticated,  // the token is missing or wrong
+  kUnsupported,      // no role in that process has what was asked for
+  kInvalid,          // the request makes no sense to it
+  kRefused,          // it will not, now: context says why (a reload of a wrong configuration)
+  kBusy,             // too many streams at once
+  kDeadline,         // no answer in time
+  kCancelled,        // one side went away in the middle of a stream
+  kFailed,           // it tried and failed; context has its words
+};
+
+const std::error_category& category();
+inline std::error_code make_error_code(Errc code) {
+  return {static_cast<int>(code), category()};
+}
+
+}  // namespace godwit::admin
+
+template <>
+struct std::is_error_code_enum<godwit::admin::Errc> : std::true_type {};
