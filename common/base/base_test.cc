@@ -40,8 +40,9 @@ TEST(MessageId, KeepsTimeAndRoundTrips) {
 }
 
 TEST(MessageId, RefusesWhatIsNoId) {
-  for (const char* text : {"", "0190", "01900000-0000-7000-8000-00000000000g", "019000000-000-7000-8000-000000000000",
-                           "01900000-0000-7000-8000-0000000000000"}) {
+  for (const char* text :
+       {"", "0190", "01900000-0000-7000-8000-00000000000g", "019000000-000-7000-8000-000000000000",
+        "01900000-0000-7000-8000-0000000000000"}) {
     EXPECT_FALSE(MessageId::from_text(text)) << text;
   }
   EXPECT_FALSE(MessageId::from_octets("short"));
@@ -93,7 +94,9 @@ TEST(Random, SeedsRepeatAndBoundsHold) {
   }
 }
 
-TEST(CheckDeathTest, NamesConditionAndMessage) { EXPECT_DEATH(CHECK(1 == 2, "{} is odd", 3), "1 == 2.*3 is odd"); }
+TEST(CheckDeathTest, NamesConditionAndMessage) {
+  EXPECT_DEATH(CHECK(1 == 2, "{} is odd", 3), "1 == 2.*3 is odd");
+}
 
 }  // namespace
 }  // namespace godwit

@@ -18,7 +18,8 @@ class Bytes {
  public:
   Bytes() = default;
   // A view into memory that `owner` keeps alive (and unchanged).
-  Bytes(std::shared_ptr<const void> owner, std::string_view view) : owner_(std::move(owner)), view_(view) {}
+  Bytes(std::shared_ptr<const void> owner, std::string_view view)
+      : owner_(std::move(owner)), view_(view) {}
 
   [[nodiscard]] static Bytes copy_of(std::string_view text) { return adopt(std::string(text)); }
   [[nodiscard]] static Bytes adopt(std::string text) {
@@ -48,7 +49,9 @@ class Bytes {
 class Rope {
  public:
   Rope() = default;
-  Rope(Bytes bytes) { append(std::move(bytes)); }  // NOLINT(google-explicit-constructor): one piece is a rope
+  Rope(Bytes bytes) {
+    append(std::move(bytes));
+  }  // NOLINT(google-explicit-constructor): one piece is a rope
 
   void append(Bytes bytes) {
     size_ += bytes.size();

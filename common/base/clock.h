@@ -12,7 +12,9 @@ using Timestamp = std::chrono::sys_time<std::chrono::milliseconds>;
 using Instant = std::chrono::steady_clock::time_point;
 using Duration = std::chrono::steady_clock::duration;
 
-[[nodiscard]] constexpr std::int64_t to_unix_ms(Timestamp time) { return time.time_since_epoch().count(); }
+[[nodiscard]] constexpr std::int64_t to_unix_ms(Timestamp time) {
+  return time.time_since_epoch().count();
+}
 [[nodiscard]] constexpr Timestamp from_unix_ms(std::int64_t ms) {
   return Timestamp{std::chrono::milliseconds{ms}};
 }

@@ -28,8 +28,10 @@ MessageId MessageId::generate(const Clock& clock, Random& random) {
   random.fill(std::as_writable_bytes(std::span(id.octets_)));
   const auto ms = static_cast<std::uint64_t>(to_unix_ms(clock.now()));
   for (int i = 0; i < 6; ++i) id.octets_[i] = static_cast<std::uint8_t>(ms >> (40 - 8 * i));
-  id.octets_[6] = static_cast<std::uint8_t>((id.octets_[6] & 0x0f) | 0x70);  // RFC 9562 s5.7: version 7
-  id.octets_[8] = static_cast<std::uint8_t>((id.octets_[8] & 0x3f) | 0x80);  // RFC 9562 s4.1: variant 10
+  id.octets_[6] =
+      static_cast<std::uint8_t>((id.octets_[6] & 0x0f) | 0x70);  // RFC 9562 s5.7: version 7
+  id.octets_[8] =
+      static_cast<std::uint8_t>((id.octets_[8] & 0x3f) | 0x80);  // RFC 9562 s4.1: variant 10
   return id;
 }
 

@@ -44,7 +44,9 @@ struct IndexedId {
   MessageId message;
   std::uint32_t index = 0;
 
-  [[nodiscard]] std::string to_text() const { return message.to_text() + "/" + std::to_string(index); }
+  [[nodiscard]] std::string to_text() const {
+    return message.to_text() + "/" + std::to_string(index);
+  }
   [[nodiscard]] static std::optional<IndexedId> from_text(std::string_view text);
 
   auto operator<=>(const IndexedId&) const = default;

@@ -15,7 +15,9 @@ class ManualClock final : public Clock {
   [[nodiscard]] Timestamp now() const override {
     return start_ + std::chrono::floor<std::chrono::milliseconds>(elapsed());
   }
-  [[nodiscard]] Instant instant() const override { return Instant{} + std::chrono::hours{1} + elapsed(); }
+  [[nodiscard]] Instant instant() const override {
+    return Instant{} + std::chrono::hours{1} + elapsed();
+  }
 
   void advance(Duration by) { elapsed_ticks_ += by.count(); }
 

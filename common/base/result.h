@@ -36,7 +36,9 @@ using Result = std::expected<T, Error>;
 inline std::unexpected<Error> fail(std::error_code code, std::string context = {}) {
   return std::unexpected<Error>(Error{code, std::move(context)});
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected<Error>(std::move(error));
+}
 
 }  // namespace godwit
 
@@ -46,16 +48,17 @@ inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(
 // TRY(declaration, expression): binds the value of a Result, or returns its error.
 //     TRY(auto file, open(path));
 // TRY_VOID(expression): the same for Result<void>. The CO_ forms serve coroutines.
-#define GODWIT_TRY(tmp, declaration, expression, return_)      \
-  auto tmp = (expression);                                     \
-  if (!tmp) return_ ::godwit::fail(std::move(tmp).error());    \
+#define GODWIT_TRY(tmp, declaration, expression, return_)   \
+  auto tmp = (expression);                                  \
+  if (!tmp) return_ ::godwit::fail(std::move(tmp).error()); \
   declaration = *std::move(tmp)
 #define TRY(declaration, ...) \
   GODWIT_TRY(GODWIT_CONCAT(try_result_, __COUNTER__), declaration, (__VA_ARGS__), return)
 #define CO_TRY(declaration, ...) \
   GODWIT_TRY(GODWIT_CONCAT(try_result_, __COUNTER__), declaration, (__VA_ARGS__), co_return)
-#define TRY_VOID(...) \
-  if (auto try_result = (__VA_ARGS__); !try_result) return ::godwit::fail(std::move(try_result).error())
-#define CO_TRY_VOID(...)                              \
+#define TRY_VOID(...)                               \
+  if (auto try_result = (__VA_ARGS__); !try_result) \
+  return ::godwit::fail(std::move(try_result).error())
+#define CO_TRY_VOID(...)                            \
   if (auto try_result = (__VA_ARGS__); !try_result) \
   co_return ::godwit::fail(std::move(try_result).error())

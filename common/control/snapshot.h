@@ -110,9 +110,9 @@ struct ShapingEntry {
 class Snapshot {
  public:
   std::uint64_t version = 0;
-  std::map<std::string, Tenant> tenants;    // `default` always exists
-  std::map<std::string, Source> sources;    // `default` always exists
-  std::map<std::string, Pool> pools;        // `default` always exists
+  std::map<std::string, Tenant> tenants;  // `default` always exists
+  std::map<std::string, Source> sources;  // `default` always exists
+  std::map<std::string, Pool> pools;      // `default` always exists
   std::vector<ShapingEntry> shaping;
 
   [[nodiscard]] const Tenant* tenant(std::string_view name) const;
@@ -129,7 +129,8 @@ class Snapshot {
   // True when an entry names this recipient domain: it has a lane of its own.
   [[nodiscard]] bool shapes_domain(std::string_view domain) const;
   // The limits of `source` at `site`, for recipient domain `domain`.
-  [[nodiscard]] Shaping shaping_of(std::string_view site, std::string_view domain, std::string_view source) const;
+  [[nodiscard]] Shaping shaping_of(std::string_view site, std::string_view domain,
+                                   std::string_view source) const;
 
   // Called once by whoever built the value, before it is published: fills the look-up tables.
   void index();

@@ -10,12 +10,15 @@
 namespace godwit::log {
 
 struct EmbeddedConfig {
-  std::filesystem::path directory;             // data_dir; everything of the log is below it, and is its backup
-  PartitionId partitions = 16;                 // of every topic that is not a one-partition table; fixed at creation
+  // data_dir; everything of the log is below it, and is its backup
+  std::filesystem::path directory;
+  // of every topic that is not a one-partition table; fixed at creation
+  PartitionId partitions = 16;
   std::uint64_t segment_bytes = 64ull << 20;
-  std::uint32_t reserve_segments = 4;          // zero-filled, for router and sender only
+  std::uint32_t reserve_segments = 4;  // zero-filled, for router and sender only
   std::uint64_t reserve_table_bytes = 512ull << 20;
-  std::uint64_t tail_cache_bytes = 64ull << 20;   // newest records kept in memory for readers that keep up
+  // newest records kept in memory for readers that keep up
+  std::uint64_t tail_cache_bytes = 64ull << 20;
   std::chrono::milliseconds commit_sync_delay_max{100};
   std::chrono::hours events_retention{24 * 45};
 };
@@ -24,7 +27,8 @@ struct EmbeddedConfig {
 // Blocks for the length of the recovery.
 // Errors: kCorrupt (a bad batch below the synced mark, or a table that does not open; nothing is changed),
 //         kUnavailable (another process holds the directory), kIo.
-[[nodiscard]] Result<std::unique_ptr<Log>> open_embedded(const EmbeddedConfig& config, const Clock& clock);
+[[nodiscard]] Result<std::unique_ptr<Log>> open_embedded(const EmbeddedConfig& config,
+                                                         const Clock& clock);
 
 // The same for a tool beside no running process: never writes; only history(), committed(), partitions() and
 // end() work.

@@ -46,7 +46,8 @@ class Reader {
   // What is there now, up to the limits, at least one record if any is there. Empty: nothing yet; use when_ready.
   // Never blocks on the network; the embedded log may read its segment files when the reader lags.
   // Errors: kCorrupt (at the record next() names: skip(next() + 1) goes on behind it), kIo, kNotFound, kClosed.
-  [[nodiscard]] virtual Result<std::vector<Record>> take(std::size_t records_max, std::size_t bytes_max) = 0;
+  [[nodiscard]] virtual Result<std::vector<Record>> take(std::size_t records_max,
+                                                         std::size_t bytes_max) = 0;
   // Calls `wake` once, from any thread, when take() would not be empty (at once if so now), or on an error.
   // A second call replaces the first.
   virtual void when_ready(Wake wake) = 0;
@@ -64,7 +65,8 @@ class Table {
   [[nodiscard]] virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
   // Visits keys in [from, to) in byte order until `visit` returns false. An empty `to` means the end.
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
-  [[nodiscard]] virtual Result<void> scan(std::string_view from, std::string_view to, const Visit& visit) const = 0;
+  [[nodiscard]] virtual Result<void> scan(std::string_view from, std::string_view to,
+                                          const Visit& visit) const = 0;
   // The same over index entries (their values are empty).
   using VisitIndex = std::function<bool(std::string_view entry)>;
   [[nodiscard]] virtual Result<void> scan_index(std::string_view from, std::string_view to,
@@ -142,9 +144,9 @@ struct HistoryRecord {
 using VisitHistory = std::function<bool(const HistoryRecord&)>;
 
 struct Status {
-  bool writable = false;          // an append would be taken now
-  std::string problem;            // why not, for people
-  std::uint64_t bytes_free = 0;   // what is left above the reserve, embedded
+  bool writable = false;         // an append would be taken now
+  std::string problem;           // why not, for people
+  std::uint64_t bytes_free = 0;  // what is left above the reserve, embedded
 };
 
 class Log {
@@ -153,9 +155,11 @@ class Log {
 
   [[nodiscard]] virtual PartitionId partitions(Topic topic) const = 0;
   [[nodiscard]] virtual std::unique_ptr<Producer> producer() = 0;
-  [[nodiscard]] virtual Result<std::unique_ptr<Group>> join(GroupSpec spec, std::shared_ptr<GroupListener> listener) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Group>> join(
+      GroupSpec spec, std::shared_ptr<GroupListener> listener) = 0;
   // A reader outside any group, from `from` (or the oldest retained record when that is younger).
-  [[nodiscard]] virtual Result<std::unique_ptr<Reader>> read_from(TopicPartition where, Offset from) = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Reader>> read_from(TopicPartition where,
+                                                                  Offset from) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<SharedTable>> shared_table(Topic topic) = 0;
 
   // True when one record can be read by its position, cheaply: then records refer to content instead of
@@ -163,7 +167,8 @@ class Log {
   [[nodiscard]] virtual bool reads_by_position() const = 0;
   virtual void read_at(RecordPosition position, ReadDone done) = 0;
 
-  [[nodiscard]] virtual Result<void> history(Topic topic, Timestamp since, const VisitHistory& visit) = 0;
+  [[nodiscard]] virtual Result<void> history(Topic topic, Timestamp since,
+                                             const VisitHistory& visit) = 0;
   // The position the named group's next owner would continue at: everything below it is finished. 0 (or the
   // oldest retained offset) for a group that never committed. Blocks on Kafka: for tools and audits.
   [[nodiscard]] virtual Result<Offset> committed(std::string_view group, TopicPartition where) = 0;

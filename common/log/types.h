@@ -23,11 +23,11 @@ enum class Topic : std::uint8_t {
   kBodies = 6,
   kEvents = 7,
   kReports = 8,
-  kControl = 9,       // table
-  kSuppressions = 10, // table
-  kCommands = 11,     // table
-  kDead = 12,         // table
-  kNodes = 13,        // table
+  kControl = 9,        // table
+  kSuppressions = 10,  // table
+  kCommands = 11,      // table
+  kDead = 12,          // table
+  kNodes = 13,         // table
   kAuth = 14,
   kAudit = 15,
 };
@@ -37,7 +37,8 @@ inline constexpr int kTopicMax = 15;
 [[nodiscard]] std::string_view topic_name(Topic topic);
 [[nodiscard]] bool is_table(Topic topic);
 
-using Offset = std::int64_t;  // of a record in its partition, from 0, without gaps on the embedded log
+// of a record in its partition, from 0, without gaps on the embedded log
+using Offset = std::int64_t;
 using PartitionId = std::uint32_t;
 
 struct TopicPartition {
@@ -53,7 +54,8 @@ struct RecordPosition {
   auto operator<=>(const RecordPosition&) const = default;
 };
 
-inline constexpr std::size_t kRecordBytesMax = 512 * 1024;  // key and value; Kafka's default limit is 1 MiB
+// key and value; Kafka's default limit is 1 MiB
+inline constexpr std::size_t kRecordBytesMax = 512 * 1024;
 inline constexpr std::size_t kKeyBytesMax = 1024;
 
 // A record to be written. The log never copies `value`; its pieces are given to the vectored write.
@@ -93,7 +95,9 @@ struct Batch {
   std::vector<TableChange> changes;
   std::vector<PositionChange> positions;
 
-  [[nodiscard]] bool empty() const { return appends.empty() && changes.empty() && positions.empty(); }
+  [[nodiscard]] bool empty() const {
+    return appends.empty() && changes.empty() && positions.empty();
+  }
 };
 
 // What a finished append or commit tells: the offset of each Batch::appends, in order.

@@ -10,10 +10,8 @@ class Category final : public std::error_category {
   [[nodiscard]] const char* name() const noexcept override { return "text"; }
   [[nodiscard]] std::string message(int value) const override {
     switch (static_cast<Errc>(value)) {
-      case Errc::kBadDomain:
-        return "not a valid domain name";
-      case Errc::kBadBase64:
-        return "not valid base64";
+      case Errc::kBadDomain: return "not a valid domain name";
+      case Errc::kBadBase64: return "not valid base64";
     }
     return "unknown error";
   }
