@@ -31,6 +31,10 @@ if(GODWIT_SANITIZE)
   add_link_options(-fsanitize=${GODWIT_SANITIZE})
 endif()
 
+if(GODWIT_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # Our own targets only: generated code is not ours to mend.
 add_library(godwit_warnings INTERFACE)
 target_compile_options(godwit_warnings INTERFACE

@@ -1,0 +1,32 @@
+# The front door. CMake presets (CMakePresets.json) are underneath; scripts/ holds what is longer than a line.
+
+JOBS ?= $(shell nproc)
+GODWIT := build/release/bin/godwit
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test check bench
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install everything that building and testing need (Debian 12; root or sudo)
+	@scripts/deps check
+
+build: ## build the executable: build/release/bin/godwit
+	@scripts/deps build
+	@cmake --preset release -DGODWIT_TESTS=OFF $(if $(filter true,$(CI)),-DGODWIT_WERROR=ON) >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target godwit
+
+run: build ## install, build and start a whole cluster in one process; nothing leaves the machine
+	@scripts/run $(GODWIT)
+
+test: ## run everything that a change must pass
+	@scripts/test -j $(JOBS)
+
+check: ## what reviewers should not have to say: format, clang-tidy on changed files, layers, links
+	@scripts/deps check
+	@scripts/check
+
+bench: build ## compare with Postfix on this machine
+	@scripts/deps test
+	@bench/compare $(GODWIT)

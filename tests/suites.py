@@ -1,0 +1,275 @@
+"""Runs every test that a change must pass, suite by suite, each against its budget of time.
+
+    make test                             all of it
+    .venv/bin/python tests/suites.py unit scenarios      some suites
+
+Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
+UBSan), tree (format, layers, links), scenarios (end to end, against real servers).
+Budgets hold on 2 cores with an empty compiler cache. The last line is `N passed, N failed`, over every case
+of every suite; the exit status is 0 only if nothing failed.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+RESULTS = BUILD / "test-results"
+SUMMARY = BUILD / "test-summary.txt"
+EXECUTABLE = BUILD / "test" / "bin" / "godwit"
+
+# Pure libraries: their unit tests run again under sanitizers.
+PURE = ["base", "smtp", "mail", "report", "text", "record", "config"]
+FUZZ_RUNS = 20_000
+FUZZ_SECONDS = 10
+
+BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "scenarios": 7}
+
+
+@dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.notes += other.notes
+
+    def fail(self, note: str) -> None:
+        self.failed += 1
+        self.notes.append(note)
+
+
+def run(command: list[str | Path], log: str, timeout: float, **kwargs) -> int:
+    """Runs a command with its output in build/test-results/LOG; returns its exit status, 124 after the timeout."""
+    path = RESULTS / log
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as output:
+        try:
+            return subprocess.run([str(c) for c in command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT,
+                                  timeout=timeout, check=False, **kwargs).returncode
+        except subprocess.TimeoutExpired:
+            return 124
+
+
+def tail(log: str, lines: int = 40) -> str:
+    return "\n".join((RESULTS / log).read_text(errors="replace").splitlines()[-lines:])
+
+
+def build(preset: str, targets: list[str], jobs: int) -> Tally:
+    """Configures and builds; a build that works counts as nothing, one that does not as a failure."""
+    tally = Tally()
+    log = f"build-{preset}.log"
+    if run(["cmake", "--preset", preset], f"configure-{preset}.log", 300) != 0:
+        tally.fail(f"cmake --preset {preset}:\n{tail(f'configure-{preset}.log')}")
+        return tally
+    command = ["cmake", "--build", "--preset", preset, "-j", str(jobs), "--", "-k", "0"]
+    if targets:
+        command[4:4] = ["--target", *targets]
+    if run(command, log, 3000) != 0:
+        errors = [line for line in (RESULTS / log).read_text(errors="replace").splitlines()
+                  if re.search(r"error:|FAILED:|undefined symbol", line)]
+        tally.fail(f"cmake --build --preset {preset}:\n" + ("\n".join(errors[:40]) or tail(log)))
+    return tally
+
+
+def targets_of(preset: str) -> set[str]:
+    listing = subprocess.run(["ninja", "-C", str(BUILD / preset), "-t", "targets", "all"],
+                             capture_output=True, text=True, check=False).stdout
+    return {line.split(":")[0] for line in listing.splitlines()}
+
+
+def ctest(preset: str, jobs: int, pattern: str, timeout: float) -> Tally:
+    """Runs the registered tests whose names match, counting each GoogleTest case."""
+    tally = Tally()
+    where = BUILD / preset
+    listing = subprocess.run(["ctest", "--test-dir", str(where), "--show-only=json-v1", "-R", pattern],
+                             capture_output=True, text=True, check=False)
+    names = [test["name"] for test in json.loads(listing.stdout or "{}").get("tests", [])]
+    if not names:
+        tally.fail(f"no tests match {pattern} in build/{preset}")
+        return tally
+    reports = RESULTS / f"gtest-{preset}"
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    log = f"ctest-{preset}.log"
+    junit = RESULTS / f"ctest-{preset}.xml"
+    run(["ctest", "--test-dir", where, "-j", jobs, "-R", pattern, "--output-on-failure", "--output-junit", junit],
+        log, timeout, env={**os.environ, "GTEST_OUTPUT": f"json:{reports}/"})
+    if not junit.is_file():
+        tally.fail(f"ctest of build/{preset} did not end in {timeout:.0f} s:\n{tail(log)}")
+        return tally
+    for case in ElementTree.parse(junit).iter("testcase"):
+        name = case.get("name", "")
+        good = case.get("status") == "run"
+        report = reports / f"{name}.json"
+        if report.is_file():
+            counts = json.loads(report.read_text())
+            failures = counts["failures"] + counts["errors"]
+            tally.passed += counts["tests"] - failures - counts["disabled"]
+            tally.failed += failures
+            if not good and failures == 0:
+                tally.fail(f"{name} failed after its last case")
+            elif failures:
+                tally.notes.append(f"{name}: {failures} of {counts['tests']} cases failed; see {relative(RESULTS / log)}")
+        elif good:
+            tally.passed += 1
+        else:
+            output = case.findtext("system-out") or ""
+            tally.fail(f"{name}:\n" + "\n".join(output.splitlines()[-40:]))
+    return tally
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def pytest(name: str, arguments: list[str], timeout: float) -> Tally:
+    """Runs pytest, counting its cases; skipped ones count as failed, because here nothing may be left out."""
+    tally = Tally()
+    junit = RESULTS / f"pytest-{name}.xml"
+    junit.unlink(missing_ok=True)
+    log = f"pytest-{name}.log"
+    run([sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", "--rootdir", "tests", f"--junitxml={junit}", *arguments],
+        log, timeout)
+    if not junit.is_file():
+        tally.fail(f"pytest {name} did not end:\n{tail(log)}")
+        return tally
+    for suite in ElementTree.parse(junit).iter("testsuite"):
+        bad = sum(int(suite.get(kind, "0")) for kind in ("failures", "errors", "skipped"))
+        tally.passed += int(suite.get("tests", "0")) - bad
+        tally.failed += bad
+        if bad:
+            tally.notes.append(f"{bad} of {suite.get('tests')} cases failed; see {relative(RESULTS / log)}\n{tail(log)}")
+    if tally.passed + tally.failed == 0:
+        tally.fail(f"pytest {name} found no cases:\n{tail(log)}")
+    return tally
+
+
+def suite_build(jobs: int) -> Tally:
+    return build("test", [], jobs)
+
+
+def suite_unit(jobs: int) -> Tally:
+    return ctest("test", jobs, ".", 1200)
+
+
+def fuzz_one(target: Path) -> Tally:
+    """Replays the corpus, then goes on from it for a bounded number of executions."""
+    tally = Tally()
+    name = target.name.removesuffix("_fuzz")
+    corpus = ROOT / "tests/fuzz/corpus" / name
+    if not corpus.is_dir() or not any(corpus.iterdir()):
+        tally.fail(f"{target.name}: no corpus in {relative(corpus)}")
+        return tally
+    grown = RESULTS / "fuzz" / name
+    shutil.rmtree(grown, ignore_errors=True)
+    grown.mkdir(parents=True)
+    log = f"{target.name}.log"
+    status = run([target, "-seed=1", f"-runs={FUZZ_RUNS}", f"-max_total_time={FUZZ_SECONDS}", "-timeout=10",
+                  "-rss_limit_mb=1024", "-print_final_stats=1", f"-artifact_prefix={RESULTS}/{target.name}-",
+                  grown, corpus], log, 300)
+    text = (RESULTS / log).read_text(errors="replace")
+    executions = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
+    if status == 0 and executions:
+        tally.passed += 1
+        print(f"   {target.name}: {executions[1]} executions, corpus of {len(list(corpus.iterdir()))}", flush=True)
+    else:
+        tally.fail(f"{target.name} (exit status {status}):\n{tail(log)}")
+    return tally
+
+
+def suite_sanitizers(jobs: int) -> Tally:
+    tally = Tally()
+    if run(["cmake", "--preset", "fuzz"], "configure-fuzz.log", 300) != 0:
+        tally.fail(f"cmake --preset fuzz:\n{tail('configure-fuzz.log')}")
+        return tally
+    there = targets_of("fuzz")
+    tests = [f"{module}_test" for module in PURE if f"{module}_test" in there]
+    tally.add(build("fuzz", tests + (["fuzzers"] if "fuzzers" in there else []), jobs))
+    if tally.failed:
+        return tally
+    tally.add(ctest("fuzz", jobs, f"^({'|'.join(tests)})$", 1200))
+    fuzzers = sorted((BUILD / "fuzz" / "fuzz").glob("*_fuzz"))
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for one in pool.map(fuzz_one, fuzzers):
+            tally.add(one)
+    return tally
+
+
+def suite_tree(_: int) -> Tally:
+    return pytest("tree", ["-q", "tests/tree", "tests/layering"], 300)
+
+
+def suite_scenarios(jobs: int) -> Tally:
+    tally = Tally()
+    if not any((ROOT / "tests/scenarios").glob("test_*.py")):
+        return tally
+    if not EXECUTABLE.is_file():
+        tally.fail("scenarios: build/test/bin/godwit was not built")
+        return tally
+    # Scenarios mostly wait for servers: a few more than there are cores keep them busy.
+    return pytest("scenarios", ["-q", "-n", str(min(jobs + 1, 6)), "--dist", "loadfile",
+                                "--godwit", str(EXECUTABLE), "tests/scenarios"], 1500)
+
+
+SUITES: dict[str, Callable[[int], Tally]] = {
+    "build": suite_build,
+    "tree": suite_tree,
+    "unit": suite_unit,
+    "sanitizers": suite_sanitizers,
+    "scenarios": suite_scenarios,
+}
+
+
+def report(name: str, seconds: float, tally: Tally) -> None:
+    budget = BUDGET_MINUTES[name] * 60
+    over = "  OVER BUDGET" if seconds > budget else ""
+    print(f"== {name:<11} {seconds:6.0f} s of {budget:4d} s   {tally.passed:5d} passed {tally.failed:3d} failed{over}",
+          flush=True)
+    for note in tally.notes:
+        print("   " + note.replace("\n", "\n   "), flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", metavar="suite", help=f"of {', '.join(SUITES)}; all by default")
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--deps-seconds", type=float, help="how long installing took, to be printed")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.suites) - set(SUITES):
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    total = Tally()
+    if arguments.deps_seconds is not None:
+        report("deps", arguments.deps_seconds, Tally())
+    for name, suite in SUITES.items():
+        if arguments.suites and name not in arguments.suites:
+            continue
+        started = time.monotonic()
+        tally = suite(arguments.jobs)
+        report(name, time.monotonic() - started, tally)
+        total.passed += tally.passed
+        total.failed += tally.failed
+    line = f"{total.passed} passed, {total.failed} failed"
+    SUMMARY.write_text(line + "\n")
+    print(line, flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
