@@ -1,10 +1,11 @@
-# godwit_module(NAME [DEPS ...]): the library of one folder, its unit tests and its micro-benchmarks.
+# godwit_module(NAME [DEPS ...] [PRIVATE_DEPS ...] [TEST_DEPS ...]):
+# the library of one folder, its unit tests and its micro-benchmarks.
 #
 # Sources are found by name: *.cc is the library, *_test.cc goes into NAME_test, *_bench.cc into NAME_bench,
 # test_*.cc and fake_*.cc hold test doubles and are part of NAME_fakes, which only tests link.
-# Dependencies are other modules (plain names) or imported targets.
+# Dependencies are other modules (plain names) or imported targets; private ones are not seen by those who link NAME.
 function(godwit_module name)
-  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)
   set(tests ${sources})
   set(benches ${sources})
@@ -18,7 +19,7 @@ function(godwit_module name)
   if(sources)
     add_library(${name} STATIC ${sources})
     target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
-    target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE godwit_warnings)
+    target_link_libraries(${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS} godwit_warnings)
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${CMAKE_SOURCE_DIR})

@@ -10,10 +10,8 @@ class Category final : public std::error_category {
   [[nodiscard]] const char* name() const noexcept override { return "async"; }
   [[nodiscard]] std::string message(int code) const override {
     switch (static_cast<Errc>(code)) {
-      case Errc::kBusy:
-        return "the queue is full";
-      case Errc::kClosed:
-        return "stopping";
+      case Errc::kBusy: return "the queue is full";
+      case Errc::kClosed: return "stopping";
     }
     return "unknown error";
   }
