@@ -61,7 +61,8 @@ void Gcra::restore(Timestamp::rep theoretical_arrival_unix_us, Instant now, Time
   if (rate_.count == 0) return;
   const microseconds ahead{theoretical_arrival_unix_us -
                            duration_cast<microseconds>(wall.time_since_epoch()).count()};
-  // The clock of the last owner may have been ahead, or the rate slower: no more debt than one full burst.
+  // The clock of the last owner may have been ahead, or the rate slower: no more debt than one full
+  // burst.
   const Duration most = tolerance() + interval_;
   if (ahead > microseconds{0}) arrival_ = now + std::min<Duration>(ahead, most);
 }

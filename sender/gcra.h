@@ -7,8 +7,9 @@ namespace godwit::sender {
 
 // A rate limit that is never exceeded: the generic cell rate algorithm.
 //
-// Events are `per / count` apart; `burst` of them may come at once after a pause that long. "5/s" therefore
-// means one every 200 ms, not five and a pause. The state is one time, so it moves between owners exactly.
+// Events are `per / count` apart; `burst` of them may come at once after a pause that long. "5/s"
+// therefore means one every 200 ms, not five and a pause. The state is one time, so it moves
+// between owners exactly.
 //
 // Use       if (limiter.ready_at(now) <= now) { limiter.take(now); ... }
 // Exact     in any window of length L at most burst + L / interval events are taken
@@ -29,8 +30,8 @@ class Gcra {
   // Gives the last take() back: it was not used after all.
   void give_back();
 
-  // A new owner that does not know what the last one did: no burst, and nothing before `now + spent`
-  // (LOG "Ownership": a commit window's worth already spent).
+  // A new owner that does not know what the last one did: no burst, and nothing before `now +
+  // spent` (LOG "Ownership": a commit window's worth already spent).
   void start_cold(Instant now, Duration spent);
 
   // The state, as a point in time that is comparable across machines. Neutral when idle.

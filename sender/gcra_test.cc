@@ -110,8 +110,8 @@ TEST(Gcra, IsNeverExceededWhateverTheArrivals) {
                     .per = std::chrono::milliseconds(1 + random() % 100'000),
                     .burst = 1 + random() % 20};
     Gcra limiter(rate);
-    const double interval =
-        static_cast<double>(std::chrono::nanoseconds(rate.per).count()) / static_cast<double>(rate.count);
+    const double interval = static_cast<double>(std::chrono::nanoseconds(rate.per).count()) /
+                            static_cast<double>(rate.count);
     std::deque<Instant> taken;
     Instant now = kStart;
     for (int i = 0; i < 2000; ++i) {
@@ -122,7 +122,8 @@ TEST(Gcra, IsNeverExceededWhateverTheArrivals) {
       if (taken.size() > 300) taken.pop_front();
       for (std::size_t back = 1; back <= taken.size(); ++back) {
         const auto length = static_cast<double>((now - taken[taken.size() - back]).count());
-        ASSERT_LE(static_cast<double>(back), static_cast<double>(rate.burst) + length / interval + 1e-6);
+        ASSERT_LE(static_cast<double>(back),
+                  static_cast<double>(rate.burst) + length / interval + 1e-6);
       }
     }
   }

@@ -10,13 +10,14 @@ namespace godwit::sender {
 
 // When a deferred delivery is tried again, and when it is given up.
 //
-// The first wait is `first`; each later one is `factor` times longer, up to `max`; each is spread by
-// `jitter` so that what was deferred together does not come back together. A delivery ends as `expired`
-// `age` after it was accepted. Attempt counts are part of the delivery's record, so the schedule goes on
-// across restarts.
+// The first wait is `first`; each later one is `factor` times longer, up to `max`; each is spread
+// by `jitter` so that what was deferred together does not come back together. A delivery ends as
+// `expired` `age` after it was accepted. Attempt counts are part of the delivery's record, so the
+// schedule goes on across restarts.
 //
 // Threads   pure
-// Source    RFC 5321 s4.5.4.1: at least 30 minutes between attempts "in general", give up after 4-5 days; the
+// Source    RFC 5321 s4.5.4.1: at least 30 minutes between attempts "in general", give up after 4-5
+// days; the
 //           first retry is sooner (20 minutes), as greylisting made customary
 struct RetrySchedule {
   std::chrono::milliseconds first = std::chrono::minutes{20};
@@ -24,8 +25,8 @@ struct RetrySchedule {
   std::chrono::milliseconds max = std::chrono::hours{4};
   std::chrono::milliseconds age = std::chrono::days{5};
   double jitter = 0.1;  // of the wait, either way
-  // The earliest next attempt when nobody can know whether the last one delivered: time for a slow host to
-  // finish with the copy it may have, and for people to look.
+  // The earliest next attempt when nobody can know whether the last one delivered: time for a slow
+  // host to finish with the copy it may have, and for people to look.
   std::chrono::milliseconds after_unknown = std::chrono::minutes{10};
 
   // The wait after attempt number `attempts` (from 1) failed, without jitter.

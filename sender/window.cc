@@ -10,8 +10,8 @@ Window::Window(log::Offset next, Limits limits) : limits_(limits), next_(next) {
 
 void Window::restore(const v1::FinishedPositions::TopicFinished& finished) {
   CHECK(entries_.empty(), "restore() comes before the first consume()");
-  // The position and `!position` were committed together; where they differ (an operator moved one) only what
-  // lies beyond the position counts.
+  // The position and `!position` were committed together; where they differ (an operator moved one)
+  // only what lies beyond the position counts.
   const int runs = std::min(finished.run_first_size(), finished.run_length_size());
   for (int i = 0; i < runs; ++i) {
     const log::Offset first = std::max(finished.run_first(i), next_);
@@ -59,7 +59,9 @@ void Window::advance() {
   }
 }
 
-bool Window::finished_beyond() const { return !restored_.empty() || entries_.size() > unfinished_; }
+bool Window::finished_beyond() const {
+  return !restored_.empty() || entries_.size() > unfinished_;
+}
 
 void Window::finished(v1::FinishedPositions::TopicFinished& out) const {
   out.set_next(next_);

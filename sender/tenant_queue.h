@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/base/ids.h"
+
+namespace godwit::sender {
+
+// What waits for one source at one site: urgent mail first, and within a class every tenant in
+// turn.
+//
+// Deficit round robin: at its turn a tenant may spend `quantum` (what it does not spend stays with
+// it while it has mail waiting), an item costs what push() said. So a tenant with a million
+// campaign mails and one with three share the lane's rate equally until the three are gone.
+//
+// Limits    none of its own: the window and the lane's share bound what is pushed
+// Threads   belongs to one shard
+// Source    Shreedhar and Varghese, "Efficient Fair Queuing Using Deficit Round Robin" (1996)
+template <class Item>
+class TenantQueue {
+ public:
+  explicit TenantQueue(std::uint32_t quantum = 4) : quantum_(quantum) {}
+
+  // `cost` > 0: 1 for a usual message, more for one that keeps a connection longer.
+  void push(const TenantName& tenant, bool urgent, std::uint32_t cost, Item item) {
+    flow_of(tenant, urgent).items.push_back({cost, std::move(item)});
+    ++size_;
+  }
+  // Back to where it came from: it is the next of its tenant, and the tenant gets the turn back.
+  void push_front(const TenantName& tenant, bool urgent, std::uint32_t cost, Item item) {
+    Class& of = classes_[urgent ? 0 : 1];
+    Flow& flow = flow_of(tenant, urgent);
+    flow.items.push_front({cost, std::move(item)});
+    flow.deficit += cost;
+    of.turns.splice(of.turns.begin(), of.turns, flow.turn);
+    ++size_;
+  }
+
+  // The next item; nothing when empty.
+  [[nodiscard]] std::optional<Item> pop() {
+    for (Class& of : classes_) {
+      while (!of.turns.empty()) {
+        Flow& flow = of.flows.find(of.turns.front())->second;
+        if (flow.deficit < flow.items.front().cost) {
+          // Its turn begins, or ends: the next tenant's. Every round adds to the deficit, so this
+          // ends.
+          flow.deficit += quantum_;
+          if (of.turns.size() > 1) {
+            of.turns.splice(of.turns.end(), of.turns, of.turns.begin());
+          }
+          continue;
+        }
+        flow.deficit -= flow.items.front().cost;
+        Item item = std::move(flow.items.front().item);
+        flow.items.pop_front();
+        --size_;
+        drop_if_empty(of, flow);
+        return item;
+      }
+    }
+    return std::nullopt;
+  }
+
+  // The youngest item of the tenant with the most bulk mail waiting (of urgent mail when there is
+  // no bulk): what is set aside first when there is too much.
+  [[nodiscard]] std::optional<Item> pop_youngest() {
+    for (Class* of : {&classes_[1], &classes_[0]}) {
+      Flow* longest = nullptr;
+      for (auto& [name, flow] : of->flows) {
+        if (longest == nullptr || flow.items.size() > longest->items.size()) longest = &flow;
+      }
+      if (longest == nullptr) continue;
+      Item item = std::move(longest->items.back().item);
+      longest->items.pop_back();
+      --size_;
+      drop_if_empty(*of, *longest);
+      return item;
+    }
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool has_urgent() const { return !classes_[0].turns.empty(); }
+
+ private:
+  struct Entry {
+    std::uint32_t cost;
+    Item item;
+  };
+  struct Flow {
+    std::deque<Entry> items;  // never empty
+    std::uint64_t deficit = 0;
+    std::list<TenantName>::iterator turn;
+  };
+  struct Class {
+    std::unordered_map<TenantName, Flow> flows;
+    std::list<TenantName> turns;  // every flow once, the front has the turn
+  };
+
+  Flow& flow_of(const TenantName& tenant, bool urgent) {
+    Class& of = classes_[urgent ? 0 : 1];
+    auto [at, added] = of.flows.try_emplace(tenant);
+    if (added) at->second.turn = of.turns.insert(of.turns.end(), tenant);
+    return at->second;
+  }
+  // A tenant that has nothing waiting saves nothing up.
+  void drop_if_empty(Class& of, Flow& flow) {
+    if (!flow.items.empty()) return;
+    const auto turn = flow.turn;
+    of.flows.erase(*turn);
+    of.turns.erase(turn);
+  }
+
+  std::uint32_t quantum_;
+  Class classes_[2];  // urgent, bulk
+  std::size_t size_ = 0;
+};
+
+}  // namespace godwit::sender
