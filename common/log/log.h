@@ -14,14 +14,20 @@
 
 // The log: the one place where Godwit keeps what it must not lose.
 //
-// Two implementations pass one conformance suite (log_conformance.h): the embedded log (segment files,
-// open_embedded()) and Kafka. Callers do not know which one they have, except through reads_by_position().
+// Two implementations pass one conformance suite (log_conformance.h): the embedded log (segment
+// files, open_embedded()) and Kafka. Callers do not know which one they have, except through
+// reads_by_position().
 //
-// Order      the log first, local tables after: when a completion runs, the record is durable (on disk, or
-//            replicated) and tables show the changes. Nothing acknowledged is lost; see docs/formats/segments.md.
-// Threads    every function may be called from any thread and none blocks on disk or network unless it says
-//            so. Completions and wake-ups run on a thread of the log: they only post, never work or wait.
-// Bounds     each producer, group and reader has a stated limit of memory; at the limit an append fails at
+// Order      the log first, local tables after: when a completion runs, the record is durable (on
+// disk, or
+//            replicated) and tables show the changes. Nothing acknowledged is lost; see
+//            docs/formats/segments.md.
+// Threads    every function may be called from any thread and none blocks on disk or network unless
+// it says
+//            so. Completions and wake-ups run on a thread of the log, or on the caller's before the
+//            function returns when the answer is known at once: they only post, never work or wait.
+// Bounds     each producer, group and reader has a stated limit of memory; at the limit an append
+// fails at
 //            once with kUnavailable, a reader stops reading ahead.
 namespace godwit::log {
 
@@ -30,12 +36,13 @@ using ReadDone = std::move_only_function<void(Result<Record>)>;
 using Wake = std::move_only_function<void()>;
 
 // Appends what comes from outside. Each call is its own promise: done(ok) means durable.
-// Records of one call are written in order; on Kafka not atomically, so an error means "some may be there".
+// Records of one call are written in order; on Kafka not atomically, so an error means "some may be
+// there".
 class Producer {
  public:
   virtual ~Producer() = default;
-  // Errors: kNoSpace, kUnavailable, kTooLarge, kClosed: nothing was written. kUnknown: it may have been.
-  // Durability: asks for a sync at once; calls share syncs as they come.
+  // Errors: kNoSpace, kUnavailable, kTooLarge, kClosed: nothing was written. kUnknown: it may have
+  // been. Durability: asks for a sync at once; calls share syncs as they come.
   virtual void append(std::vector<Append> records, WriteDone done) = 0;
 };
 
@@ -43,13 +50,14 @@ class Producer {
 class Reader {
  public:
   virtual ~Reader() = default;
-  // What is there now, up to the limits, at least one record if any is there. Empty: nothing yet; use when_ready.
-  // Never blocks on the network; the embedded log may read its segment files when the reader lags.
-  // Errors: kCorrupt (at the record next() names: skip(next() + 1) goes on behind it), kIo, kNotFound, kClosed.
+  // What is there now, up to the limits, at least one record if any is there. Empty: nothing yet;
+  // use when_ready. Never blocks on the network; the embedded log may read its segment files when
+  // the reader lags. Errors: kCorrupt (at the record next() names: skip(next() + 1) goes on behind
+  // it), kIo, kNotFound, kClosed.
   [[nodiscard]] virtual Result<std::vector<Record>> take(std::size_t records_max,
                                                          std::size_t bytes_max) = 0;
-  // Calls `wake` once, from any thread, when take() would not be empty (at once if so now), or on an error.
-  // A second call replaces the first.
+  // Calls `wake` once, from any thread, when take() would not be empty (at once if so now), or on
+  // an error. A second call replaces the first.
   virtual void when_ready(Wake wake) = 0;
   // The offset take() continues at.
   [[nodiscard]] virtual Offset next() const = 0;
@@ -63,7 +71,8 @@ class Table {
  public:
   virtual ~Table() = default;
   [[nodiscard]] virtual Result<std::optional<std::string>> get(std::string_view key) const = 0;
-  // Visits keys in [from, to) in byte order until `visit` returns false. An empty `to` means the end.
+  // Visits keys in [from, to) in byte order until `visit` returns false. An empty `to` means the
+  // end.
   using Visit = std::function<bool(std::string_view key, std::string_view value)>;
   [[nodiscard]] virtual Result<void> scan(std::string_view from, std::string_view to,
                                           const Visit& visit) const = 0;
@@ -73,7 +82,8 @@ class Table {
                                                 const VisitIndex& visit) const = 0;
 };
 
-// Derives index entries from a table record; pure, called on a thread of the log for the old and new value.
+// Derives index entries from a table record; pure, called on a thread of the log for the old and
+// new value.
 using Emit = std::function<void(std::string entry)>;
 using Indexer = std::function<void(std::string_view key, std::string_view value, const Emit& emit)>;
 
@@ -82,15 +92,17 @@ class Ownership {
  public:
   virtual ~Ownership() = default;
   [[nodiscard]] virtual PartitionId partition() const = 0;
-  // Readers continue at the committed positions. One reader a topic; the pointer lives as long as the ownership.
+  // Readers continue at the committed positions. One reader a topic; the pointer lives as long as
+  // the ownership.
   [[nodiscard]] virtual Reader& reader(Topic topic) = 0;
   [[nodiscard]] virtual Table& table(Topic topic) = 0;
   // The position a new owner would continue at.
   [[nodiscard]] virtual Offset committed(Topic topic) const = 0;
-  // Writes the batch atomically, fenced by the ownership. Several commits may be under way; they are applied
-  // in order. Positions and changes must be of this partition; appends may go anywhere.
-  // Durability: embedded, shares the next sync (at most kCommitSyncDelayMax later); readers of the appended
-  // records may see them before. Errors: as Producer, and kFenced. After kUnknown the ownership ends.
+  // Writes the batch atomically, fenced by the ownership. Several commits may be under way; they
+  // are applied in order. Positions and changes must be of this partition; appends may go anywhere.
+  // Durability: embedded, shares the next sync (at most kCommitSyncDelayMax later); readers of the
+  // appended records may see them before. Errors: as Producer, and kFenced. After kUnknown the
+  // ownership ends.
   virtual void commit(Batch batch, WriteDone done) = 0;
 };
 
@@ -99,7 +111,8 @@ class GroupListener {
  public:
   virtual ~GroupListener() = default;
   virtual void assigned(std::shared_ptr<Ownership> partition) = 0;
-  // Finish what is under way and call `released`; at most the group's revocation bound is waited for it.
+  // Finish what is under way and call `released`; at most the group's revocation bound is waited
+  // for it.
   virtual void revoked(PartitionId partition, std::move_only_function<void()> released) = 0;
   // Already lost: another may own it. Stop, write nothing.
   virtual void lost(PartitionId partition) = 0;
@@ -110,10 +123,13 @@ struct GroupSpec {
   Topic subscribed{};             // its partitions are what is shared out
   std::vector<Topic> followed{};  // read by the owner of the same partition number
   std::vector<Topic> tables{};    // kept by the owner of the same partition number
-  Indexer indexer{};              // of the tables
+  Indexer indexer{};  // of the tables that the owner of a partition keeps (is_partition_owned)
+  std::uint32_t indexer_version =
+      1;  // raise it when `indexer` emits something else: the index is rebuilt
 };
 
-// Membership in a group of processes that share a topic's partitions. Embedded: all of them, at once.
+// Membership in a group of processes that share a topic's partitions. Embedded: all of them, at
+// once.
 class Group {
  public:
   virtual ~Group() = default;
@@ -134,9 +150,10 @@ class SharedTable {
   virtual void when_changed(Changed changed) = 0;
 };
 
-// Reads everything that is retained of a topic, archived parts too; each partition's records oldest first.
-// Of a table: its rows as they are now, one record a key, in key order within a partition (offset and time
-// are 0). Blocks: for tools and audits. Records that come meanwhile may or may not be visited.
+// Reads everything that is retained of a topic, archived parts too; each partition's records oldest
+// first. Of a table: its rows as they are now, one record a key, in key order within a partition
+// (offset and time are 0). Blocks: for tools and audits. Records that come meanwhile may or may not
+// be visited.
 struct HistoryRecord {
   TopicPartition where;
   Record record;
@@ -162,21 +179,23 @@ class Log {
                                                                   Offset from) = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<SharedTable>> shared_table(Topic topic) = 0;
 
-  // True when one record can be read by its position, cheaply: then records refer to content instead of
-  // carrying it again. Embedded: yes. Kafka: no.
+  // True when one record can be read by its position, cheaply: then records refer to content
+  // instead of carrying it again. Embedded: yes. Kafka: no.
   [[nodiscard]] virtual bool reads_by_position() const = 0;
   virtual void read_at(RecordPosition position, ReadDone done) = 0;
 
   [[nodiscard]] virtual Result<void> history(Topic topic, Timestamp since,
                                              const VisitHistory& visit) = 0;
-  // The position the named group's next owner would continue at: everything below it is finished. 0 (or the
-  // oldest retained offset) for a group that never committed. Blocks on Kafka: for tools and audits.
+  // The position the named group's next owner would continue at: everything below it is finished. 0
+  // (or the oldest retained offset) for a group that never committed. Blocks on Kafka: for tools
+  // and audits.
   [[nodiscard]] virtual Result<Offset> committed(std::string_view group, TopicPartition where) = 0;
   // One past the newest durable record.
   [[nodiscard]] virtual Offset end(TopicPartition where) const = 0;
   [[nodiscard]] virtual Status status() const = 0;
 
-  // Syncs what is under way and ends; later calls fail with kClosed. Blocks. Groups are stopped before.
+  // Syncs what is under way and ends; later calls fail with kClosed. Blocks. Groups are stopped
+  // before.
   virtual void close() = 0;
 };
 

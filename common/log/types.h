@@ -36,9 +36,15 @@ inline constexpr int kTopicMax = 15;
 // "accepted.urgent"; the Kafka topic is the prefix and this.
 [[nodiscard]] std::string_view topic_name(Topic topic);
 [[nodiscard]] bool is_table(Topic topic);
+// True for topics that have one partition whatever is configured: their order is over all of their
+// records.
+[[nodiscard]] bool is_single_partition(Topic topic);
+// True for tables whose rows belong to the owner of the partition (`retries`). The keys of every
+// other table are unique over the whole table, whichever partition a change is written to.
+[[nodiscard]] bool is_partition_owned(Topic topic);
 
-// of a record in its partition, from 0, without gaps on the embedded log
-using Offset = std::int64_t;
+using Offset =
+    std::int64_t;  // of a record in its partition, from 0, without gaps on the embedded log
 using PartitionId = std::uint32_t;
 
 struct TopicPartition {
@@ -54,8 +60,8 @@ struct RecordPosition {
   auto operator<=>(const RecordPosition&) const = default;
 };
 
-// key and value; Kafka's default limit is 1 MiB
-inline constexpr std::size_t kRecordBytesMax = 512 * 1024;
+inline constexpr std::size_t kRecordBytesMax =
+    512 * 1024;  // key and value; Kafka's default limit is 1 MiB
 inline constexpr std::size_t kKeyBytesMax = 1024;
 
 // A record to be written. The log never copies `value`; its pieces are given to the vectored write.
@@ -63,12 +69,14 @@ struct Append {
   TopicPartition where;
   std::string key;
   Rope value;
-  // The oldest record this one refers to instead of repeating it (content stored once, LOG "Embedded").
-  // Keeps that record's segment for as long as this record is needed. Only where reads_by_position().
+  // The oldest record this one refers to instead of repeating it (content stored once, LOG
+  // "Embedded"). Keeps that record's segment for as long as this record is needed. Only where
+  // reads_by_position().
   std::optional<RecordPosition> refers_to;
 };
 
-// A change to a table: a new value for `key`, or its end. Nothing else may write that table's partition.
+// A change to a table: a new value for `key`, or its end. Nothing else may write that table's
+// partition.
 struct TableChange {
   TopicPartition where;
   std::string key;
