@@ -26,15 +26,15 @@ using ArchivePolicy =
     std::function<std::optional<Rope>(TopicPartition where, const Record& record)>;
 
 struct EmbeddedConfig {
-  std::filesystem::path
-      directory;  // data_dir; everything of the log is below it, and is its backup
-  PartitionId partitions =
-      16;  // of every topic that is not a one-partition table; fixed at creation
+  // data_dir; everything of the log is below it, and is its backup
+  std::filesystem::path directory;
+  // of every topic that is not a one-partition table; fixed at creation
+  PartitionId partitions = 16;
   std::uint64_t segment_bytes = 64ull << 20;
   std::uint32_t reserve_segments = 4;  // zero-filled, for router and sender only
   std::uint64_t reserve_table_bytes = 512ull << 20;
-  std::uint64_t tail_cache_bytes = 64ull
-                                   << 20;  // newest records kept in memory for readers that keep up
+  // newest records kept in memory for readers that keep up
+  std::uint64_t tail_cache_bytes = 64ull << 20;
   std::chrono::milliseconds commit_sync_delay_max{100};
   std::chrono::hours events_retention{24 * 45};  // of everything in the archive
   // A body's chunk is kept this long until a record refers to it: the longest a DATA command may

@@ -4,13 +4,12 @@
 
 namespace godwit::log {
 
-// Why the log did not do what was asked. A caller needs to know one thing above all: may the record
-// be there?
+// Why the log did not do what was asked. A caller needs to know one thing above all: may the record be there?
 enum class Errc {
-  kNoSpace =
-      1,  // not written: the disk is full down to the reserve, or a quota is reached. 452 4.3.1
-  kUnavailable,  // not written: the log cannot take anything now (broker gone, disk failing).
-                 // 451 4.3.0
+  // not written: the disk is full down to the reserve, or a quota is reached. 452 4.3.1
+  kNoSpace = 1,
+  // not written: the log cannot take anything now (broker gone, disk failing). 451 4.3.0
+  kUnavailable,
   kUnknown,  // may or may not have been written: the answer never came. 451; a repeat may duplicate
   kFenced,   // not written, and never will be: another owner has the partition
   kTooLarge,     // not written: over the record's limit

@@ -6,36 +6,21 @@ namespace godwit::log {
 
 std::string_view topic_name(Topic topic) {
   switch (topic) {
-    case Topic::kAccepted:
-      return "accepted";
-    case Topic::kAcceptedUrgent:
-      return "accepted.urgent";
-    case Topic::kOutbound:
-      return "outbound";
-    case Topic::kOutboundUrgent:
-      return "outbound.urgent";
-    case Topic::kRetries:
-      return "retries";
-    case Topic::kBodies:
-      return "bodies";
-    case Topic::kEvents:
-      return "events";
-    case Topic::kReports:
-      return "reports";
-    case Topic::kControl:
-      return "control";
-    case Topic::kSuppressions:
-      return "suppressions";
-    case Topic::kCommands:
-      return "commands";
-    case Topic::kDead:
-      return "dead";
-    case Topic::kNodes:
-      return "nodes";
-    case Topic::kAuth:
-      return "auth";
-    case Topic::kAudit:
-      return "audit";
+    case Topic::kAccepted: return "accepted";
+    case Topic::kAcceptedUrgent: return "accepted.urgent";
+    case Topic::kOutbound: return "outbound";
+    case Topic::kOutboundUrgent: return "outbound.urgent";
+    case Topic::kRetries: return "retries";
+    case Topic::kBodies: return "bodies";
+    case Topic::kEvents: return "events";
+    case Topic::kReports: return "reports";
+    case Topic::kControl: return "control";
+    case Topic::kSuppressions: return "suppressions";
+    case Topic::kCommands: return "commands";
+    case Topic::kDead: return "dead";
+    case Topic::kNodes: return "nodes";
+    case Topic::kAuth: return "auth";
+    case Topic::kAudit: return "audit";
   }
   CHECK(false, "topic {}", static_cast<int>(topic));
 }
@@ -47,10 +32,8 @@ bool is_table(Topic topic) {
     case Topic::kSuppressions:
     case Topic::kCommands:
     case Topic::kDead:
-    case Topic::kNodes:
-      return true;
-    default:
-      return false;
+    case Topic::kNodes: return true;
+    default: return false;
   }
 }
 

@@ -43,8 +43,8 @@ inline constexpr int kTopicMax = 15;
 // other table are unique over the whole table, whichever partition a change is written to.
 [[nodiscard]] bool is_partition_owned(Topic topic);
 
-using Offset =
-    std::int64_t;  // of a record in its partition, from 0, without gaps on the embedded log
+// of a record in its partition, from 0, without gaps on the embedded log
+using Offset = std::int64_t;
 using PartitionId = std::uint32_t;
 
 struct TopicPartition {
@@ -60,8 +60,8 @@ struct RecordPosition {
   auto operator<=>(const RecordPosition&) const = default;
 };
 
-inline constexpr std::size_t kRecordBytesMax =
-    512 * 1024;  // key and value; Kafka's default limit is 1 MiB
+// key and value; Kafka's default limit is 1 MiB
+inline constexpr std::size_t kRecordBytesMax = 512 * 1024;
 inline constexpr std::size_t kKeyBytesMax = 1024;
 
 // A record to be written. The log never copies `value`; its pieces are given to the vectored write.
