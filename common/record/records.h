@@ -25,7 +25,8 @@
 //            know survive decode and encode.
 // Errors     decoding: kMalformed, kUnknownVersion, kUnknownEncryption; never crashes on any
 // octets.
-//            encoding: kNotUtf8 where a text field came from outside.
+//            encoding: kNotUtf8 where a text field came from outside, kMalformed where a rule below
+//            is broken.
 // Limits     memory <= the record's size; recursion as Protobuf's
 // Threads    pure
 namespace godwit::record {
@@ -74,7 +75,8 @@ using Delivery = Carrier<v1::Delivery>;
 [[nodiscard]] Result<Rope> strip_content(const Rope& accepted);
 
 struct Event {
-  v1::Event head;  // `addresses` stays unset
+  v1::Event head;   // `addresses` stays unset
+  v1::Sealed seal;  // as in Carrier
   v1::EventAddresses addresses;
 };
 [[nodiscard]] Result<Event> decode_event(const Rope& record);
