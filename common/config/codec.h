@@ -173,6 +173,7 @@ struct Codec<std::vector<T>> {
   static void read(const Node* node, std::vector<T>& value, const Limits& options,
                    std::string_view range, Mark mark, Reading& reading) {
     if (node == nullptr) {
+      const Reading::Defaults defaults(reading);
       for (T& item : value) Codec<T>::read(nullptr, item, options, range, mark, reading);
       return;
     }
@@ -208,6 +209,7 @@ struct Codec<std::map<std::string, T>> {
   static void read(const Node* node, std::map<std::string, T>& value, const Limits& options,
                    std::string_view range, Mark mark, Reading& reading) {
     if (node == nullptr) {
+      const Reading::Defaults defaults(reading);
       for (auto& [name, item] : value) Codec<T>::read(nullptr, item, options, range, mark, reading);
       return;
     }

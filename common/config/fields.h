@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,15 +69,15 @@ class FieldOf final : public Field {
   explicit FieldOf(T& value) : value_(&value) {}
 
   FieldOf& range(Limited low, Limited high) {
-    if constexpr (HasScalar<Limited>) {
-      Field::range = Scalar<Limited>::render(low) + " to " + Scalar<Limited>::render(high);
-    }
     options_.check = [low, high](const Limited& value) { return value >= low && value <= high; };
+    limits_.emplace(std::move(low), std::move(high));
+    say_range();
     return *this;
   }
   // The number counts octets and may be written "64KiB".
   FieldOf& bytes() {
     options_.bytes = true;
+    say_range();
     return *this;
   }
   FieldOf& units(std::string_view text) {
@@ -111,8 +112,21 @@ class FieldOf final : public Field {
   [[nodiscard]] Children children() override { return Codec<T>::children(*value_); }
 
  private:
+  void say_range() {
+    if (!limits_) return;
+    const auto render = [](const Limited& limit, [[maybe_unused]] bool bytes) -> std::string {
+      if constexpr (std::is_integral_v<Limited>) {
+        if (bytes) return render_bytes(static_cast<std::uint64_t>(limit));
+      }
+      return Scalar<Limited>::render(limit);
+    };
+    Field::range =
+        render(limits_->first, options_.bytes) + " to " + render(limits_->second, options_.bytes);
+  }
+
   T* value_;
   Options<Limited> options_;
+  std::optional<std::pair<Limited, Limited>> limits_;
   std::function<std::optional<Wrong>(const T&)> own_check_;
 };
 
@@ -149,7 +163,7 @@ class Fields {
 template <class T>
 void FieldOf<T>::read(const Node* node, Mark parent, Reading& reading) {
   const Reading::Step step(reading, name);
-  if (node == nullptr && required) {
+  if (node == nullptr && required && !reading.in_defaults()) {
     reading.wrong(parent, Wrong{"is missing", doc});
     return;
   }

@@ -31,6 +31,22 @@ class Reading {
     std::size_t length_;
   };
 
+  // For the life of the object the elements of a default list or map are visited: nothing can be missing there.
+  class Defaults {
+   public:
+    explicit Defaults(Reading& reading) : reading_(reading), before_(reading.in_defaults_) {
+      reading.in_defaults_ = true;
+    }
+    ~Defaults() { reading_.in_defaults_ = before_; }
+    Defaults(const Defaults&) = delete;
+    Defaults& operator=(const Defaults&) = delete;
+
+   private:
+    Reading& reading_;
+    bool before_;
+  };
+  [[nodiscard]] bool in_defaults() const { return in_defaults_; }
+
   void wrong(Mark mark, Wrong wrong);
   void notice(Mark mark, std::string what);
   // "a list was expected, this is text".
@@ -46,6 +62,7 @@ class Reading {
   std::string file_;
   std::filesystem::path directory_;
   std::string key_;
+  bool in_defaults_ = false;
   Problems problems_;
   Problems notices_;
 };
