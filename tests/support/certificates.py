@@ -1,0 +1,21 @@
+"""Self-signed certificates for localhost."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Certificate:
+    certificate: Path
+    key: Path
+
+
+def make_certificate(directory: Path, name: str = "localhost") -> Certificate:
+    made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1",
+         "-keyout", str(made.key), "-out", str(made.certificate)],
+        check=True, capture_output=True)
+    return made

@@ -1,0 +1,99 @@
+"""A real Postfix with configuration, queue and log of its own; nothing of the machine's is touched. Needs root."""
+
+import os
+import pwd
+from pathlib import Path
+
+from support.addresses import free_port, listens
+from support.process import Process
+from support.waiting import wait_until
+
+# service type private unprivileged chroot wakeup maxproc command
+_MASTER = """\
+{address} inet n - n - {smtpd_max} smtpd
+postlog unix-dgram n - n - 1 postlogd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - {smtp_max} smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+"""
+
+
+class PostfixServer:
+    """Takes mail for `domain` into a Maildir. `settings` are lines of main.cf that come last and so win."""
+
+    def __init__(self, directory: Path, domain: str = "postfix.test", *, settings: str = "", name: str = "postfix",
+                 smtpd_max: str = "-", smtp_max: str = "-") -> None:
+        assert os.geteuid() == 0, "Postfix's master needs root"
+        self.host, self.port = "127.0.0.1", free_port()
+        root = directory / name
+        config, queue, data, self._mailboxes = (root / part for part in ("etc", "queue", "lib", "mail"))
+        for folder in (config, queue, data, self._mailboxes):
+            folder.mkdir(parents=True)
+        owner = pwd.getpwnam("postfix")
+        os.chown(data, owner.pw_uid, owner.pw_gid)
+        os.chown(self._mailboxes, owner.pw_uid, owner.pw_gid)
+        for folder in (root, *root.parents):
+            # Its unprivileged programs walk here.
+            if folder.stat().st_uid == 0 and "pytest-" in str(folder):
+                folder.chmod(folder.stat().st_mode | 0o011)
+        self.log = root / "log"
+        (config / "main.cf").write_text(f"""\
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+maillog_file = {self.log}
+maillog_file_prefixes = {root}
+multi_instance_name = {name}
+myhostname = mx.{domain}
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+alias_maps =
+virtual_mailbox_domains = {domain}
+virtual_mailbox_base = {self._mailboxes}
+virtual_mailbox_maps = static:inbox/
+virtual_minimum_uid = 1
+virtual_uid_maps = static:{owner.pw_uid}
+virtual_gid_maps = static:{owner.pw_gid}
+smtpd_recipient_restrictions = reject_unauth_destination
+{settings}
+""")
+        (config / "master.cf").write_text(_MASTER.format(address=f"127.0.0.1:{self.port}", smtpd_max=smtpd_max,
+                                                         smtp_max=smtp_max))
+        self.process = Process(name, ["postfix", "-c", config, "start-fg"], directory,
+                               environment={"MAIL_CONFIG": str(config)})
+        wait_until(lambda: listens(self.host, self.port) or self.process.status is not None, 30,
+                   lambda: f"Postfix listens:\n{self.process.errors()}\n{self.log_text()}")
+        assert self.process.status is None, f"Postfix ended:\n{self.process.errors()}\n{self.log_text()}"
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def mails(self) -> list[bytes]:
+        """The mails in the mailbox, as Postfix wrote them: with LF line ends."""
+        inbox = self._mailboxes / "inbox" / "new"
+        return [path.read_bytes() for path in sorted(inbox.iterdir())] if inbox.is_dir() else []
+
+    def close(self) -> None:
+        if self.process.status is None:
+            self.process.terminate()
+        self.process.clean_up()

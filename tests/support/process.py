@@ -1,0 +1,85 @@
+"""Processes that a test starts, and ends by their own id."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from support.waiting import wait_until
+
+STOP_SECONDS = 20
+
+
+class Process:
+    """A child with its output in files `NAME.out` and `NAME.err` of `directory`; a later start appends."""
+
+    def __init__(self, name: str, command: Sequence[str | Path], directory: Path,
+                 environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        self.name = name
+        self.out = directory / f"{name}.out"
+        self.err = directory / f"{name}.err"
+        self._out_start = self.out.stat().st_size if self.out.exists() else 0
+        with self.out.open("ab") as out, self.err.open("ab") as err:
+            # A session of its own: stop() reaches what the child started, and nothing else.
+            self._child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                           cwd=cwd or directory, start_new_session=True,
+                                           env={**os.environ, **(environment or {})})
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status (minus the number of the signal that ended it), None while it runs."""
+        return self._child.poll()
+
+    def output(self) -> str:
+        """What this start of the child printed on standard output so far."""
+        with self.out.open("rb") as out:
+            out.seek(self._out_start)
+            return out.read().decode(errors="replace")
+
+    def errors(self) -> str:
+        return self.err.read_text(errors="replace")
+
+    def signal(self, number: int) -> None:
+        self._child.send_signal(number)
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """The exit status, once it has ended."""
+        try:
+            return self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} ({self.pid}) did not end within {seconds} s") from None
+
+    def terminate(self, seconds: float = STOP_SECONDS) -> int:
+        if self.status is None:
+            self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def kill(self) -> int:
+        """SIGKILL to the child alone."""
+        if self.status is None:
+            self.signal(signal.SIGKILL)
+        return self.wait()
+
+    def clean_up(self) -> None:
+        """Ends the child's whole session, whatever state it is in."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self._child.wait(STOP_SECONDS)
+
+    def wait_for_output(self, text: str, seconds: float) -> str:
+        """The first whole line on standard output that begins with `text`."""
+        def line() -> str | None:
+            if self.status is not None and text not in self.output():
+                raise AssertionError(f"{self.name} ended with status {self.status} before it printed {text!r}:\n"
+                                     f"{self.errors()[-4000:]}")
+            lines = [candidate for candidate in self.output().splitlines(keepends=True) if candidate.startswith(text)]
+            return lines[0].rstrip("\n") if lines and lines[0].endswith("\n") else None
+
+        return wait_until(line, seconds, lambda: f"{text!r} from {self.name}:\n{self.errors()[-4000:]}")
