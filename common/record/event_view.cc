@@ -68,34 +68,20 @@ std::string event_id(const RecipientId& recipient, v1::EventType type, std::uint
 
 std::string_view event_type_name(v1::EventType type) {
   switch (type) {
-    case v1::ACCEPTED:
-      return "accepted";
-    case v1::ROUTED:
-      return "routed";
-    case v1::DEFERRED:
-      return "deferred";
-    case v1::DELIVERED:
-      return "delivered";
-    case v1::BOUNCED:
-      return "bounced";
-    case v1::EXPIRED:
-      return "expired";
-    case v1::SUPPRESSED:
-      return "suppressed";
-    case v1::CANCELLED:
-      return "cancelled";
-    case v1::TRANSFERRED:
-      return "transferred";
-    case v1::COMPLAINED:
-      return "complained";
-    case v1::OPENED:
-      return "opened";
-    case v1::CLICKED:
-      return "clicked";
-    case v1::UNSUBSCRIBED:
-      return "unsubscribed";
-    default:
-      return {};
+    case v1::ACCEPTED: return "accepted";
+    case v1::ROUTED: return "routed";
+    case v1::DEFERRED: return "deferred";
+    case v1::DELIVERED: return "delivered";
+    case v1::BOUNCED: return "bounced";
+    case v1::EXPIRED: return "expired";
+    case v1::SUPPRESSED: return "suppressed";
+    case v1::CANCELLED: return "cancelled";
+    case v1::TRANSFERRED: return "transferred";
+    case v1::COMPLAINED: return "complained";
+    case v1::OPENED: return "opened";
+    case v1::CLICKED: return "clicked";
+    case v1::UNSUBSCRIBED: return "unsubscribed";
+    default: return {};
   }
 }
 
@@ -104,12 +90,9 @@ bool is_terminal(const v1::Event& event) {
     case v1::DELIVERED:
     case v1::EXPIRED:
     case v1::SUPPRESSED:
-    case v1::CANCELLED:
-      return true;
-    case v1::BOUNCED:
-      return !event.late();
-    default:
-      return false;
+    case v1::CANCELLED: return true;
+    case v1::BOUNCED: return !event.late();
+    default: return false;
   }
 }
 

@@ -71,20 +71,15 @@ std::optional<FieldHead> read_head(Cursor& cursor) {
       head.value = *value;
       break;
     }
-    case WireType::kFixed64:
-      head.payload_bytes = 8;
-      break;
-    case WireType::kFixed32:
-      head.payload_bytes = 4;
-      break;
+    case WireType::kFixed64: head.payload_bytes = 8; break;
+    case WireType::kFixed32: head.payload_bytes = 4; break;
     case WireType::kLength: {
       const std::optional<std::uint64_t> length = cursor.varint();
       if (!length || *length > cursor.left()) return std::nullopt;
       head.payload_bytes = static_cast<std::size_t>(*length);
       break;
     }
-    default:
-      return std::nullopt;  // groups, which proto3 does not have, and what is no wire type
+    default: return std::nullopt;  // groups, which proto3 does not have, and what is no wire type
   }
   if (head.payload_bytes > cursor.left()) return std::nullopt;
   return head;
