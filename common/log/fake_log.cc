@@ -718,6 +718,7 @@ Result<void> FakeLog::history(Topic topic, Timestamp since, const VisitHistory& 
   std::vector<HistoryRecord> all;
   {
     const std::lock_guard lock(state_->mutex);
+    if (state_->closed) return fail(Errc::kClosed);
     if (is_table(topic)) {
       for (const auto& [where, rows] : state_->tables) {
         if (where.topic != topic) continue;
@@ -741,6 +742,7 @@ Result<void> FakeLog::history(Topic topic, Timestamp since, const VisitHistory& 
 
 Result<Offset> FakeLog::committed(std::string_view group, TopicPartition where) {
   const std::lock_guard lock(state_->mutex);
+  if (state_->closed) return fail(Errc::kClosed);
   const auto found = state_->positions.find({std::string(group), where});
   if (found != state_->positions.end()) return found->second;
   return state_->partitions[where].start;
