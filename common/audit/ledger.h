@@ -22,10 +22,8 @@ struct LedgerLimits {
 //
 // Input      facts, each any number of times; 32 octets are kept of each
 // Output     settle(): one Report
-// Limits     memory_bytes_max of facts in memory; beyond it they go to unlinked temporary files,
-// divided by a
-//            hash of the recipient id, and settle() sorts one of 256 parts at a time: 10 million
-//            recipients need 640 MB of disk and at most a few MB of memory at once
+// Limits     memory_bytes_max of facts in memory. Beyond it they go, sorted, to runs in one unlinked temporary
+//            file, which settle() merges with 64 KiB of memory a run: 10 million recipients are 640 MB of facts
 // Errors     kSpill: a temporary file cannot be made, written or read. The ledger is then of no
 // more use. Threads    one at a time; no clock, no network
 class Ledger {
