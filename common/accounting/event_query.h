@@ -11,8 +11,8 @@
 #include "common/base/result.h"
 #include "common/log/log.h"
 
-namespace godwit::v1 {
-class Event;
+namespace godwit::record {
+struct Event;
 }
 
 // Reading the public record of what happened: the topic `events`.
@@ -30,13 +30,13 @@ struct EventQuery {
   std::string site;
 
   // Whether an event passes the filters (not the times).
-  [[nodiscard]] bool matches(const v1::Event& event) const;
+  [[nodiscard]] bool matches(const record::Event& event) const;
 };
 
 struct EventAt {
   log::PartitionId partition = 0;
   log::Offset offset = 0;
-  const v1::Event& event;
+  const record::Event& event;
 };
 
 // Takes one event; false: enough, or nobody is there any more.

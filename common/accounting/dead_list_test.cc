@@ -1,0 +1,93 @@
+#include "common/accounting/dead_list.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/manual_clock.h"
+#include "common/log/fake_log.h"
+#include "common/record/keys.h"
+#include "common/record/records.h"
+
+namespace godwit::accounting {
+namespace {
+
+class DeadRecords : public testing::Test {
+ protected:
+  void put(std::string key, Rope value) {
+    auto table = log_.shared_table(log::Topic::kDead);
+    ASSERT_TRUE(table);
+    std::vector<log::TableChange> changes;
+    changes.push_back(
+        {.where = {log::Topic::kDead, 0}, .key = std::move(key), .value = std::move(value)});
+    (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  }
+  void bury(std::int64_t offset, std::int64_t time_ms, log::Topic topic, Rope value) {
+    record::Dead dead;
+    dead.head.set_topic(static_cast<std::uint32_t>(topic));
+    dead.head.set_partition(3);
+    dead.head.set_offset(offset);
+    dead.head.set_time_unix_ms(time_ms);
+    dead.head.set_role("router");
+    dead.head.set_cause("malformed");
+    dead.head.set_crashes(3);
+    dead.value = std::move(value);
+    put(record::dead_key("x", 3, offset), record::encode(dead));
+  }
+
+  ManualClock clock_;
+  log::FakeLog log_{clock_, 2};
+};
+
+TEST_F(DeadRecords, EmptyTable) {
+  const auto list = list_dead(log_, 10);
+  ASSERT_TRUE(list);
+  EXPECT_EQ(list->total, 0u);
+  EXPECT_TRUE(list->rows.empty());
+}
+
+TEST_F(DeadRecords, SaysWhereFromAndWhom) {
+  record::Message message;
+  message.head.set_message_id(std::string(16, 'm'));
+  message.envelope.add_recipients()->set_address("a@example.net");
+  message.content.set_size(0);
+  auto value = record::encode(message);
+  ASSERT_TRUE(value);
+  const std::size_t size = value->size();
+  bury(7, 1'000, log::Topic::kAccepted, *std::move(value));
+
+  const auto list = list_dead(log_, 10);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->rows.size(), 1u);
+  const DeadRow& row = list->rows.front();
+  EXPECT_EQ(row.topic, log::Topic::kAccepted);
+  EXPECT_EQ(row.partition, 3u);
+  EXPECT_EQ(row.offset, 7);
+  EXPECT_EQ(row.time, from_unix_ms(1'000));
+  EXPECT_EQ(row.role, "router");
+  EXPECT_EQ(row.cause, "malformed");
+  EXPECT_EQ(row.crashes, 3u);
+  EXPECT_EQ(row.size, size);
+  EXPECT_EQ(row.recipients, 1u);
+}
+
+TEST_F(DeadRecords, RecordsThatCannotBeReadAreListedWithoutRecipients) {
+  bury(1, 1, log::Topic::kOutbound, Bytes::of_static("\xff\xff"));
+  put("y", Bytes::of_static("\xff\xff"));
+  const auto list = list_dead(log_, 10);
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->rows.size(), 2u);
+  EXPECT_EQ(list->rows[0].recipients + list->rows[1].recipients, 0u);
+}
+
+TEST_F(DeadRecords, KeepsTheOldestOfMany) {
+  for (int i = 9; i >= 0; --i) bury(i, i, log::Topic::kReports, Bytes::of_static("x"));
+  const auto list = list_dead(log_, 3);
+  ASSERT_TRUE(list);
+  EXPECT_EQ(list->total, 10u);
+  ASSERT_EQ(list->rows.size(), 3u);
+  EXPECT_EQ(list->rows[0].offset, 0);
+  EXPECT_EQ(list->rows[1].offset, 1);
+  EXPECT_EQ(list->rows[2].offset, 2);
+}
+
+}  // namespace
+}  // namespace godwit::accounting
