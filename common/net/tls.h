@@ -94,7 +94,7 @@ class TlsClientContext {
 
  private:
   friend class Stream;
-  friend struct TlsClientSessionSlot;
+  friend struct TlsClientSessions;
   struct Impl;
   explicit TlsClientContext(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -1,0 +1,224 @@
+#include "common/admin/client.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "common/admin/convert.h"
+#include "common/record/records.h"
+#include "godwit/admin/v1/admin.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace godwit::admin {
+namespace {
+
+using grpc::Status;
+using grpc::StatusCode;
+
+Errc code_of(const Status& status) {
+  switch (status.error_code()) {
+    case StatusCode::UNAVAILABLE: return Errc::kUnreachable;
+    case StatusCode::UNAUTHENTICATED: return Errc::kUnauthenticated;
+    case StatusCode::UNIMPLEMENTED: return Errc::kUnsupported;
+    case StatusCode::NOT_FOUND:
+    case StatusCode::INVALID_ARGUMENT: return Errc::kInvalid;
+    case StatusCode::FAILED_PRECONDITION: return Errc::kRefused;
+    case StatusCode::RESOURCE_EXHAUSTED: return Errc::kBusy;
+    case StatusCode::DEADLINE_EXCEEDED: return Errc::kDeadline;
+    case StatusCode::CANCELLED: return Errc::kCancelled;
+    default: return Errc::kFailed;
+  }
+}
+
+// What the person at the terminal can do about it.
+std::string_view advice(Errc code) {
+  switch (code) {
+    case Errc::kUnreachable: return "is `godwit run` up, and is this its admin.listen?";
+    case Errc::kUnauthenticated: return "set admin.token in the configuration to that process's";
+    case Errc::kBusy: return "end another `events` or `audit` first";
+    case Errc::kDeadline: return "the process is there, but did not answer";
+    default: return {};
+  }
+}
+
+}  // namespace
+
+struct Client::State {
+  explicit State(ClientConfig client_config)
+      : config(std::move(client_config)),
+        channel(grpc::CreateChannel(config.address, grpc::InsecureChannelCredentials())),
+        admin(v1::Admin::NewStub(channel)),
+        health(grpc::health::v1::Health::NewStub(channel)) {}
+
+  ClientConfig config;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::Admin::Stub> admin;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health;
+  std::mutex mutex;
+  std::set<grpc::ClientContext*> streams;
+
+  void prepare(grpc::ClientContext& context) const {
+    if (!config.token.empty()) context.AddMetadata("authorization", "Bearer " + config.token);
+  }
+
+  [[nodiscard]] Error error(const Status& status) const {
+    const Errc code = code_of(status);
+    std::string context = config.address;
+    // Of a connection that failed the library's words say less than the advice.
+    if (code != Errc::kUnreachable && !status.error_message().empty()) {
+      context += fmt::format(" says \"{}\"", status.error_message());
+    }
+    if (const auto what = advice(code); !what.empty()) context += fmt::format(" ({})", what);
+    return {make_error_code(code), std::move(context)};
+  }
+
+  template <class Response, class Request, class Method>
+  Result<Response> call(Method method, const Request& request) {
+    grpc::ClientContext context;
+    prepare(context);
+    context.set_deadline(std::chrono::system_clock::now() + config.deadline);
+    Response response;
+    const Status status = (admin.get()->*method)(&context, request, &response);
+    if (!status.ok()) return fail(error(status));
+    return response;
+  }
+
+  // Reads a stream until it ends or `take` returns false.
+  template <class Response, class Open, class Take>
+  Result<void> read(Open open, Take take) {
+    grpc::ClientContext context;
+    prepare(context);
+    const Registered registered(*this, context);
+    auto reader = open(context);
+    Response response;
+    bool enough = false;
+    while (!enough && reader->Read(&response)) enough = !take(response);
+    if (enough) context.TryCancel();
+    const Status status = reader->Finish();
+    if (!enough && !status.ok()) return fail(error(status));
+    return {};
+  }
+
+  // A stream that cancel() can reach.
+  class Registered {
+   public:
+    Registered(State& state, grpc::ClientContext& context) : state_(state), context_(context) {
+      const std::lock_guard lock(state_.mutex);
+      state_.streams.insert(&context_);
+    }
+    ~Registered() {
+      const std::lock_guard lock(state_.mutex);
+      state_.streams.erase(&context_);
+    }
+    Registered(const Registered&) = delete;
+
+   private:
+    State& state_;
+    grpc::ClientContext& context_;
+  };
+};
+
+Client::Client(ClientConfig config) : state_(std::make_unique<State>(std::move(config))) {}
+Client::~Client() = default;
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+
+Result<NodeInfo> Client::info() {
+  TRY(const auto response,
+      state_->call<v1::NodeInfoResponse>(&v1::Admin::Stub::NodeInfo, v1::NodeInfoRequest{}));
+  return from_message(response);
+}
+
+Result<bool> Client::serving(std::string_view role) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + state_->config.deadline);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(std::string(role));
+  grpc::health::v1::HealthCheckResponse response;
+  const Status status = state_->health->Check(&context, request, &response);
+  if (!status.ok()) return fail(state_->error(status));
+  return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
+}
+
+Result<void> Client::drain(bool leave) {
+  v1::DrainRequest request;
+  request.set_leave(leave);
+  TRY_VOID(state_->call<v1::DrainResponse>(&v1::Admin::Stub::Drain, request));
+  return {};
+}
+
+Result<std::vector<std::string>> Client::reload() {
+  TRY(const auto response,
+      state_->call<v1::ReloadResponse>(&v1::Admin::Stub::Reload, v1::ReloadRequest{}));
+  return std::vector<std::string>(response.notes().begin(), response.notes().end());
+}
+
+Result<QueueSummary> Client::queue(const QueueQuery& query) {
+  v1::QueueSummaryRequest request;
+  to_message(query, request);
+  TRY(const auto response,
+      state_->call<v1::QueueSummaryResponse>(&v1::Admin::Stub::QueueSummary, request));
+  return from_message(response);
+}
+
+Result<accounting::DeadList> Client::dead(std::uint32_t rows_max) {
+  v1::DeadListRequest request;
+  request.set_rows_max(rows_max);
+  TRY(const auto response, state_->call<v1::DeadListResponse>(&v1::Admin::Stub::DeadList, request));
+  return from_message(response);
+}
+
+Result<std::string> Client::log_level() {
+  TRY(const auto response,
+      state_->call<v1::LogLevelResponse>(&v1::Admin::Stub::GetLogLevel, v1::GetLogLevelRequest{}));
+  return response.level();
+}
+
+Result<std::string> Client::set_log_level(std::string_view level) {
+  v1::SetLogLevelRequest request;
+  request.set_level(std::string(level));
+  TRY(const auto response,
+      state_->call<v1::LogLevelResponse>(&v1::Admin::Stub::SetLogLevel, request));
+  return response.level();
+}
+
+Result<void> Client::events(const accounting::EventQuery& query,
+                            const accounting::VisitEvent& visit) {
+  v1::EventsRequest request;
+  to_message(query, request);
+  return state_->read<v1::EventsResponse>(
+      [&](grpc::ClientContext& context) { return state_->admin->Events(&context, request); },
+      [&](const v1::EventsResponse& response) {
+        const auto event = record::decode_event(Bytes::adopt(response.event().SerializeAsString()));
+        if (!event) return true;  // of a newer version than this client
+        return visit({response.partition(), response.offset(), *event});
+      });
+}
+
+Result<audit::Report> Client::audit(std::uint32_t exceptions_max, const Progress& progress) {
+  v1::AuditRequest request;
+  request.set_exceptions_max(exceptions_max);
+  std::optional<audit::Report> report;
+  TRY_VOID(state_->read<v1::AuditResponse>(
+      [&](grpc::ClientContext& context) { return state_->admin->Audit(&context, request); },
+      [&](const v1::AuditResponse& response) {
+        if (response.has_report()) report = from_message(response.report());
+        if (response.has_progress() && progress) {
+          progress(response.progress().stage(), response.progress().records());
+        }
+        return true;
+      }));
+  if (!report) return fail(Errc::kFailed, state_->config.address + " sent no report");
+  return *std::move(report);
+}
+
+void Client::cancel() {
+  const std::lock_guard lock(state_->mutex);
+  for (grpc::ClientContext* context : state_->streams) context->TryCancel();
+}
+
+}  // namespace godwit::admin

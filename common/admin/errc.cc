@@ -1,0 +1,36 @@
+#include "common/admin/errc.h"
+
+#include <string>
+
+namespace godwit::admin {
+namespace {
+
+class Category final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "admin"; }
+  [[nodiscard]] std::string message(int value) const override {
+    switch (static_cast<Errc>(value)) {
+      case Errc::kAddress: return "cannot listen on this address";
+      case Errc::kTokenNeeded: return "needs admin.token, because others can reach this address";
+      case Errc::kUnreachable: return "nothing answers";
+      case Errc::kUnauthenticated: return "the token is missing or wrong";
+      case Errc::kUnsupported: return "no role of this process can do that";
+      case Errc::kInvalid: return "the request is not valid";
+      case Errc::kRefused: return "refused";
+      case Errc::kBusy: return "too many streams at once";
+      case Errc::kDeadline: return "no answer in time";
+      case Errc::kCancelled: return "cancelled";
+      case Errc::kFailed: return "failed";
+    }
+    return "unknown error";
+  }
+};
+
+}  // namespace
+
+const std::error_category& category() {
+  static const Category instance;
+  return instance;
+}
+
+}  // namespace godwit::admin

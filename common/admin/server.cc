@@ -1,0 +1,309 @@
+#include "common/admin/server.h"
+
+#include <fmt/format.h>
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "common/admin/convert.h"
+#include "common/admin/errc.h"
+#include "common/net/address.h"
+#include "common/record/records.h"
+#include "godwit/admin/v1/admin.grpc.pb.h"
+
+namespace godwit::admin {
+namespace {
+
+using grpc::ServerContext;
+using grpc::Status;
+using grpc::StatusCode;
+
+constexpr std::uint32_t kDeadRowsDefault = 100;
+constexpr std::uint32_t kDeadRowsMax = 10'000;
+constexpr std::uint32_t kExceptionsDefault = 100;
+constexpr std::uint32_t kExceptionsMax = 10'000;
+constexpr std::chrono::milliseconds kStopBound{500};  // then streams are cancelled
+
+// Takes as long for a wrong token as for a right one of the same length.
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
+  return difference == 0;
+}
+
+Status status_of(const Error& error) {
+  const auto is = [&](Errc code) { return error.code == make_error_code(code); };
+  StatusCode code = StatusCode::INTERNAL;
+  if (is(Errc::kInvalid)) code = StatusCode::INVALID_ARGUMENT;
+  if (is(Errc::kRefused)) code = StatusCode::FAILED_PRECONDITION;
+  if (is(Errc::kUnsupported)) code = StatusCode::UNIMPLEMENTED;
+  if (is(Errc::kBusy)) code = StatusCode::RESOURCE_EXHAUSTED;
+  return {code, error.to_string()};
+}
+
+template <class T>
+Status status_of(const Result<T>& result) {
+  return result ? Status::OK : status_of(result.error());
+}
+
+// Rows asked for, or the default for 0; nothing when that is too many.
+std::optional<std::uint32_t> rows(std::uint32_t asked, std::uint32_t usual, std::uint32_t most) {
+  if (asked > most) return std::nullopt;
+  return asked == 0 ? usual : asked;
+}
+
+Status too_many(std::uint32_t most) {
+  return {StatusCode::INVALID_ARGUMENT, fmt::format("at most {} can be asked for", most)};
+}
+
+// One of the streams that may be under way at once.
+class StreamPass {
+ public:
+  StreamPass(std::atomic<std::uint32_t>& count, std::uint32_t most) : count_(count) {
+    entered_ = count_.fetch_add(1) < most;
+  }
+  ~StreamPass() { --count_; }
+  StreamPass(const StreamPass&) = delete;
+  explicit operator bool() const { return entered_; }
+
+ private:
+  std::atomic<std::uint32_t>& count_;
+  bool entered_ = false;
+};
+
+class AdminService final : public v1::Admin::Service {
+ public:
+  AdminService(const ServerConfig& config, const Services& services)
+      : config_(config), services_(services) {}
+
+  void stop() { stopping_ = true; }
+
+  Status NodeInfo(ServerContext* context, const v1::NodeInfoRequest*,
+                  v1::NodeInfoResponse* response) override {
+    return answer(context, [&] {
+      to_message(services_.process->info(), *response);
+      return Status::OK;
+    });
+  }
+
+  Status Drain(ServerContext* context, const v1::DrainRequest* request,
+               v1::DrainResponse*) override {
+    return answer(context, [&] {
+      services_.process->drain(request->leave());
+      return Status::OK;
+    });
+  }
+
+  Status Reload(ServerContext* context, const v1::ReloadRequest*,
+                v1::ReloadResponse* response) override {
+    return answer(context, [&]() -> Status {
+      auto notes = services_.process->reload();
+      if (!notes) return {StatusCode::FAILED_PRECONDITION, notes.error().to_string()};
+      for (std::string& note : *notes) response->add_notes(std::move(note));
+      return Status::OK;
+    });
+  }
+
+  Status QueueSummary(ServerContext* context, const v1::QueueSummaryRequest* request,
+                      v1::QueueSummaryResponse* response) override {
+    return answer(context, [&] {
+      if (services_.queues.empty()) return unsupported("no role here keeps a queue");
+      const auto query = from_message(*request);
+      if (!query) return status_of(query);
+      std::vector<admin::QueueSummary> parts;
+      for (QueueSource* source : services_.queues) {
+        auto part = source->summary(*query);
+        if (!part) return status_of(part);
+        parts.push_back(*std::move(part));
+      }
+      to_message(merge(parts, query->rows_max), *response);
+      return Status::OK;
+    });
+  }
+
+  Status DeadList(ServerContext* context, const v1::DeadListRequest* request,
+                  v1::DeadListResponse* response) override {
+    return answer(context, [&] {
+      if (services_.records == nullptr) return unsupported("this process opens no log");
+      const auto rows_max = rows(request->rows_max(), kDeadRowsDefault, kDeadRowsMax);
+      if (!rows_max) return too_many(kDeadRowsMax);
+      const auto list = services_.records->dead(*rows_max);
+      if (list) to_message(*list, *response);
+      return status_of(list);
+    });
+  }
+
+  Status GetLogLevel(ServerContext* context, const v1::GetLogLevelRequest*,
+                     v1::LogLevelResponse* response) override {
+    return answer(context, [&] {
+      response->set_level(services_.process->log_level());
+      return Status::OK;
+    });
+  }
+
+  Status SetLogLevel(ServerContext* context, const v1::SetLogLevelRequest* request,
+                     v1::LogLevelResponse* response) override {
+    return answer(context, [&] {
+      const auto set = services_.process->set_log_level(request->level());
+      response->set_level(services_.process->log_level());
+      return status_of(set);
+    });
+  }
+
+  Status Events(ServerContext* context, const v1::EventsRequest* request,
+                grpc::ServerWriter<v1::EventsResponse>* writer) override {
+    return stream(context, [&] {
+      const auto query = from_message(*request);
+      if (!query) return status_of(query);
+      const auto visit = [&](const accounting::EventAt& at) {
+        v1::EventsResponse response;
+        response.set_partition(at.partition);
+        response.set_offset(at.offset);
+        const auto record = record::encode(at.event);
+        if (!record || !response.mutable_event()->ParseFromString(record->to_string())) return true;
+        return writer->Write(response);
+      };
+      const auto read = services_.records->events(*query, visit, [&] { return gone(context); });
+      return gone(context) ? Status::CANCELLED : status_of(read);
+    });
+  }
+
+  Status Audit(ServerContext* context, const v1::AuditRequest* request,
+               grpc::ServerWriter<v1::AuditResponse>* writer) override {
+    return stream(context, [&] {
+      const auto exceptions = rows(request->exceptions_max(), kExceptionsDefault, kExceptionsMax);
+      if (!exceptions) return too_many(kExceptionsMax);
+      audit::AuditOptions options;
+      options.limits.exceptions_max = *exceptions;
+      options.progress = [&](std::string_view stage, std::uint64_t records) {
+        v1::AuditResponse response;
+        response.mutable_progress()->set_stage(std::string(stage));
+        response.mutable_progress()->set_records(records);
+        return !gone(context) && writer->Write(response);
+      };
+      const auto report = services_.records->audit(options);
+      if (!report) return gone(context) ? Status::CANCELLED : status_of(report);
+      v1::AuditResponse response;
+      to_message(*report, *response.mutable_report());
+      writer->Write(response);
+      return Status::OK;
+    });
+  }
+
+ private:
+  static Status unsupported(const char* why) { return {StatusCode::UNIMPLEMENTED, why}; }
+
+  [[nodiscard]] bool gone(ServerContext* context) const {
+    return stopping_ || context->IsCancelled();
+  }
+
+  // RFC 6750 s2.1, as metadata.
+  [[nodiscard]] bool may(const ServerContext& context) const {
+    if (config_.token.empty()) return true;
+    const auto [begin, end] = context.client_metadata().equal_range("authorization");
+    if (begin == end || std::next(begin) != end) return false;
+    constexpr std::string_view kScheme = "Bearer ";
+    const std::string_view value(begin->second.data(), begin->second.size());
+    return value.starts_with(kScheme) &&
+           equal_in_constant_time(value.substr(kScheme.size()), config_.token);
+  }
+
+  // Every call goes through here.
+  template <class Do>
+  Status answer(ServerContext* context, Do&& call) {
+    if (!may(*context)) return {StatusCode::UNAUTHENTICATED, "needs the token of admin.token"};
+    return call();
+  }
+
+  template <class Do>
+  Status stream(ServerContext* context, Do&& call) {
+    return answer(context, [&]() -> Status {
+      if (services_.records == nullptr) return unsupported("this process opens no log");
+      const StreamPass pass(streams_, config_.streams_max);
+      if (!pass) return {StatusCode::RESOURCE_EXHAUSTED, "too many streams at once"};
+      return call();
+    });
+  }
+
+  const ServerConfig config_;
+  const Services services_;
+  std::atomic<std::uint32_t> streams_{0};
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace
+
+struct Server::State {
+  State(const ServerConfig& config, const Services& services) : service(config, services) {}
+
+  AdminService service;
+  std::unique_ptr<grpc::Server> server;
+  std::string address;
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() {
+  stop();
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
+                                              const Services& services) {
+  auto listen = net::Address::from_text(config.listen);
+  if (!listen) {
+    return fail(Errc::kAddress, fmt::format("admin.listen: \"{}\" is no address and port, as in "
+                                            "127.0.0.1:8026",
+                                            config.listen));
+  }
+  if (!listen->ip.is_loopback() && config.token.empty()) {
+    return fail(Errc::kTokenNeeded, fmt::format("admin.listen {}", config.listen));
+  }
+
+  // Keep calls to one pair of polling threads; what blocks longer than a moment is a stream, and those are counted.
+  grpc::EnableDefaultHealthCheckService(true);
+  auto state = std::make_unique<State>(config, services);
+  grpc::ServerBuilder builder;
+  grpc::ResourceQuota quota("admin");
+  quota.SetMaxThreads(static_cast<int>(config.threads_max));
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  // Two processes on one port would answer in turn.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  int port = 0;
+  builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&state->service);
+  state->server = builder.BuildAndStart();
+  if (!state->server || port == 0) {
+    return fail(Errc::kAddress, fmt::format("admin.listen {}: it is in use, or not of this machine",
+                                            config.listen));
+  }
+  listen->port = static_cast<std::uint16_t>(port);
+  state->address = listen->to_text();
+  if (auto* health = state->server->GetHealthCheckService()) health->SetServingStatus("", false);
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+const std::string& Server::address() const {
+  return state_->address;
+}
+
+void Server::set_serving(std::string_view role, bool serving) {
+  if (auto* health = state_->server->GetHealthCheckService()) {
+    health->SetServingStatus(std::string(role), serving);
+  }
+}
+
+void Server::stop() {
+  state_->service.stop();
+  state_->server->Shutdown(std::chrono::system_clock::now() + kStopBound);
+  state_->server->Wait();
+}
+
+}  // namespace godwit::admin
