@@ -107,7 +107,8 @@ struct TransactionOutcome {
   std::uint64_t tag = 0;
   std::vector<RecipientOutcome> recipients;  // in the order of the transaction's
   // False: the transaction never came to its turn (the session ended before its MAIL was answered).
-  // Recipients are kDeferred; it says nothing about them, and may be tried again at once elsewhere.
+  // Its recipients are kDeferred; that says nothing about them, and they may be tried elsewhere at
+  // once.
   bool attempted = false;
 };
 
@@ -150,13 +151,14 @@ struct ClientAction {
 //           calls disconnected()
 // Source    RFC 5321 s3, s4.2; 1870, 2920, 3207, 3461, 4954, 6152, 6531
 //
-// In a coroutine:
+// In a coroutine (an action stands until it was acted on, so asking again is harmless):
 //     ClientSession session(config);
 //     for (;;) {
-//       if (session.can_begin())
-//         if (auto transaction = lane.pop()) session.begin(std::move(*transaction));
 //       const ClientAction action = session.next(input.view());
 //       input.consume(action.consumed);
+//       if (session.can_begin()) {  // before output is taken: so it rides behind the final dot
+//         if (auto transaction = lane.pop()) { session.begin(std::move(*transaction)); continue; }
+//       }
 //       switch (action.kind) {
 //         case Kind::kWrite:
 //           if (auto r = co_await stream.write(session.take_output(), deadline(session.stage()));
@@ -185,7 +187,7 @@ class ClientSession {
   [[nodiscard]] ClientAction next(std::string_view input);
 
   // A transaction would be taken now: the session is greeted and idle, or the final dot of the only
-  // transaction under way has been given out and the peer does PIPELINING.
+  // transaction under way stands in the output and the peer does PIPELINING.
   [[nodiscard]] bool can_begin() const;
   // Needs can_begin() (a CHECK), and at least one recipient.
   void begin(ClientTransaction transaction);

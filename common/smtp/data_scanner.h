@@ -56,12 +56,11 @@ class DataScanner {
     return size_ - stuffed_dots_;
   }  // RFC 1870 s5
   [[nodiscard]] bool has_8bit() const { return has_8bit_; }
-  [[nodiscard]] bool line_too_long() const { return line_too_long_; }
+  [[nodiscard]] bool line_too_long() const;
 
  private:
   template <bool kDotted>
   Scan scan_as(std::string_view input);
-  void line_ended(std::uint64_t next_line);
 
   std::size_t line_bytes_max_;
   std::uint64_t size_ = 0;

@@ -13,6 +13,9 @@ namespace godwit::smtp {
 // pieces.
 [[nodiscard]] Rope dot_stuffed(const Rope& content);
 
+// True when the last two octets are CRLF.
+[[nodiscard]] bool ends_with_crlf(const Rope& content);
+
 // Takes the first dot of each line that begins with one. For DKIM, bodies shown to people, and
 // tests; the relay itself keeps content in wire form.
 [[nodiscard]] std::string dot_unstuffed(std::string_view content);

@@ -63,7 +63,7 @@ struct ServerAction {
     kRcpt,     // RCPT: decide on recipient(), then answer() or accept()
     kData,     // content is about to come (DATA, or the first BDAT): accept(), or answer() with a
                // refusal
-    kContent,  // `content`: the next part of the content, a prefix of the input given to next()
+    kContent,  // `content`: the next part of the content, the last octets of the `consumed` ones
     kMessage,  // the content is complete: keep the message, then answer(). Nothing is parsed before
                // that.
     kAbort,    // what was received of the transaction is to be dropped: RSET, a refusal, EHLO, ...
@@ -164,7 +164,7 @@ class ServerSession {
   // none.
   [[nodiscard]] std::uint64_t content_size_hint() const;
 
-  // No command is half read, no transaction open, no decision wanted: what a drain may close at
+  // No transaction open, no decision wanted: with no input left it is what a drain may close at
   // once.
   [[nodiscard]] bool idle() const;
   // Between kData and kMessage: the timeout of content holds (RFC 5321 s4.5.3.2.5).

@@ -12,8 +12,11 @@ namespace godwit::smtp {
 // hex digits).
 [[nodiscard]] std::optional<std::string> decode_xtext(std::string_view text);
 
-// The address part of ORCPT for SMTPUTF8 (RFC 6533 s3, utf-8-addr-xtext and utf-8-addr-unitext):
-// \x{H..} escapes. Decodes; nullopt: not that.
-[[nodiscard]] std::optional<std::string> decode_utf8_address(std::string_view text);
+// The address part of an ORCPT of type utf-8 (RFC 6533 s3), where octets are "\x{HEX}" escapes or
+// UTF-8 itself. Encoding takes well-formed UTF-8; `ascii` escapes everything above 127 too, for
+// hosts without SMTPUTF8.
+[[nodiscard]] std::string encode_utf8_address(std::string_view text, bool ascii);
+[[nodiscard]] std::optional<std::string> decode_utf8_address(
+    std::string_view text);  // nullopt: not that
 
 }  // namespace godwit::smtp

@@ -1,0 +1,166 @@
+#include "common/smtp/domain.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "common/smtp/errc.h"
+
+namespace godwit::smtp {
+namespace {
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alpha(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool is_8bit(char c) {
+  return static_cast<unsigned char>(c) >= 0x80;
+}
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+// RFC 5321 s4.1.2: sub-domain = Let-dig [Ldh-str], with "_" as a letter.
+bool is_label(std::string_view label, bool utf8) {
+  if (label.empty() || label.size() > kLabelBytesMax) return false;
+  if (label.front() == '-' || label.back() == '-') return false;
+  return std::ranges::all_of(label, [utf8](char c) {
+    return is_digit(c) || is_alpha(c) || c == '-' || c == '_' || (utf8 && is_8bit(c));
+  });
+}
+
+// The number of 16-bit groups in "a:b:c"; -1 when something in it is no group. An IPv4 address may
+// end it and counts as two.
+int count_groups(std::string_view text) {
+  if (text.empty()) return 0;
+  int groups = 0;
+  for (;;) {
+    const auto colon = text.find(':');
+    const auto group = text.substr(0, colon);
+    if (colon == std::string_view::npos && group.find('.') != std::string_view::npos) {
+      return is_ipv4(group) ? groups + 2 : -1;
+    }
+    if (group.empty() || group.size() > 4 || !std::ranges::all_of(group, is_hex)) return -1;
+    ++groups;
+    if (colon == std::string_view::npos) return groups;
+    text.remove_prefix(colon + 1);
+  }
+}
+
+}  // namespace
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::none_of(text, is_8bit);
+}
+
+bool is_utf8(std::string_view text) {
+  const auto* at = reinterpret_cast<const std::uint8_t*>(text.data());
+  const auto* const end = at + text.size();
+  const auto continues = [&](int count) {
+    for (int i = 1; i <= count; ++i) {
+      if (at + i >= end || (at[i] & 0xC0) != 0x80) return false;
+    }
+    return true;
+  };
+  while (at < end) {
+    int more = 0;
+    if (*at < 0x80) {
+      more = 0;
+    } else if (*at >= 0xC2 && *at <= 0xDF) {
+      more = 1;
+    } else if (*at >= 0xE0 && *at <= 0xEF) {
+      more = 2;
+    } else if (*at >= 0xF0 && *at <= 0xF4) {
+      more = 3;
+    } else {
+      return false;
+    }
+    if (!continues(more)) return false;
+    // RFC 3629 s4: no overlong forms, no surrogates, nothing above U+10FFFF.
+    if (*at == 0xE0 && at[1] < 0xA0) return false;
+    if (*at == 0xED && at[1] > 0x9F) return false;
+    if (*at == 0xF0 && at[1] < 0x90) return false;
+    if (*at == 0xF4 && at[1] > 0x8F) return false;
+    at += more + 1;
+  }
+  return true;
+}
+
+Result<void> check_domain(std::string_view text, bool utf8) {
+  if (text.size() > kDomainBytesMax) return fail(Errc::kDomainTooLong);
+  const bool ascii = is_ascii(text);
+  if (!ascii && !is_utf8(text)) return fail(Errc::kBadSyntax);
+  std::string_view rest = text;
+  for (;;) {
+    const auto dot = rest.find('.');
+    if (!is_label(rest.substr(0, dot), true)) return fail(Errc::kBadSyntax);
+    if (dot == std::string_view::npos) break;
+    rest.remove_prefix(dot + 1);
+  }
+  if (!ascii && !utf8) return fail(Errc::kNeedsUtf8);
+  return {};
+}
+
+bool is_ipv4(std::string_view text) {
+  for (int part = 0; part < 4; ++part) {
+    const auto dot = text.find('.');
+    const auto number = text.substr(0, dot);
+    if (number.empty() || number.size() > 3 || !std::ranges::all_of(number, is_digit)) return false;
+    if (number.size() > 1 && number.front() == '0') return false;  // 010 is read as eight by some
+    int value = 0;
+    for (const char c : number) value = value * 10 + (c - '0');
+    if (value > 255) return false;
+    if (part == 3) return dot == std::string_view::npos;
+    if (dot == std::string_view::npos) return false;
+    text.remove_prefix(dot + 1);
+  }
+  return false;
+}
+
+bool is_ipv6(std::string_view text) {
+  // RFC 5321 s4.1.3: eight groups, or fewer around one "::".
+  const auto gap = text.find("::");
+  if (gap == std::string_view::npos) return count_groups(text) == 8;
+  const auto head = text.substr(0, gap);
+  const auto tail = text.substr(gap + 2);
+  if (head.find('.') != std::string_view::npos) return false;
+  const int before = count_groups(head);
+  const int after = count_groups(tail);
+  return before >= 0 && after >= 0 && before + after <= 7;
+}
+
+Result<void> check_address_literal(std::string_view text) {
+  if (text.size() > kDomainBytesMax) return fail(Errc::kDomainTooLong);
+  if (text.size() < 3 || text.front() != '[' || text.back() != ']') return fail(Errc::kBadSyntax);
+  const auto inside = text.substr(1, text.size() - 2);
+  constexpr std::string_view kIpv6Tag = "IPv6:";
+  if (equal_ignoring_case(inside.substr(0, kIpv6Tag.size()), kIpv6Tag)) {
+    if (is_ipv6(inside.substr(kIpv6Tag.size()))) return {};
+    return fail(Errc::kBadSyntax);
+  }
+  if (is_ipv4(inside)) return {};
+  // General-address-literal: Standardized-tag ":" 1*dcontent.
+  const auto colon = inside.find(':');
+  if (colon == std::string_view::npos || colon + 1 == inside.size()) return fail(Errc::kBadSyntax);
+  if (!is_ascii(inside) || !is_label(inside.substr(0, colon), false)) return fail(Errc::kBadSyntax);
+  for (const char c : inside.substr(colon + 1)) {
+    if (c < '!' || c > '~' || c == '[' || c == '\\' || c == ']') return fail(Errc::kBadSyntax);
+  }
+  return {};
+}
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = lower(c);
+  return out;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
+}  // namespace godwit::smtp
