@@ -52,7 +52,7 @@ class Stream {
   [[nodiscard]] async::Task<Result<void>> write(std::string_view before, const Rope& rope,
                                                 std::string_view after, Instant deadline);
 
-  // What waits in the kernel in clear, without taking it. Before the reply to STARTTLS is written it must be
+  // What waits to be read, without taking it. Before the reply to STARTTLS is written it must be
   // kNothing and the session's own buffer empty: what a client pipelines behind STARTTLS was put there by
   // somebody else (CVE-2011-0411). For a kept connection: kEnd or kData mean the peer hung up, or spoke
   // unasked (421), while nobody looked.
@@ -70,14 +70,26 @@ class Stream {
 
   // Says that nothing more will come (in TLS close_notify, then FIN); reading goes on.
   [[nodiscard]] async::Task<Result<void>> shutdown_write(Instant deadline);
+  // Ends the connection so that the peer can read what was written last: says that nothing more will come, drops
+  // what the peer still sends (at most 1 MiB, until the deadline), closes. Closing on unread octets would reset
+  // the connection, and with it the peer would lose our last reply.
+  [[nodiscard]] async::Task<void> finish(Instant deadline);
   void close();
   [[nodiscard]] bool is_open() const;
 
   [[nodiscard]] const Address& remote() const;
-  [[nodiscard]] const Address& local() const;
+  [[nodiscard]] const Address& local() const;  // asked for while the stream was open
 
  private:
+  friend class Listener;  // of_tcp
+  friend async::Task<Result<Stream>> connect(async::Shard& shard, Address remote,
+                                             std::optional<Address> local, Instant deadline);
   struct Impl;
+  explicit Stream(std::unique_ptr<Impl> impl);
+  // A socket that is non-blocking and has TCP_NODELAY.
+  [[nodiscard]] static Stream of_tcp(async::Shard& shard, int socket, const Address& remote);
+  [[nodiscard]] static async::Task<Result<std::size_t>> refuse_read();
+  [[nodiscard]] static async::Task<Result<void>> refuse_write();
   std::unique_ptr<Impl> impl_;
 };
 

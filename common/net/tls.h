@@ -94,7 +94,7 @@ class TlsClientContext {
 
  private:
   friend class Stream;
-  friend struct TlsClientSessions;
+  friend struct TlsClientSessionSlot;
   struct Impl;
   explicit TlsClientContext(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
