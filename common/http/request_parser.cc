@@ -1,5 +1,6 @@
 #include "common/http/request_parser.h"
 
+#include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -7,7 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include "common/async/asio.h"
 #include "common/base/check.h"
 
 namespace godwit::http {
@@ -99,7 +99,7 @@ struct RequestParser::Impl {
       state = State::kPartial;
       boost::system::error_code error;
       const std::size_t used =
-          parser->put(async::asio::const_buffer(buffer.data(), buffer.size()), error);
+          parser->put(boost::asio::buffer(buffer.data(), buffer.size()), error);
       buffer.erase(0, used);
       if (error && error != beast::error::need_more) return refuse(refusal_of(error));
       if (parser->is_header_done() && !header_seen) {

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/clock.h"
+#include "common/base/ids.h"
+#include "common/log/log.h"
+#include "godwit/v1/delivery.pb.h"
+
+// The local index of the table `retries`: parked deliveries by time, by lane and by content. The entries are
+// derived from the d/ records, live in RocksDB only, and sort as their octets do.
+//
+//   q <time> <id>                          when to look at it: due time, or expiry when that comes first or
+//                                          when it waits for its lane and not for a time
+//   l <site> 0 <pool> 0 t <due> <id> <row> waits behind its lane's limits
+//   l <site> 0 <pool> 0 d <due> <id> <row> waits for its due time
+//   u <content id> <index>                 the parked deliveries that share one content
+//
+// time and due are 8 octets big-endian milliseconds, <id> is message id (16) and index (4, big-endian).
+namespace godwit::sender {
+
+// Of GroupSpec::indexer. Pure; a value that does not parse has no entries.
+void index_retries(std::string_view key, std::string_view value, const log::Emit& emit);
+
+// An entry by time.
+struct DueEntry {
+  Timestamp at;
+  DeliveryId id;
+  auto operator<=>(const DueEntry&) const = default;
+};
+[[nodiscard]] std::string due_key(const DueEntry& entry);
+[[nodiscard]] std::string due_bound(Timestamp at);  // before every entry of that time
+[[nodiscard]] std::optional<DueEntry> parse_due(std::string_view entry);
+
+// An entry by lane, with what the queue's counters need.
+struct LaneEntry {
+  LaneId lane;
+  bool throttled = false;
+  Timestamp due;
+  DeliveryId id;
+  Timestamp accepted;
+  std::uint32_t recipients = 0;
+  std::string tenant;
+  std::string domain;
+};
+[[nodiscard]] std::optional<LaneEntry> parse_lane(std::string_view entry);
+// Everything by lane: [lanes_begin(), lanes_end()). What waits behind one lane's limits:
+// [waiting_begin(lane), waiting_end(lane)); behind a known entry: entry + '\0'.
+[[nodiscard]] std::string lanes_begin();
+[[nodiscard]] std::string lanes_end();
+[[nodiscard]] std::string waiting_begin(const LaneId& lane);
+[[nodiscard]] std::string waiting_end(const LaneId& lane);
+[[nodiscard]] std::string waiting_at(const LaneId& lane, Timestamp due);
+
+// The parked deliveries of one content: [begin, end).
+[[nodiscard]] std::string content_users_begin(const MessageId& content);
+[[nodiscard]] std::string content_users_end(const MessageId& content);
+[[nodiscard]] std::optional<DeliveryId> parse_content_user(std::string_view entry);
+
+// When a parked delivery has to be looked at next.
+[[nodiscard]] Timestamp look_at(const v1::Delivery& parked);
+
+}  // namespace godwit::sender
