@@ -286,9 +286,9 @@ TEST(Config, AliasesAreResolved) {
 }
 
 TEST(Config, PathsAreRelativeToTheFile) {
-  const std::filesystem::path directory =
-      std::filesystem::temp_directory_path() / "godwit-config-test";
-  std::filesystem::create_directories(directory);
+  std::string name = (std::filesystem::temp_directory_path() / "godwit-config-XXXXXX").string();
+  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  const std::filesystem::path directory = name;
   const auto file = directory / "demo.yaml";
   std::ofstream(file) << "data_dir: ../queue\n";
   Demo demo;
