@@ -18,30 +18,22 @@ Errc errc_of(int code) {
   switch (code) {
     case ECONNRESET:
     case EPIPE:
-    case ECONNABORTED:
-      return Errc::kReset;
-    case ECONNREFUSED:
-      return Errc::kRefused;
-    case ETIMEDOUT:
-      return Errc::kTimeout;
+    case ECONNABORTED: return Errc::kReset;
+    case ECONNREFUSED: return Errc::kRefused;
+    case ETIMEDOUT: return Errc::kTimeout;
     case ENETUNREACH:
     case EHOSTUNREACH:
     case ENETDOWN:
     case EHOSTDOWN:
-    case EAFNOSUPPORT:
-      return Errc::kUnreachable;
-    case EADDRNOTAVAIL:
-      return Errc::kAddressUnavailable;
-    case EADDRINUSE:
-      return Errc::kAddressInUse;
+    case EAFNOSUPPORT: return Errc::kUnreachable;
+    case EADDRNOTAVAIL: return Errc::kAddressUnavailable;
+    case EADDRINUSE: return Errc::kAddressInUse;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
-    case EAGAIN:
-      return Errc::kResources;  // connect(): no port left
-    default:
-      return Errc::kIo;
+    case EAGAIN: return Errc::kResources;  // connect(): no port left
+    default: return Errc::kIo;
   }
 }
 

@@ -267,10 +267,8 @@ Task<Result<void>> Stream::Impl::wait_for(TlsStep step, Side& side, std::string_
     case SSL_ERROR_WANT_READ:
       if (handshaking || &side == &reading) return wait(reading, deadline);
       return failed(step, doing);
-    case SSL_ERROR_WANT_WRITE:
-      return wait(handshaking ? writing : side, deadline);
-    default:
-      return failed(step, doing);
+    case SSL_ERROR_WANT_WRITE: return wait(handshaking ? writing : side, deadline);
+    default: return failed(step, doing);
   }
 }
 

@@ -59,12 +59,9 @@ int bio_read(BIO* bio, char* data, std::size_t size, std::size_t* done) {
 
 long bio_ctrl(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
   switch (command) {
-    case BIO_CTRL_FLUSH:
-      return 1;
-    case BIO_CTRL_EOF:
-      return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
-    default:
-      return 0;
+    case BIO_CTRL_FLUSH: return 1;
+    case BIO_CTRL_EOF: return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
+    default: return 0;
   }
 }
 

@@ -37,9 +37,6 @@ class UnboundResolver final : public Resolver {
   [[nodiscard]] async::Task<DnsAnswer<std::string>> txt(std::string name) override;
   [[nodiscard]] async::Task<DnsAnswer<TlsaRecord>> tlsa(std::string name) override;
 
-  // Forgets every cached answer.
-  void flush();
-
  private:
   struct Impl;
   explicit UnboundResolver(std::unique_ptr<Impl> impl);
