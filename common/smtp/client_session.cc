@@ -128,26 +128,16 @@ std::optional<Reply> obstacle(const ClientTransaction& transaction, const PeerFe
 
 std::string_view stage_name(ClientStage stage) {
   switch (stage) {
-    case ClientStage::kBanner:
-      return "banner";
-    case ClientStage::kEhlo:
-      return "EHLO";
-    case ClientStage::kStartTls:
-      return "STARTTLS";
-    case ClientStage::kAuth:
-      return "AUTH";
-    case ClientStage::kMail:
-      return "MAIL";
-    case ClientStage::kRcpt:
-      return "RCPT";
-    case ClientStage::kData:
-      return "DATA";
-    case ClientStage::kDot:
-      return "dot";
-    case ClientStage::kReset:
-      return "RSET";
-    case ClientStage::kQuit:
-      return "QUIT";
+    case ClientStage::kBanner: return "banner";
+    case ClientStage::kEhlo: return "EHLO";
+    case ClientStage::kStartTls: return "STARTTLS";
+    case ClientStage::kAuth: return "AUTH";
+    case ClientStage::kMail: return "MAIL";
+    case ClientStage::kRcpt: return "RCPT";
+    case ClientStage::kData: return "DATA";
+    case ClientStage::kDot: return "dot";
+    case ClientStage::kReset: return "RSET";
+    case ClientStage::kQuit: return "QUIT";
   }
   return "";
 }
@@ -559,18 +549,10 @@ struct ClientSession::State {
       return;
     }
     switch (waited.stage) {
-      case ClientStage::kMail:
-        on_mail(run, reply);
-        return;
-      case ClientStage::kRcpt:
-        on_rcpt(run, waited.recipient, reply);
-        return;
-      case ClientStage::kData:
-        on_data(run, reply);
-        return;
-      default:
-        on_dot(run, reply);
-        return;
+      case ClientStage::kMail: on_mail(run, reply); return;
+      case ClientStage::kRcpt: on_rcpt(run, waited.recipient, reply); return;
+      case ClientStage::kData: on_data(run, reply); return;
+      default: on_dot(run, reply); return;
     }
   }
 
@@ -588,34 +570,20 @@ struct ClientSession::State {
       case ClientStage::kMail:
       case ClientStage::kRcpt:
       case ClientStage::kData:
-      case ClientStage::kDot:
-        on_transaction_reply(waited, reply);
-        return;
-      case ClientStage::kQuit:
-        phase = Phase::kClosed;
-        return;
-      default:
-        break;
+      case ClientStage::kDot: on_transaction_reply(waited, reply); return;
+      case ClientStage::kQuit: phase = Phase::kClosed; return;
+      default: break;
     }
     if (reply.code == 421) {
       fail(waited.stage, reply);
       return;
     }
     switch (waited.stage) {
-      case ClientStage::kBanner:
-        on_banner(reply);
-        return;
-      case ClientStage::kEhlo:
-        on_hello(reply);
-        return;
-      case ClientStage::kStartTls:
-        on_starttls(reply, input_left);
-        return;
-      case ClientStage::kAuth:
-        on_auth(reply);
-        return;
-      default:
-        break;
+      case ClientStage::kBanner: on_banner(reply); return;
+      case ClientStage::kEhlo: on_hello(reply); return;
+      case ClientStage::kStartTls: on_starttls(reply, input_left); return;
+      case ClientStage::kAuth: on_auth(reply); return;
+      default: break;
     }
     if (!reply.positive())
       fail(ClientStage::kReset, reply);  // RSET cannot be refused (RFC 5321 s4.1.1.5)

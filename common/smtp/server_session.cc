@@ -49,12 +49,9 @@ std::optional<std::string_view> violation_in(std::string_view text) {
 
 std::string_view name_of(DataScanner::Found found) {
   switch (found) {
-    case DataScanner::Found::kBareCr:
-      return "bare CR";
-    case DataScanner::Found::kBareLf:
-      return "bare LF";
-    default:
-      return "NUL";
+    case DataScanner::Found::kBareCr: return "bare CR";
+    case DataScanner::Found::kBareLf: return "bare LF";
+    default: return "NUL";
   }
 }
 
@@ -167,20 +164,13 @@ struct ServerSession::State {
         append_reply(output, Reply{220, std::nullopt, config->hostname + " ESMTP Godwit"});
         phase = Phase::kCommand;
         return std::nullopt;
-      case Phase::kClosing:
-        consumed += rest.size();
-        return ServerAction{Kind::kClose, 0, {}};
-      case Phase::kData:
-        return step_data(rest, consumed);
-      case Phase::kBdat:
-        return step_bdat(rest, consumed);
-      case Phase::kSkipLine:
-        return step_skip(rest, consumed);
+      case Phase::kClosing: consumed += rest.size(); return ServerAction{Kind::kClose, 0, {}};
+      case Phase::kData: return step_data(rest, consumed);
+      case Phase::kBdat: return step_bdat(rest, consumed);
+      case Phase::kSkipLine: return step_skip(rest, consumed);
       case Phase::kCommand:
-      case Phase::kAuth:
-        return step_line(rest, consumed);
-      case Phase::kTls:
-        break;
+      case Phase::kAuth: return step_line(rest, consumed);
+      case Phase::kTls: break;
     }
     CHECK(false, "next() between kStartTls and tls_started()");
     std::unreachable();
@@ -292,11 +282,8 @@ struct ServerSession::State {
     const auto scan = scanner.scan(rest);
     switch (scan.found) {
       case DataScanner::Found::kMore:
-      case DataScanner::Found::kEnd:
-        break;
-      default:
-        refuse_octets(name_of(scan.found), 554);
-        return std::nullopt;
+      case DataScanner::Found::kEnd: break;
+      default: refuse_octets(name_of(scan.found), 554); return std::nullopt;
     }
     if (scan.content_bytes > 0) return take_content(rest, scan.content_bytes, consumed);
     if (scan.found == DataScanner::Found::kMore) return ServerAction{Kind::kRead, 0, {}};
@@ -337,24 +324,14 @@ struct ServerSession::State {
   std::optional<ServerAction> command_line(std::string_view line, std::string_view behind) {
     const Command command = parse_command(line);
     switch (command.verb) {
-      case Verb::kHelo:
-        hello(command.argument, false);
-        break;
-      case Verb::kEhlo:
-        hello(command.argument, true);
-        break;
-      case Verb::kMail:
-        return mail_from(command.argument);
-      case Verb::kRcpt:
-        return rcpt_to(command.argument);
-      case Verb::kData:
-        return data(command.argument);
-      case Verb::kBdat:
-        return bdat(command.argument);
-      case Verb::kAuth:
-        return auth(command.argument);
-      case Verb::kStartTls:
-        return start_tls(command.argument, behind);
+      case Verb::kHelo: hello(command.argument, false); break;
+      case Verb::kEhlo: hello(command.argument, true); break;
+      case Verb::kMail: return mail_from(command.argument);
+      case Verb::kRcpt: return rcpt_to(command.argument);
+      case Verb::kData: return data(command.argument);
+      case Verb::kBdat: return bdat(command.argument);
+      case Verb::kAuth: return auth(command.argument);
+      case Verb::kStartTls: return start_tls(command.argument, behind);
       case Verb::kRset:
         if (!command.argument.empty()) {
           refuse(501, {5, 5, 4}, "Syntax: RSET");
@@ -389,9 +366,7 @@ struct ServerSession::State {
         say(221, {2, 0, 0}, config->hostname + " closing connection");
         phase = Phase::kClosing;
         break;
-      case Verb::kExpn:
-        refuse(502, {5, 5, 1}, "Command not implemented");
-        break;
+      case Verb::kExpn: refuse(502, {5, 5, 1}, "Command not implemented"); break;
       case Verb::kUnknown:
         if (++unknown_commands > limits->unknown_commands_max) {
           ++errors_total;
@@ -697,17 +672,10 @@ struct ServerSession::State {
         if (reply.positive()) envelope.recipients.push_back(std::move(recipient));
         recipient = {};
         break;
-      case Wanted::kData:
-        answered_data(reply);
-        return;
-      case Wanted::kMessage:
-        answered_message(reply);
-        return;
-      case Wanted::kAuth:
-        answered_auth(reply);
-        return;
-      case Wanted::kNothing:
-        CHECK(false, "answer() without a question");
+      case Wanted::kData: answered_data(reply); return;
+      case Wanted::kMessage: answered_message(reply); return;
+      case Wanted::kAuth: answered_auth(reply); return;
+      case Wanted::kNothing: CHECK(false, "answer() without a question");
     }
     reply.positive() ? say(reply) : refuse(reply);
   }
@@ -736,17 +704,10 @@ void ServerSession::answer(const Reply& reply) {
 
 void ServerSession::accept() {
   switch (state_->wanted) {
-    case Wanted::kMail:
-      answer(Reply::of(250, {2, 1, 0}, "Ok"));
-      return;
-    case Wanted::kRcpt:
-      answer(Reply::of(250, {2, 1, 5}, "Ok"));
-      return;
-    case Wanted::kData:
-      answer(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
-      return;
-    default:
-      CHECK(false, "accept() where there is no usual reply");
+    case Wanted::kMail: answer(Reply::of(250, {2, 1, 0}, "Ok")); return;
+    case Wanted::kRcpt: answer(Reply::of(250, {2, 1, 5}, "Ok")); return;
+    case Wanted::kData: answer(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"}); return;
+    default: CHECK(false, "accept() where there is no usual reply");
   }
 }
 
