@@ -216,7 +216,8 @@ def suite_tree(_: int) -> Tally:
 
 def suite_scenarios(jobs: int) -> Tally:
     tally = Tally()
-    if not any((ROOT / "tests/scenarios").glob("test_*.py")):
+    if not (ROOT / "cli/CMakeLists.txt").is_file():
+        print("   scenarios: the executable is not there yet", flush=True)
         return tally
     if not EXECUTABLE.is_file():
         tally.fail("scenarios: build/test/bin/godwit was not built")

@@ -23,9 +23,3 @@ def free_port(host: str = "127.0.0.1") -> int:
     raise AssertionError(f"no free port on {host} between {_LOW} and {_HIGH}")
 
 
-def listens(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=2):
-            return True
-    except OSError:
-        return False

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from support.addresses import free_port, listens
+from support.addresses import free_port
 from support.process import Process
 from support.waiting import wait_until
 
@@ -33,8 +33,9 @@ class Mail:
 class SmtpSink:
     """Postfix's smtp-sink; `options` are its own (say, "-r", "DATA"). Takes what arrives into one file a mail."""
 
-    def __init__(self, directory: Path, *options: str, name: str = "smtp-sink", port: int | None = None) -> None:
-        self.host, self.port = "127.0.0.1", port or free_port()
+    def __init__(self, directory: Path, *options: str, name: str = "smtp-sink", host: str = "127.0.0.1",
+                 port: int | None = None, prefix: tuple[str, ...] = ()) -> None:
+        self.host, self.port = host, port or free_port()
         self._dump = directory / f"{name}-mails"
         self._dump.mkdir(exist_ok=True)
         # As root it insists on giving up its privileges.
@@ -44,9 +45,10 @@ class SmtpSink:
             for parent in self._dump.parents:
                 if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest-", directory.name)):
                     parent.chmod(parent.stat().st_mode | 0o011)
-        self.process = Process(name, ["smtp-sink", *user, "-4", "-d", f"{self._dump}/%s.", *options,
+        self.process = Process(name, [*prefix, "smtp-sink", *user, "-4", "-d", f"{self._dump}/%s.", *options,
                                       f"{self.host}:{self.port}", "512"], directory)
-        wait_until(lambda: listens(self.host, self.port) or self.process.status is not None, 10, "smtp-sink listens")
+        wait_until(lambda: self.process.listens(self.port) or self.process.status is not None, 10,
+                   "smtp-sink listens")
         assert self.process.status is None, self.process.errors()
 
     @property

@@ -4,7 +4,7 @@ import os
 import pwd
 from pathlib import Path
 
-from support.addresses import free_port, listens
+from support.addresses import free_port
 from support.process import Process
 from support.waiting import wait_until
 
@@ -77,7 +77,7 @@ smtpd_recipient_restrictions = reject_unauth_destination
                                                          smtp_max=smtp_max))
         self.process = Process(name, ["postfix", "-c", config, "start-fg"], directory,
                                environment={"MAIL_CONFIG": str(config)})
-        wait_until(lambda: listens(self.host, self.port) or self.process.status is not None, 30,
+        wait_until(lambda: self.process.listens(self.port) or self.process.status is not None, 30,
                    lambda: f"Postfix listens:\n{self.process.errors()}\n{self.log_text()}")
         assert self.process.status is None, f"Postfix ended:\n{self.process.errors()}\n{self.log_text()}"
 

@@ -73,6 +73,14 @@ class Process:
             pass
         self._child.wait(STOP_SECONDS)
 
+    def listens(self, port: int) -> bool:
+        """Whether anybody in the child's network listens on that TCP port; asked of the kernel, not of the port."""
+        try:
+            sockets = Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]
+        except OSError:
+            return False
+        return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in sockets)
+
     def wait_for_output(self, text: str, seconds: float) -> str:
         """The first whole line on standard output that begins with `text`."""
         def line() -> str | None:

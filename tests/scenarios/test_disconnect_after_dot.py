@@ -1,0 +1,36 @@
+"""A connection that dies after the final dot: delivered or not, nobody can know, and the event says so.
+
+The mail is tried again, because a copy too many is better than none; the recipient still ends once.
+"""
+
+import pytest
+
+from support.destinations import DISCONNECT, Mail, Script, ScriptedServer
+from support.godwit import HASTY
+from support.mail import Client, message
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["the reply was lost", "the mail was lost"])
+def test_disconnect_after_dot(start_godwit, own, kept: bool) -> None:
+    calls = 0
+
+    def answer(_: Mail) -> object | None:
+        nonlocal calls
+        calls += 1
+        return DISCONNECT if calls == 1 else None
+
+    server = own(ScriptedServer(Script(data=answer, keeps_on_disconnect=kept)))
+    # An unknown outcome is not tried again at once, whatever the schedule says: give it the schedule's first step.
+    godwit = start_godwit(to=server.address, config={"sender": {"retry": HASTY}})
+
+    with Client(godwit.relay) as client:
+        client.send(message(), "ann@sender.test", "a@example.test", "b@example.test")
+
+    for recipient in ("a@example.test", "b@example.test"):
+        deferred = godwit.wait_for_event("deferred", recipient=recipient)
+        assert deferred["outcome"] == "unknown"
+        assert deferred["attempt"] == 1
+    godwit.wait_until_ended(2)
+    assert sorted(server.recipients()) == sorted(["a@example.test", "b@example.test"] * (2 if kept else 1))
+    assert godwit.endings() == {"a@example.test": ["delivered"], "b@example.test": ["delivered"]}
+    assert godwit.audit()["clean"]
