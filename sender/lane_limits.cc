@@ -26,24 +26,15 @@ bool slower(const control::Rate& a, const control::Rate& b) {
 
 std::string_view wait_name(Wait wait) {
   switch (wait) {
-    case Wait::kNone:
-      return "";
-    case Wait::kConnectionLimit:
-      return "connection_limit";
-    case Wait::kLaneConnectionLimit:
-      return "lane_connection_limit";
-    case Wait::kConnectionRate:
-      return "max_connection_rate";
-    case Wait::kMessageRate:
-      return "max_message_rate";
-    case Wait::kLaneMessageRate:
-      return "lane_max_message_rate";
-    case Wait::kSuspended:
-      return "suspended";
-    case Wait::kNoSource:
-      return "no_source";
-    case Wait::kCommit:
-      return "log_unavailable";
+    case Wait::kNone: return "";
+    case Wait::kConnectionLimit: return "connection_limit";
+    case Wait::kLaneConnectionLimit: return "lane_connection_limit";
+    case Wait::kConnectionRate: return "max_connection_rate";
+    case Wait::kMessageRate: return "max_message_rate";
+    case Wait::kLaneMessageRate: return "lane_max_message_rate";
+    case Wait::kSuspended: return "suspended";
+    case Wait::kNoSource: return "no_source";
+    case Wait::kCommit: return "log_unavailable";
   }
   return "";
 }

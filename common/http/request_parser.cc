@@ -1,6 +1,5 @@
 #include "common/http/request_parser.h"
 
-#include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -8,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/async/asio.h"
 #include "common/base/check.h"
 
 namespace godwit::http {

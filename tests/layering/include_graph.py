@@ -97,6 +97,8 @@ def check_file(root: Path, file: str) -> list[str]:
     module = module_of(file)
     header = file.endswith(".h")
     name = Path(file).name
+    # Shared by sources of one module; nobody else sees it, so it may name what they wrap.
+    internal = name.endswith("_impl.h")
     if not FILE_NAME.match(name) or VAGUE.search(name):
         problems.append(f"{file}: name the file for its main noun, in snake_case")
     if module is None or rank_of(module) < 0:
@@ -110,9 +112,12 @@ def check_file(root: Path, file: str) -> list[str]:
         at = f"{include.file}:{include.line}: {include.target}"
         if include.ours:
             problems += [f"{at}: {p}" for p in check_edge(module, include.target, test_only)]
+            if include.target.endswith("_impl.h") and (
+                    module_of(include.target) != module or (header and not internal)):
+                problems.append(f"{at}: an _impl.h is for the sources of its own module")
         elif "/" not in include.target and (root / file).parent.joinpath(include.target).is_file():
             problems.append(f"{at}: include paths start at the root of the tree")
-        if header and not name.startswith(("fake_", "test_")):
+        if header and not internal and not name.startswith(("fake_", "test_")):
             for library, pattern in KEPT_OUT_OF_HEADERS.items():
                 if pattern.search(include.target):
                     problems.append(f"{at}: {library} stays out of headers; forward-declare or hide it behind a pointer")
