@@ -39,6 +39,7 @@ struct LandingEntry {
                                        std::span<const LandingEntry> entries);
 
 inline constexpr std::size_t kListRows = 50;
+// `offset`: of the first mail listed.
 [[nodiscard]] std::string list_page(const Reader::Listing& listing, std::size_t offset);
 [[nodiscard]] std::string mail_page(const Metadata& metadata, const MailView& view);
 [[nodiscard]] std::string problem_page(std::string_view title, std::string_view text);
