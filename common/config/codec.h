@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "common/config/node.h"
@@ -26,6 +27,15 @@ struct Children {
   std::shared_ptr<void> owner;
   std::shared_ptr<Fields> fields;
   enum class Of : std::uint8_t { kNone, kStruct, kList, kMap } of = Of::kNone;
+
+  // `prototype` joins what is kept alive: a list in a map has an element of each.
+  void own(std::shared_ptr<void> prototype) {
+    if (owner) {
+      prototype = std::make_shared<std::pair<std::shared_ptr<void>, std::shared_ptr<void>>>(
+          std::move(owner), std::move(prototype));
+    }
+    owner = std::move(prototype);
+  }
 };
 
 template <class T>
@@ -162,7 +172,7 @@ struct Codec<std::optional<T>> {
     if (value) return Codec<T>::children(*value);
     auto prototype = std::make_shared<T>();
     Children children = Codec<T>::children(*prototype);
-    if (children.fields) children.owner = std::move(prototype);
+    if (children.fields) children.own(std::move(prototype));
     return children;
   }
 };
@@ -196,7 +206,7 @@ struct Codec<std::vector<T>> {
     auto prototype = std::make_shared<T>();
     Children children = Codec<T>::children(*prototype);
     if (children.fields) {
-      children.owner = std::move(prototype);
+      children.own(std::move(prototype));
       children.of = Children::Of::kList;
     }
     return children;
@@ -235,7 +245,7 @@ struct Codec<std::map<std::string, T>> {
     auto prototype = std::make_shared<T>();
     Children children = Codec<T>::children(*prototype);
     if (children.fields) {
-      children.owner = std::move(prototype);
+      children.own(std::move(prototype));
       children.of = Children::Of::kMap;
     }
     return children;
