@@ -77,7 +77,8 @@ def world(make_godwit, own, tmp_path) -> World:
     dns = own(DnsServer(tmp_path, {"mail.test": ZONE}, prefix=network.prefix))
     first = own(SmtpSink(tmp_path, name="mx1", host=FIRST, port=PORT, prefix=network.prefix))
     second = own(SmtpSink(tmp_path, name="mx2", host=SECOND, port=PORT, prefix=network.prefix))
-    godwit = make_godwit({"dns": {"servers": [dns.address]}, "sender": {"smtp_port": PORT}}, prefix=network.prefix)
+    godwit = make_godwit({"dns": {"servers": [dns.address], "validate": False, "timeout": "10s"},
+                          "sender": {"smtp_port": PORT}}, prefix=network.prefix)
     return World(network, godwit.start(), dns, first, second)
 
 

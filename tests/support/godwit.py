@@ -50,7 +50,9 @@ class Godwit:
         self.config = merged({
             "cluster": "test",
             "data_dir": "data",
-            "log": {"kind": "embedded"},
+            # Small segments: a test writes little, and many tests run at once.
+            "log": {"kind": "embedded", "embedded": {"segment_bytes": 8 << 20, "reserve_segments": 2,
+                                                     "reserve_table_bytes": 32 << 20}},
             "ingress": {"smtp": [RELAY], "http": {"listen": "127.0.0.1:0"}, **tls},
             "sender": {"routes": [], "retry": PATIENT},
             "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
