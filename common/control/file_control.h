@@ -6,39 +6,28 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/result.h"
+#include "common/config/node.h"
 #include "common/control/snapshot.h"
 
 namespace godwit::control {
 
-// One thing wrong (or not built yet) in a control file.
-struct Problem {
-  std::uint32_t line = 0;  // from 1; 0: the file as a whole
-  std::uint32_t column = 0;
-  std::string key;   // "tenants[0].pool"
-  std::string text;  // what is wrong and what would be right
-  // "control.yaml:12:5: tenants[0].pool: ..."
-  [[nodiscard]] std::string to_string(std::string_view file) const;
-};
-
 // What parsing a control file gives: a snapshot only where there are no problems.
 struct ParsedControl {
   std::shared_ptr<Snapshot> snapshot;  // indexed; null when problems is not empty
-  std::vector<Problem> problems;
-  std::vector<Problem>
-      notices;  // parts of the contract that are read and not acted on yet: one log line each
+  config::Problems problems;
+  config::Problems notices;  // keys of the contract that have no effect yet: one log line each
 };
 
 // Reads the YAML of docs/control.md.
 //
-// Input     the text; `directory`: what relative paths in it are relative to
-// Output    the snapshot with the defaults (tenant, pool and source `default`) added, or all
-// problems at once Limits    text of at most 64 MiB; the files it names (keys) are not opened here
+// Input     the text, and the name of its file: shown in problems; relative paths inside are relative to its directory
+// Output    the snapshot with the defaults (tenant, pool and source `default`) added, or all problems at once, each
+//           with its line and column
+// Limits    as config::parse_yaml; the files it names (keys) are not opened here
 // Threads   pure
-[[nodiscard]] ParsedControl parse_control(std::string_view yaml,
-                                          const std::filesystem::path& directory);
+[[nodiscard]] ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& file);
 
 // A snapshot with nothing but the defaults: what an installation without a control file has.
 [[nodiscard]] SnapshotPtr default_snapshot();
@@ -61,15 +50,15 @@ class FileControl final : public View {
   [[nodiscard]] Result<void> reload();
 
   // Of the last successful load.
-  [[nodiscard]] std::vector<Problem> notices() const;
+  [[nodiscard]] config::Problems notices() const;
 
  private:
   explicit FileControl(std::filesystem::path file) : file_(std::move(file)) {}
 
   std::filesystem::path file_;
   std::mutex reload_;
-  mutable std::mutex notices_lock_;
-  std::vector<Problem> notices_;
+  mutable std::mutex notices_lock_;  // of notices_
+  config::Problems notices_;
   std::atomic<std::shared_ptr<const Snapshot>> current_;
 };
 

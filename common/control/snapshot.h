@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -128,7 +129,9 @@ class Snapshot {
   [[nodiscard]] const Tenant* tenant_of_domain(std::string_view domain) const;
   // True when an entry names this recipient domain: it has a lane of its own.
   [[nodiscard]] bool shapes_domain(std::string_view domain) const;
-  // The limits of `source` at `site`, for recipient domain `domain`.
+  // The limits of `source` at `site`, for recipient domain `domain`: the entries that match, laid over each
+  // other from the widest to the narrowest (everything, a site, a domain; at each of these without and then
+  // with a source), in the order of the list where they are equally narrow.
   [[nodiscard]] Shaping shaping_of(std::string_view site, std::string_view domain,
                                    std::string_view source) const;
 
@@ -138,6 +141,7 @@ class Snapshot {
  private:
   std::unordered_map<std::string, Account> accounts_;
   std::unordered_map<std::string, const Tenant*> domains_;
+  std::unordered_set<std::string> shaped_domains_;
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;

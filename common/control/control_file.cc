@@ -1,0 +1,389 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "common/config/fields.h"
+#include "common/control/file_control.h"
+#include "common/control/rate.h"
+#include "common/text/idna.h"
+
+// The control file: its keys, as common/config reads them, and the rules between them.
+
+namespace godwit::config {
+
+template <>
+struct Scalar<control::Rate> {
+  static constexpr std::string_view kType = "rate";
+  static std::expected<control::Rate, Wrong> parse(std::string_view text) {
+    Result<control::Rate> rate = control::parse_rate(text);
+    if (!rate)
+      return std::unexpected(Wrong{quote(text) + " is no rate: " + rate.error().context, "100/s"});
+    return *rate;
+  }
+  static std::string render(const control::Rate& rate) { return control::format_rate(rate); }
+};
+
+}  // namespace godwit::config
+
+namespace godwit::control {
+namespace {
+
+constexpr std::string_view kDefault = "default";
+constexpr std::size_t kNameBytesMax = 64;
+
+struct ControlFile {
+  std::vector<Tenant> tenants;
+  std::map<std::string, Source> sources;
+  std::map<std::string, std::vector<PoolMember>> pools;
+  std::vector<ShapingEntry> shaping;
+};
+
+using Complaint = std::optional<config::Wrong>;
+
+// Names stand in keys, lanes, metrics and paths.
+Complaint name_complaint(std::string_view name) {
+  const bool good =
+      !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("-_.").contains(c);
+      });
+  if (good) return std::nullopt;
+  return config::Wrong{config::quote(name) + " is no name", "1 to 64 letters, digits, - _ ."};
+}
+
+Complaint domain_complaint(const std::string& domain) {
+  if (domain.empty() || text::to_ascii_domain(domain)) return std::nullopt;
+  return config::Wrong{config::quote(domain) + " is no domain", "a domain, as in acme.example"};
+}
+
+template <int family>
+Complaint address_complaint(const std::string& address) {
+  std::array<std::byte, sizeof(in6_addr)> out{};
+  if (address.empty() || inet_pton(family, address.c_str(), out.data()) == 1) return std::nullopt;
+  return config::Wrong{config::quote(address) + " is no address",
+                       family == AF_INET ? "an IPv4 address" : "an IPv6 address"};
+}
+
+Complaint username_complaint(const std::string& username) {
+  if (!username.empty()) return std::nullopt;
+  return config::Wrong{"is empty", "a user name"};
+}
+
+Complaint password_complaint(const std::string& password) {
+  if (!password.empty()) return std::nullopt;
+  return config::Wrong{"is empty: nobody may log in without a password",
+                       "a password, or its argon2id hash"};
+}
+
+template <class Tag>
+Complaint id_complaint(const Name<Tag>& name) {
+  return name_complaint(name.text());
+}
+
+}  // namespace
+
+// Found by their arguments from the templates of common/config, so not in the namespace above.
+
+constexpr auto config_names(Shaping::Tls /*unused*/) {
+  return std::to_array<config::EnumName<Shaping::Tls>>(
+      {{"opportunistic", Shaping::Tls::kOpportunistic},
+       {"required", Shaping::Tls::kRequired},
+       {"disabled", Shaping::Tls::kDisabled}});
+}
+
+static void describe(config::Fields& fields, Credential& credential) {
+  fields.add("username", credential.username, "Name to log in with; one over all tenants.")
+      .require()
+      .check(username_complaint);
+  fields.add("password", credential.password, "An argon2id hash, or plain text for trials.")
+      .require()
+      .hide()
+      .check(password_complaint);
+}
+
+static void describe(config::Fields& fields, ApiKey& key) {
+  fields.add("name", key.name, "Name of the key, shown instead of it.")
+      .require()
+      .check([](const std::string& name) { return name_complaint(name); });
+  fields.add("key", key.key, "`sha256:` and the hash in hexadecimal, or plain text for trials.")
+      .require()
+      .hide()
+      .check(password_complaint);
+  fields.add("scopes", key.scopes, "What the key may do: `send`, `read`.");
+}
+
+static void describe(config::Fields& fields, DkimKey& key) {
+  fields.add("selector", key.selector, "Selector the public key stands under in the DNS.")
+      .require()
+      .check(domain_complaint);
+  fields.add("key", key.key_file, "PEM file with the private key.").require();
+}
+
+static void describe(config::Fields& fields, SenderDomain& domain) {
+  fields.add("name", domain.name, "Domain the tenant sends from.")
+      .require()
+      .check(domain_complaint);
+  fields.add("verified", domain.verified, "The tenant has shown that the domain is theirs.");
+  fields.add("return_path", domain.return_path, "Domain bounces come back to.")
+      .check(domain_complaint)
+      .not_yet("mail is sent with the sender it came with");
+  fields.add("dkim", domain.dkim, "Keys to sign with.").not_yet("mail is not signed");
+}
+
+static void describe(config::Fields& fields, Tenant& tenant) {
+  fields.add("name", tenant.name, "Name of the tenant, as in events.")
+      .require()
+      .check(id_complaint<struct TenantNameTag>);
+  fields.add("pool", tenant.pool, "Pool its mail leaves from.");
+  fields.add("credentials", tenant.credentials, "Who may submit for it by SMTP.");
+  fields.add("api_keys", tenant.api_keys, "Who may submit for it by HTTP.")
+      .not_yet("there is no HTTP API");
+  fields.add("domains", tenant.domains, "Domains it sends from.");
+}
+
+static void describe(config::Fields& fields, Source& source) {
+  fields.add("address", source.address, "IPv4 address to send from; empty: the system chooses.")
+      .check(address_complaint<AF_INET>);
+  fields.add("address6", source.address6, "IPv6 address to send from; empty: never by IPv6.")
+      .check(address_complaint<AF_INET6>);
+  fields.add("public", source.public_address, "How the world sees `address` through NAT.")
+      .check(address_complaint<AF_INET>);
+  fields.add("public6", source.public_address6, "How the world sees `address6`.")
+      .check(address_complaint<AF_INET6>);
+  fields.add("ehlo", source.ehlo, "Name to greet with; empty: this machine's.")
+      .check(domain_complaint);
+}
+
+static void describe(config::Fields& fields, PoolMember& member) {
+  fields.add("source", member.source, "One of `sources`.").require();
+  fields.add("weight", member.weight, "Its share of the mail; 0: takes no new mail.")
+      .range(0, 1'000'000);
+}
+
+static void describe(config::Fields& fields, ShapingEntry& entry) {
+  constexpr std::uint32_t kMax = 1'000'000;
+  fields.add("default", entry.is_default, "The entry is for everything.");
+  fields.add("domain", entry.domain, "Recipient domain; it gets a lane of its own.")
+      .check(domain_complaint);
+  fields.add("site", entry.site, "Site, as in events: `google`.");
+  fields.add("source", entry.source, "Only mail from this source.");
+  fields.add("connection_limit", entry.connection_limit, "Connections of a source at a time.")
+      .range(1, kMax);
+  fields
+      .add("lane_connection_limit", entry.lane_connection_limit,
+           "The same for all sources of a lane together.")
+      .range(1, kMax);
+  fields.add("max_connection_rate", entry.max_connection_rate, "New connections of a source.");
+  fields.add("max_message_rate", entry.max_message_rate, "Messages of a source.");
+  fields.add("lane_max_message_rate", entry.lane_max_message_rate,
+             "The same for all sources of a lane together.");
+  fields
+      .add("max_deliveries_per_connection", entry.max_deliveries_per_connection,
+           "Messages before a connection is closed.")
+      .range(1, kMax);
+  fields
+      .add("max_recipients_per_batch", entry.max_recipients_per_batch,
+           "Recipients of one transaction.")
+      .range(1, 1'000);
+  fields.add("idle_timeout", entry.idle_timeout, "How long an idle connection is kept.")
+      .range(std::chrono::milliseconds{0}, std::chrono::hours{1});
+  fields.add("tls", entry.tls, "Whether connections are encrypted.");
+}
+
+static void describe(config::Fields& fields, ControlFile& file) {
+  fields.add("tenants", file.tenants, "Who sends.");
+  fields.add("sources", file.sources, "Addresses to send from.");
+  fields.add("pools", file.pools, "Sources that share the mail of a tenant.");
+  fields.add("shaping", file.shaping, "How fast; later and narrower entries override.");
+}
+
+namespace {
+
+using config::Mark;
+using config::Node;
+
+// What the keys of one entry cannot know: names that have to be elsewhere in the file, or only once.
+class CrossCheck {
+ public:
+  CrossCheck(const ControlFile& file, const Node& root, config::Reading& reading)
+      : file_(file), root_(root), reading_(reading) {}
+
+  void run() {
+    for (std::size_t i = 0; i < file_.tenants.size(); ++i) check_tenant(i);
+    for (const auto& [name, source] : file_.sources) {
+      if (Complaint complaint = name_complaint(name))
+        say("sources." + name, {"sources", name}, *std::move(complaint));
+    }
+    for (const auto& [name, members] : file_.pools) check_pool(name, members);
+    for (std::size_t i = 0; i < file_.shaping.size(); ++i) check_shaping(i);
+  }
+
+ private:
+  void check_tenant(std::size_t i) {
+    const Tenant& tenant = file_.tenants[i];
+    const std::string key = fmt::format("tenants[{}]", i);
+    const std::string index = std::to_string(i);
+    once(tenants_, tenant.name.text(), key + ".name", {"tenants", index, "name"}, "tenant");
+    if (tenant.pool.text() != kDefault && !file_.pools.contains(tenant.pool.text())) {
+      say(key + ".pool", {"tenants", index, "pool"},
+          {unknown("pool", tenant.pool.text()), "one of `pools`"});
+    }
+    for (std::size_t k = 0; k < tenant.credentials.size(); ++k) {
+      once(usernames_, tenant.credentials[k].username,
+           fmt::format("{}.credentials[{}].username", key, k),
+           {"tenants", index, "credentials", std::to_string(k), "username"}, "user name");
+    }
+    for (std::size_t k = 0; k < tenant.domains.size(); ++k) {
+      if (!tenant.domains[k].verified) continue;
+      const Result<std::string> domain = text::to_ascii_domain(tenant.domains[k].name);
+      if (!domain) continue;  // said where it was read
+      once(domains_, *domain, fmt::format("{}.domains[{}].name", key, k),
+           {"tenants", index, "domains", std::to_string(k), "name"}, "verified domain");
+    }
+  }
+
+  void check_pool(const std::string& name, const std::vector<PoolMember>& members) {
+    const std::string key = "pools." + name;
+    if (Complaint complaint = name_complaint(name))
+      say(key, {"pools", name}, *std::move(complaint));
+    if (members.empty()) say(key, {"pools", name}, {"has no sources", "[{source: NAME}]"});
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const std::string& source = members[i].source.text();
+      const std::vector<std::string> path = {"pools", name, std::to_string(i), "source"};
+      check_source(source, fmt::format("{}[{}].source", key, i), path);
+      once(seen, source, fmt::format("{}[{}].source", key, i), path, "source of the pool");
+    }
+  }
+
+  void check_shaping(std::size_t i) {
+    const ShapingEntry& entry = file_.shaping[i];
+    const std::string key = fmt::format("shaping[{}]", i);
+    const std::string index = std::to_string(i);
+    const bool narrow = !entry.domain.empty() || !entry.site.empty() || !entry.source.empty();
+    if (!narrow && !entry.is_default) {
+      say(key, {"shaping", index},
+          {"says for nobody what it says", "default: true, domain, site or source"});
+    }
+    if (narrow && entry.is_default) {
+      say(key + ".default", {"shaping", index, "default"},
+          {"is for everything and for something", "one of both"});
+    }
+    if (!entry.source.empty())
+      check_source(entry.source, key + ".source", {"shaping", index, "source"});
+  }
+
+  void check_source(const std::string& source, const std::string& key,
+                    const std::vector<std::string>& path) {
+    if (source == kDefault || file_.sources.contains(source)) return;
+    say(key, path, {unknown("source", source), "one of `sources`"});
+  }
+
+  void once(std::set<std::string>& seen, const std::string& name, const std::string& key,
+            const std::vector<std::string>& path, std::string_view what) {
+    if (name.empty() || seen.insert(name).second) return;
+    say(key, path,
+        {fmt::format("the {} {} is there twice", what, config::quote(name)), "each once"});
+  }
+
+  [[nodiscard]] static std::string unknown(std::string_view what, std::string_view name) {
+    return fmt::format("there is no {} {}", what, config::quote(name));
+  }
+
+  void say(const std::string& key, const std::vector<std::string>& path, config::Wrong wrong) {
+    const config::Reading::Step step(reading_, key);
+    reading_.wrong(mark_of(path), std::move(wrong));
+  }
+
+  // The place of a part of the file; of the nearest thing around it when it is not written there.
+  [[nodiscard]] Mark mark_of(const std::vector<std::string>& path) const {
+    const Node* node = &root_;
+    Mark mark = node->mark;
+    for (const std::string& part : path) {
+      if (node->kind == Node::Kind::kList) {
+        const std::size_t index = std::stoul(part);
+        node = index < node->items.size() ? &node->items[index] : nullptr;
+      } else {
+        node = node->find(part);
+      }
+      if (node == nullptr) break;
+      mark = node->mark;
+    }
+    return mark;
+  }
+
+  const ControlFile& file_;
+  const Node& root_;
+  config::Reading& reading_;
+  std::set<std::string> tenants_, usernames_, domains_;
+};
+
+void normalise(std::string& domain) {
+  if (Result<std::string> name = text::to_ascii_domain(domain)) domain = *std::move(name);
+}
+
+std::shared_ptr<Snapshot> make_snapshot(ControlFile file, const std::filesystem::path& directory) {
+  auto snapshot = std::make_shared<Snapshot>();
+  for (auto& [name, source] : file.sources) {
+    source.name = SourceName(name);
+    normalise(source.ehlo);
+    snapshot->sources.emplace(name, std::move(source));
+  }
+  for (auto& [name, members] : file.pools) {
+    snapshot->pools.emplace(name, Pool{.name = PoolName(name), .members = std::move(members)});
+  }
+  for (Tenant& tenant : file.tenants) {
+    for (SenderDomain& domain : tenant.domains) {
+      normalise(domain.name);
+      normalise(domain.return_path);
+      for (DkimKey& key : domain.dkim) key.key_file = (directory / key.key_file).string();
+    }
+    const std::string name = tenant.name.text();
+    snapshot->tenants.emplace(name, std::move(tenant));
+  }
+  for (ShapingEntry& entry : file.shaping) normalise(entry.domain);
+  snapshot->shaping = std::move(file.shaping);
+
+  const std::string fallback(kDefault);
+  snapshot->sources.try_emplace(fallback, Source{.name = SourceName(fallback)});
+  snapshot->pools.try_emplace(
+      fallback, Pool{.name = PoolName(fallback), .members = {{.source = SourceName(fallback)}}});
+  snapshot->tenants.try_emplace(fallback, Tenant{.name = TenantName(fallback)});
+  snapshot->index();
+  return snapshot;
+}
+
+}  // namespace
+
+ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& file) {
+  std::error_code ignored;
+  const std::filesystem::path directory = std::filesystem::absolute(file, ignored).parent_path();
+  config::Reading reading(file.string(), directory);
+  const Node root = config::parse_yaml(yaml, file.string(), reading.problems());
+  const bool parsed = reading.problems().empty() || root.kind != Node::Kind::kNull;
+  ControlFile content;
+  if (parsed) {
+    config::Fields fields;
+    describe(fields, content);
+    fields.read(&root, Mark{1, 1}, reading);
+    CrossCheck(content, root, reading).run();
+  }
+  ParsedControl out{.problems = std::move(reading.problems()),
+                    .notices = std::move(reading.notices())};
+  std::ranges::sort(out.problems, {}, [](const config::Problem& problem) {
+    return std::tuple(problem.mark.line, problem.mark.column, problem.key, problem.what);
+  });
+  if (out.problems.empty()) out.snapshot = make_snapshot(std::move(content), directory);
+  return out;
+}
+
+SnapshotPtr default_snapshot() {
+  static const SnapshotPtr snapshot = make_snapshot({}, {});
+  return snapshot;
+}
+
+}  // namespace godwit::control

@@ -1,0 +1,101 @@
+#include "common/control/snapshot.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace godwit::control {
+namespace {
+
+template <class Value>
+const Value* find(const std::map<std::string, Value>& values, std::string_view name) {
+  const auto found = values.find(std::string(name));
+  return found == values.end() ? nullptr : &found->second;
+}
+
+bool matches(const ShapingEntry& entry, std::string_view site, std::string_view domain,
+             std::string_view source) {
+  return (entry.domain.empty() || entry.domain == domain) &&
+         (entry.site.empty() || entry.site == site) &&
+         (entry.source.empty() || entry.source == source);
+}
+
+// The narrower an entry, the later it is laid over the others; the later in the list where they are equal.
+std::tuple<int, bool, const ShapingEntry*> order(const ShapingEntry* entry) {
+  const int place = !entry->domain.empty() ? 2 : !entry->site.empty() ? 1 : 0;
+  return {place, !entry->source.empty(), entry};
+}
+
+template <class Field, class Value>
+void lay(Field& field, const std::optional<Value>& value) {
+  if (value) field = *value;
+}
+
+void lay_over(Shaping& shaping, const ShapingEntry& entry) {
+  lay(shaping.connection_limit, entry.connection_limit);
+  lay(shaping.lane_connection_limit, entry.lane_connection_limit);
+  lay(shaping.max_connection_rate, entry.max_connection_rate);
+  lay(shaping.max_message_rate, entry.max_message_rate);
+  lay(shaping.lane_max_message_rate, entry.lane_max_message_rate);
+  lay(shaping.max_deliveries_per_connection, entry.max_deliveries_per_connection);
+  lay(shaping.max_recipients_per_batch, entry.max_recipients_per_batch);
+  lay(shaping.idle_timeout, entry.idle_timeout);
+  lay(shaping.tls, entry.tls);
+}
+
+}  // namespace
+
+const Tenant* Snapshot::tenant(std::string_view name) const {
+  return find(tenants, name);
+}
+const Pool* Snapshot::pool(std::string_view name) const {
+  return find(pools, name);
+}
+const Source* Snapshot::source(std::string_view name) const {
+  return find(sources, name);
+}
+
+std::optional<Snapshot::Account> Snapshot::account(std::string_view username) const {
+  const auto found = accounts_.find(std::string(username));
+  if (found == accounts_.end()) return std::nullopt;
+  return found->second;
+}
+
+const Tenant* Snapshot::tenant_of_domain(std::string_view domain) const {
+  const auto found = domains_.find(std::string(domain));
+  return found == domains_.end() ? nullptr : found->second;
+}
+
+bool Snapshot::shapes_domain(std::string_view domain) const {
+  return !shaped_domains_.empty() && shaped_domains_.contains(std::string(domain));
+}
+
+Shaping Snapshot::shaping_of(std::string_view site, std::string_view domain,
+                             std::string_view source) const {
+  std::vector<const ShapingEntry*> laid;
+  for (const ShapingEntry& entry : shaping) {
+    if (matches(entry, site, domain, source)) laid.push_back(&entry);
+  }
+  std::ranges::sort(laid, {}, order);
+  Shaping out;
+  for (const ShapingEntry* entry : laid) lay_over(out, *entry);
+  return out;
+}
+
+void Snapshot::index() {
+  accounts_.clear();
+  domains_.clear();
+  shaped_domains_.clear();
+  for (const auto& [name, tenant] : tenants) {
+    for (const Credential& credential : tenant.credentials) {
+      accounts_.emplace(credential.username, Account{&tenant, &credential});
+    }
+    for (const SenderDomain& domain : tenant.domains) {
+      if (domain.verified) domains_.emplace(domain.name, &tenant);
+    }
+  }
+  for (const ShapingEntry& entry : shaping) {
+    if (!entry.domain.empty()) shaped_domains_.insert(entry.domain);
+  }
+}
+
+}  // namespace godwit::control
