@@ -29,4 +29,4 @@ check: ## what reviewers should not have to say: format, clang-tidy on changed f
 
 bench: build ## compare with Postfix on this machine
 	@scripts/deps test
-	@bench/compare $(GODWIT)
+	@.venv/bin/python bench/compare.py $(GODWIT)

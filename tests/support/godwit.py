@@ -41,6 +41,7 @@ class Godwit:
         self.executable = executable
         self.directory = directory
         self.prefix = tuple(prefix)
+        self.options: tuple[str, ...] = ()  # of `godwit run`
         self.config_file = directory / "godwit.yaml"
         self.control_file = directory / "control.yaml"
         directory.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,8 @@ class Godwit:
     # --- the process
 
     def start(self, seconds: float = START_SECONDS) -> "Godwit":
-        self.process = Process("godwit", [*self.prefix, self.executable, "run", "-c", self.config_file], self.directory)
+        self.process = Process("godwit", [*self.prefix, self.executable, "run", "-c", self.config_file, *self.options],
+                               self.directory)
         self.ready_line = self.process.wait_for_output("ready", seconds)
         return self
 
