@@ -66,7 +66,8 @@ void Lifecycle::end(Duration bound) {
     const Instant deadline = clock_.instant() + bound;
     for (std::size_t i = started; i-- > 0;) {
       const Instant begun = clock_.instant();
-      roles_[i]->drain(deadline);
+      // What is left is shared by those that are left: a client that dawdles does not cost the sender its time.
+      roles_[i]->drain(begun + (deadline - begun) / static_cast<Duration::rep>(i + 1));
       kLog.info("drained", {{"role", roles_[i]->name()}, {"took_ms", clock_.instant() - begun}});
     }
   }

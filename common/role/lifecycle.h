@@ -38,7 +38,8 @@ class Lifecycle {
   // Every role reloads; the failures.
   [[nodiscard]] std::vector<Trouble> reload();
 
-  // Drains one after the other, all within `bound`, then stops them. Idempotent.
+  // Drains one after the other, all within `bound` (each gets an equal share of what is left), then stops them.
+  // Idempotent.
   void end(Duration bound);
 
  private:

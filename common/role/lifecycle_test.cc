@@ -71,13 +71,14 @@ class LifecycleTest : public testing::Test {
 TEST_F(LifecycleTest, StartsInOrderAndEndsTheOtherWayRoundWithinOneBound) {
   add("sender");
   add("router").drain_takes = std::chrono::seconds(4);
-  add("ingress").drain_takes = std::chrono::seconds(3);
+  add("ingress").drain_takes =
+      std::chrono::seconds(3);  // of 12 / 3; the router has 9 / 2, the sender 5
   ASSERT_TRUE(lifecycle_.start());
-  lifecycle_.end(std::chrono::seconds(10));
-  lifecycle_.end(std::chrono::seconds(10));
+  lifecycle_.end(std::chrono::seconds(12));
+  lifecycle_.end(std::chrono::seconds(12));
   EXPECT_EQ(story_,
             "start sender\nstart router\nstart ingress\n"
-            "drain ingress 10\ndrain router 7\ndrain sender 3\n"
+            "drain ingress 4\ndrain router 4\ndrain sender 5\n"
             "stop ingress\nstop router\nstop sender\n");
 }
 
