@@ -1,0 +1,328 @@
+#include "router/partition_router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/async/completion.h"
+#include "common/base/check.h"
+#include "common/observe/log.h"
+#include "router/site.h"
+
+namespace godwit::router {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr observe::Logger kLog{"router"};
+
+constexpr std::size_t kTakeRecordsMax = 256;  // then urgent mail is looked for again
+constexpr Duration kRetryDelayFirst = 100ms;
+constexpr Duration kRetryDelayMax = 5s;
+
+// Lets the shard's other work run.
+async::Task<void> give_way() {
+  co_await async::completion<bool>([](auto done) { done(true); });
+}
+
+}  // namespace
+
+PartitionRouter::PartitionRouter(std::shared_ptr<log::Ownership> ownership,
+                                 const PartitionContext& context)
+    : ownership_(std::move(ownership)),
+      context_(context),
+      urgent_{.topic = log::Topic::kAcceptedUrgent,
+              .reader = ownership_->reader(log::Topic::kAcceptedUrgent)},
+      bulk_{.topic = log::Topic::kAccepted, .reader = ownership_->reader(log::Topic::kAccepted)},
+      retry_delay_(kRetryDelayFirst) {}
+
+PartitionRouter::~PartitionRouter() {
+  context_.metrics.window_changed(
+      -static_cast<double>(urgent_.window.size() + bulk_.window.size()));
+}
+
+async::Task<void> PartitionRouter::run() {
+  const auto self = shared_from_this();
+  while (!lost_ && !(stopping_ && !committing_) && !(draining_ && idle())) {
+    bool worked = false;
+    if (!stopping_ && !draining_ && !halted_) {
+      worked = take(urgent_);
+      // What is urgent goes first: other mail only when there is none, or no room for it.
+      if (!worked || !has_room(urgent_)) worked = take(bulk_) || worked;
+    }
+    end_patience();
+    if (!stopping_) worked = commit() || worked;
+    if (worked) {
+      co_await give_way();
+    } else {
+      co_await wake_.wait(next_deadline());
+    }
+  }
+}
+
+void PartitionRouter::stop() {
+  stopping_ = true;
+  wake_.notify();
+}
+
+void PartitionRouter::drain() {
+  draining_ = true;
+  wake_.notify();
+}
+
+void PartitionRouter::lose() {
+  lost_ = true;
+  wake_.notify();
+}
+
+bool PartitionRouter::idle() const {
+  return urgent_.window.empty() && bulk_.window.empty();
+}
+
+std::string PartitionRouter::problem() const {
+  const std::lock_guard lock(problem_lock_);
+  return problem_;
+}
+
+void PartitionRouter::say(std::string problem) {
+  const std::lock_guard lock(problem_lock_);
+  if (problem == problem_) return;
+  problem_ = std::move(problem);
+  if (problem_.empty()) {
+    kLog.info("partition goes on", {{"partition", ownership_->partition()}});
+  } else {
+    kLog.error("partition stands still",
+               {{"partition", ownership_->partition()}, {"problem", problem_}});
+  }
+}
+
+log::RecordPosition PartitionRouter::position_of(const Intake& intake, const InWork& work) const {
+  return {{intake.topic, ownership_->partition()}, work.record.offset};
+}
+
+bool PartitionRouter::has_room(const Intake& intake) const {
+  return intake.window.size() < context_.config.window.messages &&
+         intake.bytes < context_.config.window.bytes;
+}
+
+bool PartitionRouter::take(Intake& intake) {
+  if (!intake.readable || !has_room(intake)) return false;
+  const std::size_t records =
+      std::min(kTakeRecordsMax, context_.config.window.messages - intake.window.size());
+  auto taken = intake.reader.take(records, context_.config.window.bytes - intake.bytes);
+  if (!taken) {
+    take_failed(intake, taken.error());
+    return intake.readable;
+  }
+  if (taken->empty()) {
+    wait_for_records(intake);
+    return false;
+  }
+  const control::SnapshotPtr control = context_.control.current();
+  for (log::Record& record : *taken) accept(intake, std::move(record), *control);
+  context_.metrics.window_changed(static_cast<double>(taken->size()));
+  return true;
+}
+
+void PartitionRouter::take_failed(Intake& intake, const Error& error) {
+  if (error.code == log::Errc::kCorrupt) {
+    // The record's octets are gone. That there was one is kept, where an operator looks.
+    auto work = std::make_shared<InWork>();
+    work->record.offset = intake.reader.next();
+    work->cause = error.to_string();
+    work->routed = context_.clock.now();
+    intake.window.push_back(std::move(work));
+    context_.metrics.window_changed(1);
+    intake.reader.skip_to(intake.reader.next() + 1);
+    return;
+  }
+  intake.readable = false;
+  if (error.code == log::Errc::kClosed) return lose();
+  halted_ = true;
+  say(fmt::format("{} at {}: {}", log::topic_name(intake.topic), intake.reader.next(),
+                  error.to_string()));
+}
+
+void PartitionRouter::wait_for_records(Intake& intake) {
+  intake.readable = false;
+  intake.reader.when_ready([self = weak_from_this(), &shard = context_.shard, &intake] {
+    shard.post([self, &intake] {
+      const auto router = self.lock();
+      if (!router) return;
+      intake.readable = true;
+      router->wake_.notify();
+    });
+  });
+}
+
+void PartitionRouter::accept(Intake& intake, log::Record record, const control::Snapshot& control) {
+  auto work = std::make_shared<InWork>();
+  work->bytes = record.key.size() + record.value.size();
+  work->record = std::move(record);
+  work->patience_end = context_.shard.now() + context_.config.sites.patience;
+  work->routed = context_.clock.now();
+  Result<record::Message> message = record::decode_message(work->record.value);
+  if (message) {
+    work->message = *std::move(message);
+    work->groups = group_by_domain(work->message->envelope);
+    work->pool = pool_of(work->message->head, control);
+    if (!work->message->head.pool().empty() && work->message->head.pool() != work->pool.text()) {
+      context_.metrics.pool_unknown();
+    }
+    find_sites(work, control);
+  } else {
+    work->cause = message.error().to_string();
+  }
+  intake.bytes += work->bytes;
+  intake.window.push_back(std::move(work));
+}
+
+void PartitionRouter::find_sites(const std::shared_ptr<InWork>& work,
+                                 const control::Snapshot& control) {
+  for (std::size_t i = 0; i < work->groups.size(); ++i) {
+    const std::string& domain = work->groups[i].domain;
+    ++work->unknown_sites;
+    std::optional<SiteName> site = site_without_dns(domain, control, context_.routes);
+    if (!site) {
+      site = context_.sites.find(domain, [self = weak_from_this(), work, i](const SiteName& found) {
+        const auto router = self.lock();
+        // Without a router, or after the patience ended, nobody waits for the answer any more.
+        if (!router || !work->groups[i].site.empty()) return;
+        work->groups[i].site = found;
+        if (--work->unknown_sites > 0) return;
+        work->routed = router->context_.clock.now();
+        router->wake_.notify();
+      });
+    }
+    if (!site) continue;
+    work->groups[i].site = *std::move(site);
+    --work->unknown_sites;
+  }
+}
+
+void PartitionRouter::end_patience() {
+  const Instant now = context_.shard.now();
+  for (Intake* intake : {&urgent_, &bulk_}) {
+    for (const auto& work : intake->window) {
+      if (work->patience_end > now) break;  // those behind came later
+      if (work->unknown_sites == 0) continue;
+      for (DomainGroup& group : work->groups) {
+        if (!group.site.empty()) continue;
+        group.site = SiteName(group.domain);
+        context_.metrics.patience_ended();
+      }
+      work->unknown_sites = 0;
+      work->routed = context_.clock.now();
+    }
+  }
+}
+
+Instant PartitionRouter::next_deadline() const {
+  Instant deadline = Instant::max();
+  if (committing_) return deadline;
+  for (const Intake* intake : {&urgent_, &bulk_}) {
+    if (intake->window.empty()) continue;
+    const InWork& first = *intake->window.front();
+    deadline = std::min(deadline, first.ready() ? retry_at_ : first.patience_end);
+  }
+  return deadline;
+}
+
+bool PartitionRouter::commit() {
+  if (committing_ || context_.shard.now() < retry_at_) return false;
+  log::Batch batch;
+  batch_messages_ = batch_deliveries_ = batch_recipients_ = 0;
+  add_to(batch, urgent_);
+  add_to(batch, bulk_);
+  if (batch.empty()) return false;
+  committing_ = true;
+  commit_started_ = context_.shard.now();
+  ownership_->commit(std::move(batch),
+                     [self = weak_from_this(), &shard = context_.shard](auto written) mutable {
+                       shard.post([self, written = std::move(written)] {
+                         if (const auto router = self.lock()) router->committed(written);
+                       });
+                     });
+  return true;
+}
+
+void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
+  intake.committing = 0;
+  for (const auto& work : intake.window) {
+    if (!work->ready() || batch_messages_ >= context_.config.window.batch_messages) break;
+    add_work(batch, intake, *work);
+    ++batch_messages_;
+    ++intake.committing;
+  }
+  if (intake.committing == 0) return;
+  const InWork& last = *intake.window[intake.committing - 1];
+  batch.positions.push_back(
+      {.where = {intake.topic, ownership_->partition()}, .next = last.record.offset + 1});
+}
+
+void PartitionRouter::add_work(log::Batch& batch, const Intake& intake, InWork& work) {
+  const log::RecordPosition position = position_of(intake, work);
+  if (work.cause.empty()) {
+    auto appends = plan({.message = *work.message,
+                         .position = position,
+                         .groups = work.groups,
+                         .pool = work.pool,
+                         .now = work.routed},
+                        context_.plan);
+    if (appends) {
+      batch_recipients_ += static_cast<std::uint64_t>(work.message->envelope.recipients_size());
+      batch_deliveries_ += work.groups.size();
+      std::ranges::move(*appends, std::back_inserter(batch.appends));
+      return;
+    }
+    work.cause = appends.error().to_string();
+  }
+  auto changes = bury({.position = position,
+                       .key = work.record.key,
+                       .value = work.record.value,
+                       .cause = work.cause,
+                       .now = work.routed});
+  std::ranges::move(changes, std::back_inserter(batch.changes));
+}
+
+void PartitionRouter::committed(const Result<log::Written>& written) {
+  committing_ = false;
+  wake_.notify();
+  if (!written) {
+    context_.metrics.commit_failed();
+    const std::error_code code = written.error().code;
+    if (code == log::Errc::kFenced || code == log::Errc::kUnknown || code == log::Errc::kClosed)
+      return lose();
+    // Nothing of it was written, and nothing behind it was sent: the same again, later.
+    retry_at_ = context_.shard.now() + retry_delay_;
+    retry_delay_ = std::min(retry_delay_ * 2, kRetryDelayMax);
+    return say("commit: " + written.error().to_string());
+  }
+  retry_delay_ = kRetryDelayFirst;
+  const std::int64_t now_ms = to_unix_ms(context_.clock.now());
+  for (Intake* intake : {&urgent_, &bulk_}) {
+    context_.metrics.window_changed(-static_cast<double>(intake->committing));
+    for (; intake->committing > 0; --intake->committing) {
+      const InWork& work = *intake->window.front();
+      if (work.cause.empty()) {
+        const std::int64_t queued = now_ms - work.message->head.accepted_unix_ms();
+        context_.metrics.queued(static_cast<std::uint64_t>(std::max<std::int64_t>(0, queued)));
+      } else {
+        context_.metrics.buried();
+        kLog.error("record put into dead", {{"topic", log::topic_name(intake->topic)},
+                                            {"partition", ownership_->partition()},
+                                            {"offset", work.record.offset},
+                                            {"cause", work.cause}});
+      }
+      intake->bytes -= work.bytes;
+      intake->window.pop_front();
+    }
+  }
+  context_.metrics.committed(batch_messages_, batch_deliveries_, batch_recipients_,
+                             context_.shard.now() - commit_started_);
+  if (!halted_) say({});
+}
+
+}  // namespace godwit::router

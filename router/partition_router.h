@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/event.h"
+#include "common/async/shard.h"
+#include "common/base/clock.h"
+#include "common/control/snapshot.h"
+#include "common/control/static_route.h"
+#include "common/log/log.h"
+#include "router/config.h"
+#include "router/plan.h"
+#include "router/site_finder.h"
+
+namespace godwit::router {
+
+// What all partitions of a router share. Everything outlives them.
+struct PartitionContext {
+  async::Shard& shard;
+  const control::View& control;
+  const control::StaticRoutes& routes;
+  const Clock& clock;
+  const PlanContext& plan;
+  const Config& config;
+  SiteFinder& sites;
+  RouterMetrics& metrics;
+};
+
+// Routes what is accepted in one partition, for as long as this process owns it.
+//
+// Order       urgent mail is taken before other mail. Of each class messages are committed in the order they were
+//             accepted: a position moves over a message in the commit that holds its deliveries, never before.
+//             Look-ups of many messages are under way at a time, so a slow one delays nobody by more than the
+//             patience of SiteConfig.
+// Commits     one at a time: a later one must not move a position past one that failed
+// Failure     a commit that was not written is repeated, at first after 100 ms, then less often; a record that
+//             cannot be read goes to `dead`; a missing record stops the partition (problem())
+// Bounds      WindowConfig, for each class; when it is full nothing is taken
+// Threads     belongs to its shard; problem() may be called from any thread
+// Lifecycle   run() until stop() (after the commit under way), drain() (when nothing is in hand any more) or the end
+//             of the ownership (at once)
+class PartitionRouter : public std::enable_shared_from_this<PartitionRouter> {
+ public:
+  PartitionRouter(std::shared_ptr<log::Ownership> ownership, const PartitionContext& context);
+  ~PartitionRouter();
+  PartitionRouter(const PartitionRouter&) = delete;
+  PartitionRouter& operator=(const PartitionRouter&) = delete;
+
+  [[nodiscard]] async::Task<void> run();
+
+  void stop();   // finish the commit under way and end
+  void drain();  // take nothing more, commit what is in hand and end
+  void lose();   // end at once: another may own the partition
+
+  // Nothing is in hand.
+  [[nodiscard]] bool idle() const;
+  // Why the partition stands still, for people; empty: it does not.
+  [[nodiscard]] std::string problem() const;
+
+ private:
+  // A record that was read and whose outcome is not committed.
+  struct InWork {
+    log::Record record;
+    std::optional<record::Message> message;
+    std::string cause;  // why it is dead; empty: it is not
+    std::vector<DomainGroup> groups;
+    PoolName pool;
+    std::size_t unknown_sites = 0;
+    Instant patience_end;
+    Timestamp routed;  // when all was known: the same in a repeated commit
+    std::size_t bytes = 0;
+
+    [[nodiscard]] bool ready() const { return unknown_sites == 0 || !cause.empty(); }
+  };
+  struct Intake {
+    log::Topic topic;
+    log::Reader& reader;
+    std::deque<std::shared_ptr<InWork>> window;
+    std::size_t bytes = 0;
+    bool readable = true;        // false: when_ready() will say
+    std::size_t committing = 0;  // from the front of the window
+  };
+
+  [[nodiscard]] log::RecordPosition position_of(const Intake& intake, const InWork& work) const;
+  [[nodiscard]] bool has_room(const Intake& intake) const;
+
+  bool take(Intake& intake);
+  void take_failed(Intake& intake, const Error& error);
+  void wait_for_records(Intake& intake);
+  void accept(Intake& intake, log::Record record, const control::Snapshot& control);
+  void find_sites(const std::shared_ptr<InWork>& work, const control::Snapshot& control);
+  void end_patience();
+  [[nodiscard]] Instant next_deadline() const;
+
+  bool commit();
+  void add_to(log::Batch& batch, Intake& intake);
+  void add_work(log::Batch& batch, const Intake& intake, InWork& work);
+  void committed(const Result<log::Written>& written);
+
+  void say(std::string problem);
+
+  const std::shared_ptr<log::Ownership> ownership_;
+  const PartitionContext context_;
+  Intake urgent_;
+  Intake bulk_;
+  async::Event wake_;
+  bool stopping_ = false;
+  bool draining_ = false;
+  bool lost_ = false;
+  bool halted_ = false;  // a record is missing: an operator has to decide
+  bool committing_ = false;
+  std::uint64_t batch_messages_ = 0, batch_deliveries_ = 0, batch_recipients_ = 0;
+  Instant commit_started_;
+  Instant retry_at_;  // not before
+  Duration retry_delay_;
+  mutable std::mutex problem_lock_;
+  std::string problem_;
+};
+
+}  // namespace godwit::router

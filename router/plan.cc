@@ -1,0 +1,247 @@
+#include "router/plan.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "common/log/errc.h"
+#include "common/record/event_view.h"
+#include "common/record/keys.h"
+#include "common/text/escape.h"
+#include "common/text/idna.h"
+
+namespace godwit::router {
+namespace {
+
+constexpr std::string_view kDefaultPool = "default";
+constexpr std::size_t kCauseBytesMax = 1024;
+constexpr std::size_t kDeadPartBytesMax = log::kRecordBytesMax - 4096;
+
+log::Topic outbound_topic(v1::MessageClass message_class) {
+  return message_class == v1::URGENT ? log::Topic::kOutboundUrgent : log::Topic::kOutbound;
+}
+
+// What all events of a message have in common.
+record::Event event_of(const PlanInput& input, const PlanContext& context) {
+  record::Event event;
+  event.head.set_version(record::kVersion);
+  event.head.set_message_id(input.message.head.message_id());
+  event.head.set_tenant(input.message.head.tenant());
+  event.head.set_node(context.node);
+  event.addresses.set_sender(input.message.envelope.sender());
+  return event;
+}
+
+// What all deliveries of a message have in common.
+record::Delivery delivery_of(const PlanInput& input, const PlanContext& context) {
+  const record::Message& message = input.message;
+  record::Delivery delivery;
+  delivery.head.set_version(record::kVersion);
+  delivery.head.set_message_id(message.head.message_id());
+  delivery.head.set_tenant(message.head.tenant());
+  delivery.head.set_class_(message.head.class_());
+  delivery.head.set_pool(input.pool.text());
+  delivery.head.set_accepted_unix_ms(message.head.accepted_unix_ms());
+  delivery.head.set_due_unix_ms(message.head.due_unix_ms());
+  delivery.head.set_smtputf8(message.head.smtputf8());
+  delivery.head.set_body_8bitmime(message.head.body_8bitmime());
+  delivery.head.set_origin_protocol(message.head.origin().protocol());
+  delivery.seal = message.seal;
+  delivery.envelope = message.envelope;
+  delivery.envelope.clear_recipients();
+  delivery.content = message.content;
+  if (context.by_position && !message.data.empty()) {
+    v1::Position& position = *delivery.content.mutable_position();
+    position.set_topic(static_cast<std::uint32_t>(input.position.where.topic));
+    position.set_partition(input.position.where.partition);
+    position.set_offset(input.position.offset);
+  } else {
+    delivery.data = message.data;
+  }
+  return delivery;
+}
+
+// The record a delivery's content is in, when it is not in the delivery.
+std::optional<log::RecordPosition> refers_to(const record::Delivery& delivery,
+                                             const PlanContext& context) {
+  if (!context.by_position) return std::nullopt;
+  switch (delivery.where()) {
+    case record::Delivery::Where::kPosition: {
+      const v1::Position& position = delivery.content.position();
+      return log::RecordPosition{{static_cast<log::Topic>(position.topic()), position.partition()},
+                                 position.offset()};
+    }
+    case record::Delivery::Where::kBody: {
+      const v1::BodyReference& body = delivery.content.body();
+      return log::RecordPosition{{log::Topic::kBodies, body.partition()}, body.first_offset()};
+    }
+    default: return std::nullopt;
+  }
+}
+
+class Planner {
+ public:
+  Planner(const PlanInput& input, const PlanContext& context)
+      : input_(input),
+        context_(context),
+        event_(event_of(input, context)),
+        delivery_(delivery_of(input, context)),
+        message_id_(input.message.message_id()) {
+    appends_.reserve(static_cast<std::size_t>(input.message.envelope.recipients_size()) * 2 +
+                     input.groups.size());
+  }
+
+  Result<std::vector<log::Append>> run() {
+    for (const v1::Recipient& recipient : input_.message.envelope.recipients()) {
+      TRY_VOID(add_accepted(recipient));
+    }
+    for (const DomainGroup& group : input_.groups) {
+      const std::span<const int> all(group.recipients);
+      for (std::size_t at = 0; at < all.size(); at += kDeliveryRecipientsMax) {
+        const auto part =
+            all.subspan(at, std::min<std::size_t>(kDeliveryRecipientsMax, all.size() - at));
+        TRY_VOID(add_delivery(group, part));
+      }
+    }
+    return std::move(appends_);
+  }
+
+ private:
+  Result<void> add_accepted(const v1::Recipient& recipient) {
+    v1::Event& head = event_.head;
+    head.set_time_unix_ms(input_.message.head.accepted_unix_ms());
+    head.set_size(input_.message.content.size());
+    *head.mutable_tags() = input_.message.head.tags();
+    TRY_VOID(add_event(v1::ACCEPTED, recipient));
+    head.clear_size();
+    head.clear_tags();
+    return {};
+  }
+
+  Result<void> add_delivery(const DomainGroup& group, std::span<const int> recipients) {
+    delivery_.head.set_index(recipient(recipients.front()).index());
+    delivery_.head.set_domain(group.domain);
+    delivery_.head.set_site(group.site.text());
+    delivery_.envelope.clear_recipients();
+    for (const int place : recipients) *delivery_.envelope.add_recipients() = recipient(place);
+    TRY(Rope value, record::encode(delivery_));
+
+    const LaneId lane{group.site, input_.pool};
+    log::Append append{.where = {outbound_topic(input_.message.head.class_()),
+                                 context_.placement.partition_of(lane)},
+                       .key = record::lane_key(lane).substr(record::kLanePrefix.size()),
+                       .value = std::move(value),
+                       .refers_to = refers_to(delivery_, context_)};
+    if (append.key.size() + append.value.size() > log::kRecordBytesMax) {
+      if (recipients.size() == 1) return fail(log::Errc::kTooLarge, "a delivery of one recipient");
+      const std::size_t half = recipients.size() / 2;
+      TRY_VOID(add_delivery(group, recipients.first(half)));
+      return add_delivery(group, recipients.subspan(half));
+    }
+    appends_.push_back(std::move(append));
+    return add_routed(group, recipients);
+  }
+
+  Result<void> add_routed(const DomainGroup& group, std::span<const int> recipients) {
+    v1::Event& head = event_.head;
+    head.set_time_unix_ms(to_unix_ms(input_.now));
+    head.set_queued_ms(
+        std::max<std::int64_t>(0, to_unix_ms(input_.now) - input_.message.head.accepted_unix_ms()));
+    head.set_due_unix_ms(input_.message.head.due_unix_ms());
+    head.set_site(group.site.text());
+    head.set_pool(input_.pool.text());
+    head.set_delivery_index(delivery_.head.index());
+    for (const int place : recipients) TRY_VOID(add_event(v1::ROUTED, recipient(place)));
+    return {};
+  }
+
+  Result<void> add_event(v1::EventType type, const v1::Recipient& recipient) {
+    event_.head.set_type(type);
+    event_.head.set_index(recipient.index());
+    event_.head.set_id(record::event_id({message_id_, recipient.index()}, type, 0));
+    event_.addresses.set_recipient(recipient.address());
+    TRY(Rope value, record::encode(event_));
+    const auto partition =
+        static_cast<log::PartitionId>(message_id_.hash() % context_.event_partitions);
+    appends_.push_back({.where = {log::Topic::kEvents, partition},
+                        .key = input_.message.head.message_id(),
+                        .value = std::move(value),
+                        .refers_to = std::nullopt});
+    return {};
+  }
+
+  [[nodiscard]] const v1::Recipient& recipient(int place) const {
+    return input_.message.envelope.recipients(place);
+  }
+
+  const PlanInput& input_;
+  const PlanContext& context_;
+  record::Event event_;
+  record::Delivery delivery_;
+  MessageId message_id_;
+  std::vector<log::Append> appends_;
+};
+
+}  // namespace
+
+std::string domain_of(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string_view::npos) return {};
+  const std::string_view domain = address.substr(at + 1);
+  if (!domain.starts_with('[')) {
+    if (Result<std::string> name = text::to_ascii_domain(domain)) return *std::move(name);
+  }
+  return text::to_lower(text::printable(domain, text::kDomainBytesMax));
+}
+
+std::vector<DomainGroup> group_by_domain(const v1::Envelope& envelope) {
+  std::vector<DomainGroup> groups;
+  std::unordered_map<std::string, std::size_t> places;
+  for (int i = 0; i < envelope.recipients_size(); ++i) {
+    std::string domain = domain_of(envelope.recipients(i).address());
+    const auto [place, is_new] = places.try_emplace(domain, groups.size());
+    if (is_new) groups.push_back({.domain = std::move(domain), .site = {}, .recipients = {}});
+    groups[place->second].recipients.push_back(i);
+  }
+  return groups;
+}
+
+PoolName pool_of(const v1::Message& message, const control::Snapshot& control) {
+  std::string name = message.pool();
+  if (name.empty()) {
+    const control::Tenant* tenant = control.tenant(message.tenant());
+    if (tenant != nullptr) name = tenant->pool.text();
+  }
+  if (name.empty() || control.pool(name) == nullptr) name = kDefaultPool;
+  return PoolName(std::move(name));
+}
+
+Result<std::vector<log::Append>> plan(const PlanInput& input, const PlanContext& context) {
+  return Planner(input, context).run();
+}
+
+std::vector<log::TableChange> bury(const DeadInput& input) {
+  record::Dead dead;
+  dead.head.set_topic(static_cast<std::uint32_t>(input.position.where.topic));
+  dead.head.set_partition(input.position.where.partition);
+  dead.head.set_offset(input.position.offset);
+  dead.head.set_time_unix_ms(to_unix_ms(input.now));
+  dead.head.set_cause(text::printable(input.cause, kCauseBytesMax));
+  dead.head.set_role("router");
+  dead.head.set_key(input.key);
+  const auto parts = static_cast<std::uint32_t>(
+      std::max<std::size_t>(1, (input.value.size() + kDeadPartBytesMax - 1) / kDeadPartBytesMax));
+  dead.head.set_parts(parts);
+  std::vector<log::TableChange> changes;
+  for (std::uint32_t part = 0; part < parts; ++part) {
+    dead.head.set_part(part);
+    dead.value = input.value.slice(part * kDeadPartBytesMax, kDeadPartBytesMax);
+    changes.push_back(
+        {.where = {log::Topic::kDead, input.position.where.partition},
+         .key = record::dead_key(log::topic_name(input.position.where.topic),
+                                 input.position.where.partition, input.position.offset, part),
+         .value = record::encode(dead)});
+  }
+  return changes;
+}
+
+}  // namespace godwit::router

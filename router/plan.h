@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/ids.h"
+#include "common/control/snapshot.h"
+#include "common/log/log.h"
+#include "common/log/types.h"
+#include "common/record/records.h"
+#include "router/placement.h"
+
+// What becomes of one accepted message. Pure.
+namespace godwit::router {
+
+inline constexpr int kDeliveryRecipientsMax = 1000;  // more are a delivery of their own
+
+// Recipients of one message that have the same domain, and so go the same way.
+struct DomainGroup {
+  std::string domain;           // lower case, A-labels
+  SiteName site;                // empty until it is known
+  std::vector<int> recipients;  // places in the envelope, ascending
+};
+
+// The domain behind the last "@" in the form look-ups use. One that is no domain name comes back printable and
+// bounded: no DNS has it, so its delivery ends at the sender with the right reply. None: empty.
+[[nodiscard]] std::string domain_of(std::string_view address);
+
+// One group a domain, in the order of their first recipients.
+[[nodiscard]] std::vector<DomainGroup> group_by_domain(const v1::Envelope& envelope);
+
+// The message's pool, else its tenant's, else `default`; a pool that no longer exists is `default` too. Mail is
+// never lost because control data changed behind it.
+[[nodiscard]] PoolName pool_of(const v1::Message& message, const control::Snapshot& control);
+
+// What is the same for all messages of a router.
+struct PlanContext {
+  const Placement& placement;
+  std::string node;
+  bool by_position = false;  // Log::reads_by_position()
+  log::PartitionId event_partitions = 1;
+};
+
+// The records that follow from a message, all but its position.
+//
+// Input     a decoded message, where it was read, its groups with their sites
+// Output    for each recipient the events `accepted` and `routed`; for each group (or kDeliveryRecipientsMax of
+//           it) a delivery on its lane, of the message's class. The same input gives the same records and ids.
+// Content   by_position: deliveries refer to the accepted record, or to `bodies`; else they carry it
+// Errors    record::Errc, and log::Errc::kTooLarge for a delivery of one recipient that fits no record
+struct PlanInput {
+  const record::Message& message;
+  log::RecordPosition position;
+  const std::vector<DomainGroup>& groups;
+  PoolName pool;
+  Timestamp now;
+};
+[[nodiscard]] Result<std::vector<log::Append>> plan(const PlanInput& input,
+                                                    const PlanContext& context);
+
+// Changes that put a record nobody can handle into `dead`, whole (in parts where it would not fit otherwise).
+struct DeadInput {
+  log::RecordPosition position;
+  std::string key;
+  Rope value;
+  std::string cause;
+  Timestamp now;
+};
+[[nodiscard]] std::vector<log::TableChange> bury(const DeadInput& input);
+
+}  // namespace godwit::router
