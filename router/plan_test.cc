@@ -1,0 +1,319 @@
+#include "router/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "common/log/errc.h"
+#include "common/record/errc.h"
+
+namespace godwit::router {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr log::RecordPosition kPosition{{log::Topic::kAccepted, 3}, 77};
+const std::string kBody = "Subject: hi\r\n\r\nbody\r\n";
+
+MessageId some_id() {
+  return MessageId::from_text("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e").value();
+}
+
+record::Message message_to(const std::vector<std::string>& recipients,
+                           std::uint32_t first_index = 0) {
+  record::Message message;
+  message.head.set_message_id(std::string(some_id().octets()));
+  message.head.set_tenant("acme");
+  message.head.set_accepted_unix_ms(1'000);
+  message.head.add_tags("welcome");
+  message.head.mutable_origin()->set_protocol("ESMTPA");
+  message.envelope.set_sender("a@acme.example");
+  message.envelope.set_envid("envelope");
+  for (const std::string& address : recipients) {
+    v1::Recipient* recipient = message.envelope.add_recipients();
+    recipient->set_index(first_index++);
+    recipient->set_address(address);
+  }
+  message.content.set_size(kBody.size());
+  message.content.set_crc32c(7);
+  message.data = Rope(Bytes::of_static(kBody));
+  return message;
+}
+
+// Every domain is its own site.
+std::vector<DomainGroup> grouped(const record::Message& message) {
+  std::vector<DomainGroup> groups = group_by_domain(message.envelope);
+  for (DomainGroup& group : groups) group.site = SiteName(group.domain);
+  return groups;
+}
+
+class PlanTest : public testing::Test {
+ protected:
+  Result<std::vector<log::Append>> planned(const record::Message& message) {
+    const std::vector<DomainGroup> groups = grouped(message);
+    return plan({.message = message,
+                 .position = kPosition,
+                 .groups = groups,
+                 .pool = PoolName("default"),
+                 .now = from_unix_ms(1'500)},
+                context_);
+  }
+  static std::vector<log::Append> of(const std::vector<log::Append>& appends, log::Topic topic) {
+    std::vector<log::Append> out;
+    std::ranges::copy_if(appends, std::back_inserter(out),
+                         [&](const log::Append& append) { return append.where.topic == topic; });
+    return out;
+  }
+  static std::vector<record::Delivery> deliveries(const std::vector<log::Append>& appends,
+                                                  log::Topic topic = log::Topic::kOutbound) {
+    std::vector<record::Delivery> out;
+    for (const log::Append& append : of(appends, topic))
+      out.push_back(record::decode_delivery(append.value).value());
+    return out;
+  }
+
+  ModuloPlacement placement_{16};
+  PlanContext context_{
+      .placement = placement_, .node = "n1", .by_position = true, .event_partitions = 16};
+};
+
+TEST(DomainOf, IsTheFormThatLookUpsUse) {
+  const struct {
+    std::string_view address, domain;
+  } cases[] = {
+      {"a@Example.COM", "example.com"},
+      {"\"a@b\"@example.com", "example.com"},
+      {"a@b\xc3\xbc"
+       "cher.example",
+       "xn--bcher-kva.example"},
+      {"a@[192.0.2.1]", "[192.0.2.1]"},
+      {"a@[IPv6:2001:DB8::1]", "[ipv6:2001:db8::1]"},
+      {"postmaster", ""},
+      {"a@", ""},
+      {"a@b..c", "b..c"},
+      {"a@b\nc", "b c"},
+      {"a@\xff", "\\xff"},
+  };
+  for (const auto& [address, domain] : cases) EXPECT_EQ(domain_of(address), domain) << address;
+  EXPECT_LE(domain_of("a@" + std::string(10'000, 'x')).size(), 253U);
+}
+
+TEST(GroupByDomain, KeepsTheOrderOfFirstRecipients) {
+  const record::Message message =
+      message_to({"a@x.test", "b@y.test", "c@X.TEST", "d@z.test", "e@y.test"});
+  const auto groups = group_by_domain(message.envelope);
+  ASSERT_EQ(groups.size(), 3U);
+  EXPECT_EQ(groups[0].domain, "x.test");
+  EXPECT_THAT(groups[0].recipients, ElementsAre(0, 2));
+  EXPECT_EQ(groups[1].domain, "y.test");
+  EXPECT_THAT(groups[1].recipients, ElementsAre(1, 4));
+  EXPECT_THAT(groups[2].recipients, ElementsAre(3));
+}
+
+TEST(PoolOf, MailIsNotLostWhenControlDataChanged) {
+  control::Snapshot control;
+  control.pools["default"];
+  control.pools["fast"];
+  control.tenants["acme"].pool = PoolName("fast");
+  control.tenants["left"].pool = PoolName("gone");
+  const struct {
+    std::string_view tenant, pool, expected;
+  } cases[] = {
+      {"acme", "", "fast"},    {"acme", "default", "default"}, {"acme", "gone", "default"},
+      {"left", "", "default"}, {"nobody", "", "default"},      {"nobody", "fast", "fast"},
+      {"", "", "default"},
+  };
+  for (const auto& [tenant, pool, expected] : cases) {
+    v1::Message message;
+    message.set_tenant(std::string(tenant));
+    message.set_pool(std::string(pool));
+    EXPECT_EQ(pool_of(message, control).text(), expected) << tenant << " " << pool;
+  }
+}
+
+TEST_F(PlanTest, OneDeliveryForEachDomainWithAllOfItsRecipients) {
+  record::Message message = message_to({"a@x.test", "b@y.test", "c@x.test"}, 10);
+  message.head.set_due_unix_ms(5'000);
+  message.head.set_smtputf8(true);
+  const auto appends = planned(message).value();
+  const auto made = deliveries(appends);
+  ASSERT_EQ(made.size(), 2U);
+  EXPECT_EQ(record::delivery_id(made[0]).to_text(), some_id().to_text() + "/10");
+  EXPECT_EQ(record::delivery_id(made[1]).to_text(), some_id().to_text() + "/11");
+  EXPECT_EQ(made[0].envelope.recipients_size(), 2);
+  EXPECT_EQ(made[0].envelope.recipients(1).address(), "c@x.test");
+  EXPECT_EQ(made[0].envelope.recipients(1).index(), 12U);
+  EXPECT_EQ(made[0].envelope.sender(), "a@acme.example");
+  EXPECT_EQ(made[0].envelope.envid(), "envelope");
+  EXPECT_EQ(made[0].head.domain(), "x.test");
+  EXPECT_EQ(made[0].head.site(), "x.test");
+  EXPECT_EQ(made[0].head.pool(), "default");
+  EXPECT_EQ(made[0].head.tenant(), "acme");
+  EXPECT_EQ(made[0].head.due_unix_ms(), 5'000);
+  EXPECT_EQ(made[0].head.accepted_unix_ms(), 1'000);
+  EXPECT_EQ(made[0].head.attempts(), 0U);
+  EXPECT_TRUE(made[0].head.smtputf8());
+  EXPECT_EQ(made[0].head.origin_protocol(), "ESMTPA");
+
+  const auto outbound = of(appends, log::Topic::kOutbound);
+  const LaneId lane{SiteName("x.test"), PoolName("default")};
+  EXPECT_EQ(outbound[0].where.partition, placement_.partition_of(lane));
+  EXPECT_EQ(outbound[0].key, std::string("x.test\0default", 14));
+}
+
+TEST_F(PlanTest, EveryRecipientIsAcceptedAndRouted) {
+  const record::Message message = message_to({"a@x.test", "b@y.test", "c@x.test"});
+  const auto events = of(planned(message).value(), log::Topic::kEvents);
+  std::map<std::string, std::set<std::string>> recipients;
+  std::set<std::string> ids;
+  for (const log::Append& append : events) {
+    EXPECT_EQ(append.where.partition, some_id().hash() % 16);
+    EXPECT_EQ(append.key, some_id().octets());
+    const record::Event event = record::decode_event(append.value).value();
+    ids.insert(event.head.id());
+    recipients[v1::EventType_Name(event.head.type())].insert(event.addresses.recipient());
+    EXPECT_EQ(event.head.node(), "n1");
+    if (event.head.type() == v1::ACCEPTED) {
+      EXPECT_EQ(event.head.time_unix_ms(), 1'000);
+      EXPECT_EQ(event.head.size(), kBody.size());
+      EXPECT_EQ(event.head.tags(0), "welcome");
+      EXPECT_TRUE(event.head.site().empty());
+    } else {
+      EXPECT_EQ(event.head.time_unix_ms(), 1'500);
+      EXPECT_EQ(event.head.queued_ms(), 500);
+      EXPECT_EQ(event.head.pool(), "default");
+      EXPECT_EQ(event.head.site(), event.addresses.recipient().substr(2));
+      EXPECT_EQ(event.head.delivery_index(), event.addresses.recipient() == "b@y.test" ? 1U : 0U);
+    }
+  }
+  EXPECT_EQ(ids.size(), 6U);
+  EXPECT_THAT(recipients["ACCEPTED"], ElementsAre("a@x.test", "b@y.test", "c@x.test"));
+  EXPECT_EQ(recipients["ROUTED"], recipients["ACCEPTED"]);
+}
+
+TEST_F(PlanTest, TheSameInputGivesTheSameOctets) {
+  const record::Message message = message_to({"a@x.test", "b@y.test"});
+  const auto first = planned(message).value();
+  const auto second = planned(message).value();
+  ASSERT_EQ(first.size(), second.size());
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    EXPECT_EQ(first[i].where, second[i].where);
+    EXPECT_EQ(first[i].value.to_string(), second[i].value.to_string());
+  }
+}
+
+TEST_F(PlanTest, ContentIsReferredToWhereOneRecordCanBeRead) {
+  const record::Message message = message_to({"a@x.test"});
+  const auto appends = planned(message).value();
+  const record::Delivery delivery = deliveries(appends)[0];
+  EXPECT_EQ(delivery.where(), record::Delivery::Where::kPosition);
+  EXPECT_EQ(delivery.content.position().topic(), static_cast<std::uint32_t>(log::Topic::kAccepted));
+  EXPECT_EQ(delivery.content.position().partition(), 3U);
+  EXPECT_EQ(delivery.content.position().offset(), 77);
+  EXPECT_EQ(delivery.content.size(), kBody.size());
+  EXPECT_EQ(delivery.content.crc32c(), 7U);
+  EXPECT_EQ(of(appends, log::Topic::kOutbound)[0].refers_to, kPosition);
+  for (const log::Append& event : of(appends, log::Topic::kEvents)) EXPECT_FALSE(event.refers_to);
+}
+
+TEST_F(PlanTest, ContentIsCarriedWhereItIsNot) {
+  context_.by_position = false;
+  const auto appends = planned(message_to({"a@x.test", "b@y.test"})).value();
+  for (const record::Delivery& delivery : deliveries(appends)) {
+    EXPECT_EQ(delivery.where(), record::Delivery::Where::kInline);
+    EXPECT_EQ(delivery.data.to_string(), kBody);
+  }
+  for (const log::Append& append : appends) EXPECT_FALSE(append.refers_to);
+}
+
+TEST_F(PlanTest, AReferenceToBodiesIsPassedOn) {
+  record::Message message = message_to({"a@x.test"});
+  message.data = {};
+  message.content.mutable_body()->set_partition(5);
+  message.content.mutable_body()->set_first_offset(9);
+  message.content.mutable_body()->set_chunks(2);
+  const auto appends = planned(message).value();
+  EXPECT_EQ(deliveries(appends)[0].content.body().chunks(), 2U);
+  EXPECT_EQ(of(appends, log::Topic::kOutbound)[0].refers_to,
+            (log::RecordPosition{{log::Topic::kBodies, 5}, 9}));
+  context_.by_position = false;
+  EXPECT_FALSE(of(planned(message).value(), log::Topic::kOutbound)[0].refers_to);
+}
+
+TEST_F(PlanTest, UrgentMailStaysUrgent) {
+  record::Message message = message_to({"a@x.test"});
+  message.head.set_class_(v1::URGENT);
+  const auto appends = planned(message).value();
+  EXPECT_TRUE(of(appends, log::Topic::kOutbound).empty());
+  EXPECT_EQ(deliveries(appends, log::Topic::kOutboundUrgent)[0].head.class_(), v1::URGENT);
+}
+
+TEST_F(PlanTest, ManyRecipientsAreSeveralDeliveriesWithIdsOfTheirOwn) {
+  std::vector<std::string> recipients(kDeliveryRecipientsMax * 2 + 1, "a@x.test");
+  const auto made = deliveries(planned(message_to(recipients)).value());
+  ASSERT_EQ(made.size(), 3U);
+  std::set<std::uint32_t> seen;
+  for (const record::Delivery& delivery : made) {
+    EXPECT_EQ(delivery.head.index(), delivery.envelope.recipients(0).index());
+    for (const v1::Recipient& recipient : delivery.envelope.recipients())
+      seen.insert(recipient.index());
+  }
+  EXPECT_EQ(seen.size(), recipients.size());
+}
+
+TEST_F(PlanTest, ADeliveryThatFitsNoRecordIsHalved) {
+  context_.by_position = false;
+  const std::string long_address = std::string(1'000, 'a') + "@x.test";
+  record::Message message = message_to(std::vector<std::string>(300, long_address));
+  message.data = Rope(Bytes::adopt(std::string(300 * 1024, 'x')));
+  message.content.set_size(message.data.size());
+  const auto appends = planned(message).value();
+  std::set<std::uint32_t> seen;
+  for (const log::Append& append : of(appends, log::Topic::kOutbound)) {
+    EXPECT_LE(append.key.size() + append.value.size(), log::kRecordBytesMax);
+    for (const auto& recipient : record::decode_delivery(append.value)->envelope.recipients()) {
+      EXPECT_TRUE(seen.insert(recipient.index()).second);
+    }
+  }
+  EXPECT_EQ(seen.size(), 300U);
+  EXPECT_GE(deliveries(appends).size(), 2U);
+
+  message = message_to({"a@x.test"});
+  message.data = Rope(Bytes::adopt(std::string(log::kRecordBytesMax, 'x')));
+  message.content.set_size(message.data.size());
+  EXPECT_EQ(planned(message).error().code, log::Errc::kTooLarge);
+}
+
+TEST(Bury, KeepsTheWholeRecordInAsManyPartsAsItTakes) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{100}, log::kRecordBytesMax}) {
+    const std::string value(size, 'v');
+    const auto changes = bury({.position = kPosition,
+                               .key = std::string(some_id().octets()),
+                               .value = Rope(Bytes::of_static(value)),
+                               .cause = "malformed\r\n" + std::string(5'000, 'c'),
+                               .now = from_unix_ms(9)});
+    EXPECT_EQ(changes.size(), size == log::kRecordBytesMax ? 2U : 1U);
+    std::string joined;
+    for (std::size_t part = 0; part < changes.size(); ++part) {
+      const log::TableChange& change = changes[part];
+      EXPECT_EQ(change.where, (log::TopicPartition{log::Topic::kDead, 3}));
+      EXPECT_EQ(change.key, part == 0 ? "accepted/3/77" : "accepted/3/77/1");
+      EXPECT_LE(change.key.size() + change.value->size(), log::kRecordBytesMax);
+      const record::Dead dead = record::decode_dead(*change.value).value();
+      EXPECT_EQ(dead.head.part(), part);
+      EXPECT_EQ(dead.head.role(), "router");
+      EXPECT_EQ(dead.head.key(), some_id().octets());
+      EXPECT_EQ(dead.head.offset(), 77);
+      EXPECT_LE(dead.head.cause().size(), 1024U);
+      joined += dead.value.to_string();
+    }
+    EXPECT_EQ(joined, value);
+  }
+}
+
+}  // namespace
+}  // namespace godwit::router
