@@ -165,8 +165,8 @@ void MxPlan::resolved(const net::DnsAnswer<net::IpAddress>& ipv4,
   }
 }
 
-void MxPlan::failed(smtp::Reply reply, std::string_view category) {
-  last_failure_ = NoWay{false, std::move(reply), category};
+void MxPlan::failed(smtp::Reply reply, std::string_view category, std::string_view stage) {
+  last_failure_ = NoWay{false, std::move(reply), category, stage};
 }
 
 NoWay MxPlan::verdict() const {

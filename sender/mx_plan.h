@@ -18,8 +18,9 @@ namespace godwit::sender {
 // Why a domain cannot be delivered to, now or ever.
 struct NoWay {
   bool permanent = false;
-  smtp::Reply reply;          // code 0: nobody said it; `enhanced` is set
-  std::string_view category;  // of the event
+  smtp::Reply reply;                   // code 0: nobody said it; `enhanced` is set
+  std::string_view category;           // of the event
+  std::string_view stage = "connect";  // of the dialogue, where it was said
 };
 
 // Which hosts and addresses one attempt tries for a domain, one after another.
@@ -79,7 +80,7 @@ class MxPlan {
                 const net::DnsAnswer<net::IpAddress>& ipv6, const Families& families,
                 const Refused& refused, Random& random);
   // What the last target answered instead of serving us; the last one said is reported.
-  void failed(smtp::Reply reply, std::string_view category);
+  void failed(smtp::Reply reply, std::string_view category, std::string_view stage);
 
   // After kExhausted.
   [[nodiscard]] NoWay verdict() const;

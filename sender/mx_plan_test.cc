@@ -196,7 +196,7 @@ TEST_F(MxPlanTest, AFailedConnectionIsReportedBeforeAnythingElse) {
   plan.resolved(v4_["one"], failure<IpAddress>(DnsOutcome::kNoData), families_, kNone, random_);
   step = plan.next();
   ASSERT_EQ(step.kind, Kind::kConnect);
-  plan.failed(smtp::Reply::of(421, {4, 3, 2}, "busy"), "policy-related");
+  plan.failed(smtp::Reply::of(421, {4, 3, 2}, "busy"), "policy-related", "banner");
   EXPECT_TRUE(tried(plan).empty());
   EXPECT_FALSE(plan.verdict().permanent);
   EXPECT_EQ(plan.verdict().reply.code, 421);

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/async/shard.h"
+#include "common/async/stop_signal.h"
+#include "common/async/task.h"
+#include "common/base/random.h"
+#include "common/control/snapshot.h"
+#include "common/control/static_route.h"
+#include "common/net/resolver.h"
+#include "common/net/tls.h"
+#include "sender/config.h"
+#include "sender/metrics.h"
+#include "sender/queued_delivery.h"
+#include "sender/settlement.h"
+
+namespace godwit::log {
+class Log;
+}
+namespace godwit::async {
+class BlockingPool;
+}
+
+namespace godwit::sender {
+
+// What everything of the role on one shard shares. Outlives all of it.
+struct Environment {
+  async::Shard& shard;
+  async::BlockingPool& pool;
+  log::Log& log;
+  const Clock& clock;
+  Random& random;
+  const control::View& control;
+  net::Resolver& resolver;
+  net::TlsClientContext& tls;
+  const Config& config;
+  const control::StaticRoutes& routes;
+  std::optional<net::Address> capture;
+  std::string node;
+  SenderMetrics& metrics;
+};
+
+// What a lane and its couriers ask of the owner of their partition. All on the shard.
+class Dispatch {
+ public:
+  virtual ~Dispatch() = default;
+
+  // A new transaction may begin: the log takes commits, and nobody is stopping.
+  [[nodiscard]] virtual bool may_begin() const = 0;
+  // The partition is being given back: connections are closed as soon as they are idle.
+  [[nodiscard]] virtual bool draining() const = 0;
+  // True when the registered connections are to be broken off now.
+  [[nodiscard]] virtual async::StopSignal& abort() = 0;
+
+  // Fetches delivery.content and waits until the log has what it was accepted with on disk: the outside
+  // world must not depend on an intake that may be lost. Errors: log::Errc; the delivery is untouched.
+  [[nodiscard]] virtual async::Task<Result<void>> load_content(QueuedDelivery& delivery) = 0;
+  // A courier has taken a delivery out of its lane, or gives it back untried.
+  virtual void taken(const QueuedDelivery& delivery) = 0;
+  virtual void given_back(const QueuedDelivery& delivery) = 0;
+  // An attempt ended, with a result for every recipient.
+  virtual void attempted(DeliveryPtr delivery, const AttemptReport& report) = 0;
+  // Its time is over before an attempt began.
+  virtual void expired(DeliveryPtr delivery) = 0;
+  // load_content() failed for good.
+  virtual void unreadable(DeliveryPtr delivery, const Error& error) = 0;
+};
+
+}  // namespace godwit::sender

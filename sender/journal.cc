@@ -1,0 +1,204 @@
+#include "sender/journal.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/record/keys.h"
+
+namespace godwit::sender {
+
+std::string content_part_key(const MessageId& content, std::size_t part) {
+  std::string key = record::content_key(content);
+  if (part > 0) key += "/" + std::to_string(part);
+  return key;
+}
+
+std::size_t content_parts(std::uint64_t size) {
+  return std::max<std::uint64_t>(1, (size + kContentPartBytes - 1) / kContentPartBytes);
+}
+
+Journal::Journal(log::PartitionId partition, log::PartitionId event_partitions,
+                 const log::Table& retries, Window& urgent, Window& bulk)
+    : partition_(partition),
+      event_partitions_(event_partitions),
+      uses_(retries),
+      urgent_(urgent),
+      bulk_(bulk),
+      urgent_committed_(urgent.next()),
+      bulk_committed_(bulk.next()),
+      beyond_committed_(urgent.finished_beyond() || bulk.finished_beyond()) {}
+
+log::TableChange Journal::change(std::string key, std::optional<Rope> value) const {
+  return {{log::Topic::kRetries, partition_}, std::move(key), std::move(value)};
+}
+
+// The value of a change counts with its key against the record's limit.
+void Journal::put_content(Entry& entry, const MessageId& content, const Rope& octets) const {
+  for (std::size_t part = 0; part < content_parts(octets.size()); ++part) {
+    entry.changes.push_back(change(content_part_key(content, part),
+                                   octets.slice(part * kContentPartBytes, kContentPartBytes)));
+  }
+  entry.bytes += octets.size();
+}
+
+void Journal::delete_content(Entry& entry, const MessageId& content, std::uint64_t size) const {
+  for (std::size_t part = 0; part < content_parts(size); ++part) {
+    entry.changes.push_back(change(content_part_key(content, part), std::nullopt));
+  }
+}
+
+Result<bool> Journal::needs_content(const QueuedDelivery& delivery) {
+  if (delivery.record.content.parked() || !delivery.content.empty()) return false;
+  // A reference into `bodies` stays one where the log keeps bodies long enough by itself.
+  TRY(const bool stored, uses_.stored(delivery.id.message));
+  return !stored;
+}
+
+Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event>& events, After after) {
+  Entry entry;
+  for (const record::Event& event : events) {
+    TRY(Rope value, record::encode(event));
+    entry.bytes += value.size();
+    entry.appends.push_back(
+        {{log::Topic::kEvents,
+          static_cast<log::PartitionId>(delivery->id.message.hash() % event_partitions_)},
+         std::string(delivery->id.message.octets()),
+         std::move(value),
+         std::nullopt});
+  }
+  const MessageId content = delivery->id.message;
+  const bool was_parked = delivery->in_table();
+  if (after == After::kParked) {
+    v1::Content reference = delivery->record.content;
+    delivery->record.content.clear_position();
+    delivery->record.content.clear_body();
+    delivery->record.content.set_parked(true);
+    delivery->record.data = {};
+    delivery->record.head.set_expires_unix_ms(to_unix_ms(delivery->expires));
+    auto state = record::encode(delivery->record);
+    if (!state) {
+      delivery->record.content = std::move(reference);
+      return fail(std::move(state).error());
+    }
+    if (!was_parked) {
+      auto first = uses_.add(content);
+      if (!first) {
+        delivery->record.content = std::move(reference);
+        return fail(std::move(first).error());
+      }
+      entry.content = content;
+      if (*first) {
+        CHECK(delivery->content.size() == delivery->record.content.size(),
+              "{} is parked without its content", delivery->id.to_text());
+        put_content(entry, content, delivery->content);
+      }
+    }
+    entry.bytes += state->size();
+    entry.changes.push_back(change(record::delivery_key(delivery->id), *std::move(state)));
+    entry.parked = true;
+  } else if (was_parked) {
+    TRY(const bool last, uses_.remove(content));
+    entry.content = content;
+    entry.changes.push_back(change(record::delivery_key(delivery->id), std::nullopt));
+    if (last) delete_content(entry, content, delivery->record.content.size());
+  }
+  entry.slot = delivery->slot;
+  if (was_parked) entry.left = delivery->id;
+  delivery->content = {};
+  entry.delivery = std::move(delivery);
+  entries_.push_back(std::move(entry));
+  return {};
+}
+
+void Journal::add_dead(WindowSlot slot, const record::Dead& dead) {
+  Entry entry;
+  entry.slot = slot;
+  put_dead(entry, record::dead_key(log::topic_name(slot.topic), partition_, slot.offset), dead);
+  entries_.push_back(std::move(entry));
+}
+
+Result<void> Journal::add_dead(DeliveryPtr& parked, const record::Dead& dead) {
+  const DeliveryId id = parked->id;
+  TRY_VOID(add(parked, {}, After::kFinished));
+  put_dead(entries_.back(),
+           std::string(log::topic_name(log::Topic::kRetries)) + "/" + std::to_string(partition_) +
+               "/" + id.to_text(),
+           dead);
+  return {};
+}
+
+// A record at the limit does not fit into one that carries it: it is cut, and the keys say so.
+void Journal::put_dead(Entry& entry, const std::string& key, const record::Dead& dead) const {
+  for (std::size_t part = 0; part < content_parts(dead.value.size()); ++part) {
+    record::Dead piece{dead.head, dead.value.slice(part * kContentPartBytes, kContentPartBytes)};
+    entry.changes.push_back({{log::Topic::kDead, partition_},
+                             part == 0 ? key : key + "/" + std::to_string(part),
+                             record::encode(piece)});
+  }
+  entry.bytes += dead.value.size();
+}
+
+void Journal::add_change(std::string key, std::optional<Rope> value) {
+  Entry entry;
+  if (value) entry.bytes = value->size();
+  entry.changes.push_back(change(std::move(key), std::move(value)));
+  entries_.push_back(std::move(entry));
+}
+
+std::optional<Journal::Sealed> Journal::seal() {
+  if (entries_.empty() && urgent_.next() == urgent_committed_ && bulk_.next() == bulk_committed_) {
+    return std::nullopt;
+  }
+  Sealed sealed;
+  std::size_t bytes = 0;
+  while (!entries_.empty() && (bytes == 0 || bytes + entries_.front().bytes <= kBatchBytesMax)) {
+    Entry entry = std::move(entries_.front());
+    entries_.pop_front();
+    bytes += entry.bytes + 1;
+    std::ranges::move(entry.appends, std::back_inserter(sealed.batch.appends));
+    std::ranges::move(entry.changes, std::back_inserter(sealed.batch.changes));
+    if (entry.slot) {
+      window(entry.slot->topic).finish(entry.slot->offset);
+      ++sealed.slots;
+    }
+    if (entry.content) sealed.contents.push_back(*entry.content);
+    if (entry.left) sealed.left.push_back(*entry.left);
+    if (entry.parked) sealed.parked.push_back(std::move(entry.delivery));
+    ++sealed.entries;
+  }
+  add_positions(sealed.batch);
+  return sealed;
+}
+
+void Journal::add_positions(log::Batch& batch) {
+  const auto add = [&](log::Topic topic, const Window& of, log::Offset& committed) {
+    if (of.next() == committed) return;
+    batch.positions.push_back({{topic, partition_}, of.next()});
+    committed = of.next();
+  };
+  add(log::Topic::kOutboundUrgent, urgent_, urgent_committed_);
+  add(log::Topic::kOutbound, bulk_, bulk_committed_);
+
+  const bool beyond = urgent_.finished_beyond() || bulk_.finished_beyond();
+  if (!beyond && !beyond_committed_) return;
+  beyond_committed_ = beyond;
+  v1::FinishedPositions finished;
+  finished.set_version(record::kVersion);
+  const auto describe = [&](log::Topic topic, const Window& of) {
+    if (!of.finished_beyond()) return;
+    auto* out = finished.add_topics();
+    out->set_topic(static_cast<std::uint32_t>(topic));
+    of.finished(*out);
+  };
+  describe(log::Topic::kOutboundUrgent, urgent_);
+  describe(log::Topic::kOutbound, bulk_);
+  batch.changes.push_back(
+      change(std::string(record::kPositionKey),
+             beyond ? std::optional<Rope>(record::encode(finished)) : std::nullopt));
+}
+
+void Journal::committed(const Sealed& sealed) {
+  for (const MessageId& content : sealed.contents) uses_.committed(content);
+}
+
+}  // namespace godwit::sender

@@ -1,0 +1,325 @@
+#include "sender/lane.h"
+
+#include <algorithm>
+
+#include "common/async/asio.h"
+#include "common/base/check.h"
+#include "sender/courier.h"
+#include "sender/source_choice.h"
+
+namespace godwit::sender {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+namespace {
+
+// Mail waiting for each connection being opened, before another one is opened beside it.
+constexpr std::size_t kWaitingPerConnecting = 4;
+// A connection is opened when its first message will be allowed this soon.
+constexpr Duration kTokenAhead = milliseconds{500};
+constexpr Duration kPauseFirst = minutes{1};
+constexpr Duration kPauseMax = minutes{20};
+// The timer wheel ticks every 16 ms: too coarse for the gaps of a rate of 100/s.
+constexpr Duration kPreciseBelow = milliseconds{64};
+
+}  // namespace
+
+// One kernel timer a lane, for short gaps between messages.
+struct Lane::Precise {
+  explicit Precise(async::Shard& shard) : timer(shard.executor()) {}
+  async::SteadyTimer timer;
+  std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+};
+
+Lane::Lane(LaneId id, Environment& environment, Dispatch& dispatch, async::Gate& gate)
+    : id_(std::move(id)),
+      env_(environment),
+      dispatch_(dispatch),
+      gate_(gate),
+      control_(environment.control.current()) {}
+
+Lane::~Lane() {
+  if (precise_) *precise_->alive = false;
+}
+
+Lane::Path* Lane::path(const SourceName& source) {
+  const auto at = paths_.find(source);
+  return at == paths_.end() ? nullptr : &at->second;
+}
+const Lane::Path* Lane::path(const SourceName& source) const {
+  return const_cast<Lane*>(this)->path(source);
+}
+
+const control::Source* Lane::source(const SourceName& source) const {
+  const Path* of = path(source);
+  return of == nullptr || of->gone ? nullptr : &of->source;
+}
+const control::Shaping* Lane::shaping(const SourceName& source) const {
+  const Path* of = path(source);
+  return of == nullptr ? nullptr : &of->shaping;
+}
+
+Lane::Path* Lane::choose(const QueuedDelivery& delivery) {
+  const control::Pool* pool = control_->pool(id_.pool.text());
+  if (pool == nullptr) return nullptr;
+  const control::PoolMember* member = choose_source(
+      *pool, delivery.id,
+      [&](const SourceName& name) { return control_->source(name.text()) != nullptr; });
+  if (member == nullptr) return nullptr;
+  auto [at, added] = paths_.try_emplace(member->source);
+  Path& chosen = at->second;
+  if (added || chosen.gone) {
+    chosen.gone = false;
+    chosen.source = *control_->source(member->source.text());
+    chosen.shaping = control_->shaping_of(id_.site.text(), domain_, member->source.text());
+    limits_.set(member->source, chosen.shaping, env_.clock.instant());
+  }
+  return &chosen;
+}
+
+void Lane::enqueue(DeliveryPtr delivery) {
+  if (domain_.empty()) domain_ = delivery->record.head.domain();
+  Path* chosen = choose(*delivery);
+  if (chosen == nullptr) {
+    homeless_.push_back(std::move(delivery));
+    return;
+  }
+  const TenantName tenant(delivery->record.head.tenant());
+  const bool urgent = delivery->urgent();
+  const std::uint32_t cost = delivery->cost();
+  chosen->queue.push(tenant, urgent, cost, std::move(delivery));
+}
+
+void Lane::push(DeliveryPtr delivery) {
+  ++waiting_;
+  enqueue(std::move(delivery));
+  pump();
+}
+
+DeliveryPtr Lane::pop_youngest() {
+  if (!homeless_.empty()) {
+    DeliveryPtr delivery = std::move(homeless_.back());
+    homeless_.pop_back();
+    --waiting_;
+    return delivery;
+  }
+  Path* longest = nullptr;
+  for (auto& [name, candidate] : paths_) {
+    if (longest == nullptr || candidate.queue.size() > longest->queue.size()) longest = &candidate;
+  }
+  if (longest == nullptr || longest->queue.empty()) return nullptr;
+  --waiting_;
+  return *longest->queue.pop_youngest();
+}
+
+DeliveryPtr Lane::claim(const SourceName& source) {
+  Path* of = path(source);
+  const Timestamp now = env_.clock.now();
+  while (of != nullptr) {
+    std::optional<DeliveryPtr> next = of->queue.pop();
+    if (!next) break;
+    --waiting_;
+    if ((*next)->expires > now) {
+      dispatch_.taken(**next);
+      return *std::move(next);
+    }
+    dispatch_.expired(*std::move(next));
+  }
+  return nullptr;
+}
+
+bool Lane::take_token(const SourceName& source) {
+  const Instant now = env_.clock.instant();
+  const LaneLimits::Answer answer = limits_.may_send(source, now);
+  if (!answer.granted()) {
+    standing_ = answer.why;
+    wake_at(answer.at);
+    return false;
+  }
+  limits_.sent(source, now);
+  return true;
+}
+
+DeliveryPtr Lane::take(const SourceName& source) {
+  Path* of = path(source);
+  if (of == nullptr || of->queue.empty() || !take_token(source)) return nullptr;
+  DeliveryPtr delivery = claim(source);
+  if (!delivery) return_token(source);
+  return delivery;
+}
+
+void Lane::give_back(const SourceName& source, DeliveryPtr delivery) {
+  dispatch_.given_back(*delivery);
+  ++waiting_;
+  Path* of = path(source);
+  if (of == nullptr || of->gone) {
+    enqueue(std::move(delivery));
+    return;
+  }
+  const TenantName tenant(delivery->record.head.tenant());
+  const bool urgent = delivery->urgent();
+  const std::uint32_t cost = delivery->cost();
+  of->queue.push_front(tenant, urgent, cost, std::move(delivery));
+}
+
+void Lane::idle_begins(Courier& courier) {
+  if (Path* of = path(courier.source())) of->idle.push_back(&courier);
+}
+
+void Lane::idle_ends(Courier& courier) {
+  if (Path* of = path(courier.source())) std::erase(of->idle, &courier);
+}
+
+void Lane::reached(const SourceName& source) {
+  if (Path* of = path(source)) {
+    of->failures = 0;
+    of->paused_until = {};
+  }
+}
+
+void Lane::unreachable(const SourceName& source) {
+  Path* of = path(source);
+  if (of == nullptr) return;
+  ++of->failures;
+  const std::uint32_t limit = env_.config.connection_failures_max;
+  if (of->failures < limit) return;
+  // The site does not answer: what waits stays where it is instead of failing one by one.
+  const std::uint32_t doublings = std::min<std::uint32_t>(of->failures - limit, 8);
+  of->paused_until = env_.clock.instant() + std::min(kPauseFirst * (1 << doublings), kPauseMax);
+}
+
+void Lane::connecting_ended(const SourceName& source) {
+  if (Path* of = path(source); of != nullptr && of->connecting > 0) --of->connecting;
+}
+
+LaneLimits::Answer Lane::next_slot(const SourceName& source) {
+  const Instant now = env_.clock.instant();
+  const LaneLimits::Answer answer = limits_.may_connect(source, now);
+  if (answer.granted()) limits_.connected(source, now);
+  return answer;
+}
+
+void Lane::slot_free(const SourceName& source) {
+  limits_.closed(source);
+}
+
+async::Task<void> Lane::run_courier(Lane& lane, SourceName source) {
+  {
+    Courier courier(lane, lane.env_, lane.dispatch_, source);
+    co_await courier.run();
+  }
+  --lane.couriers_;
+  lane.pump();
+}
+
+void Lane::pump_path(const SourceName& name, Path& of, Instant now, Instant& next, Wait& why) {
+  const auto waits = [&](Wait reason, Instant at) {
+    why = reason;
+    next = std::min(next, at);
+  };
+  // Couriers that hold a delivery without a token come first: theirs is the oldest.
+  const auto holder = std::ranges::find_if(of.idle, [](Courier* c) { return c->holds(); });
+  if (holder == of.idle.end() && of.queue.empty()) return;
+  const LaneLimits::Answer message = limits_.may_send(name, now);
+  if (!of.idle.empty()) {
+    if (!message.granted()) return waits(message.why, message.at);
+    Courier* courier = holder != of.idle.end() ? *holder : of.idle.back();
+    std::erase(of.idle, courier);
+    courier->wake();
+    return;
+  }
+  if (of.paused_until > now) return waits(Wait::kSuspended, of.paused_until);
+  while (of.queue.size() > of.connecting * kWaitingPerConnecting) {
+    if (message.at > now + kTokenAhead) return waits(message.why, message.at - kTokenAhead);
+    const LaneLimits::Answer connection = limits_.may_connect(name, now);
+    if (!connection.granted()) return waits(connection.why, connection.at);
+    limits_.connected(name, now);
+    if (!env_.shard.spawn(run_courier(*this, name), gate_)) {
+      limits_.closed(name);
+      return;
+    }
+    ++couriers_;
+    ++of.connecting;
+    if (!message.granted()) return;  // one connection is enough to wait for the next token
+  }
+}
+
+void Lane::pump() {
+  if (waiting_ == 0 &&
+      std::ranges::all_of(paths_, [](const auto& entry) { return entry.second.idle.empty(); })) {
+    standing_ = Wait::kNone;
+    return;
+  }
+  if (dispatch_.draining()) return;
+  if (!dispatch_.may_begin()) {
+    standing_ = Wait::kCommit;
+    return;
+  }
+  const Instant now = env_.clock.instant();
+  Instant next = Instant::max();
+  Wait why = homeless_.empty() ? Wait::kNone : Wait::kNoSource;
+  // Limits of the whole lane go to whoever asks first: begin with another source each time.
+  auto at = paths_.upper_bound(turn_);
+  for (std::size_t i = 0; i < paths_.size(); ++i, ++at) {
+    if (at == paths_.end()) at = paths_.begin();
+    if (i == 0) turn_ = at->first;
+    pump_path(at->first, at->second, now, next, why);
+  }
+  standing_ = why;
+  wake_at(next);
+}
+
+void Lane::wake_at(Instant when) {
+  if (when == Instant::max()) return;
+  const Instant now = env_.clock.instant();
+  if (when - now >= kPreciseBelow || &env_.clock != &system_clock()) {
+    if (!alarm_.is_set() || alarm_.deadline() > when) env_.shard.set_timer(alarm_, when);
+    return;
+  }
+  if (!precise_) precise_ = std::make_unique<Precise>(env_.shard);
+  if (precise_->timer.expiry() > now && precise_->timer.expiry() <= when) return;
+  precise_->timer.expires_at(when);
+  precise_->timer.async_wait([this, alive = precise_->alive](const auto& error) {
+    if (!error && *alive) pump();
+  });
+}
+
+void Lane::notify_all() {
+  for (auto& [name, of] : paths_) {
+    for (Courier* courier : std::exchange(of.idle, {})) courier->wake();
+  }
+  pump();
+}
+
+void Lane::control_changed() {
+  control_ = env_.control.current();
+  const control::Pool* pool = control_->pool(id_.pool.text());
+  std::vector<DeliveryPtr> moving = std::exchange(homeless_, {});
+  for (auto& [name, of] : paths_) {
+    const control::Source* source = control_->source(name.text());
+    const bool member = pool != nullptr && std::ranges::any_of(pool->members, [&](const auto& m) {
+                          return m.source == name && m.weight > 0;
+                        });
+    if (source == nullptr || !member) {
+      of.gone = true;
+      while (auto delivery = of.queue.pop()) moving.push_back(*std::move(delivery));
+      continue;
+    }
+    of.gone = false;
+    of.source = *source;
+    of.shaping = control_->shaping_of(id_.site.text(), domain_, name.text());
+    limits_.set(name, of.shaping, env_.clock.instant());
+  }
+  for (DeliveryPtr& delivery : moving) enqueue(std::move(delivery));
+  notify_all();
+}
+
+bool Lane::idle(Instant now) const {
+  return waiting_ == 0 && couriers_ == 0 && limits_.idle(now) &&
+         std::ranges::all_of(
+             paths_, [now](const auto& entry) { return entry.second.paused_until <= now; });
+}
+
+}  // namespace godwit::sender

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/async/event.h"
+#include "common/async/gate.h"
+#include "common/async/timer_wheel.h"
+#include "sender/environment.h"
+#include "sender/lane_limits.h"
+#include "sender/tenant_queue.h"
+
+namespace godwit::sender {
+
+class Courier;
+
+// One lane (site, pool) of a partition: what waits in memory, which source it leaves from, and when a
+// connection or a message is allowed. Couriers, one a connection, take from it.
+//
+// Two directions meet here. Couriers pull: after each transaction take() gives the next delivery if the limits
+// allow one now. The lane pushes: pump() wakes an idle courier or opens a connection when there is mail
+// and a limit has become free. Both go through LaneLimits, so nothing is granted twice.
+//
+// Lifecycle  stop with Dispatch::draining() and notify_all(); destroy when no courier is left (connections() == 0)
+// Threads    belongs to the shard
+class Lane {
+ public:
+  Lane(LaneId id, Environment& environment, Dispatch& dispatch, async::Gate& gate);
+  ~Lane();
+
+  [[nodiscard]] const LaneId& id() const { return id_; }
+
+  // Takes a delivery that may be attempted now. pump() follows.
+  void push(DeliveryPtr delivery);
+  // The youngest of what waits, to be set aside; null when nothing waits.
+  [[nodiscard]] DeliveryPtr pop_youngest();
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
+
+  // Wakes and opens what the limits allow. Cheap when there is nothing to do.
+  void pump();
+  // New control data: limits, sources, weights. Mail of a source that is gone finds another.
+  void control_changed();
+  // Everybody looks again: a drain began, or the log takes commits again.
+  void notify_all();
+
+  // Why what waits does not go out now.
+  [[nodiscard]] Wait standing() const { return standing_; }
+  [[nodiscard]] std::uint32_t connections() const { return limits_.connections(); }
+  // Nothing waits, nothing is open, and forgetting the limits' state changes nothing.
+  [[nodiscard]] bool idle(Instant now) const;
+  [[nodiscard]] LaneLimits& limits() { return limits_; }
+
+  // For couriers of `source`.
+  // The delivery a new connection is for: out of the queue, its token not taken yet.
+  [[nodiscard]] DeliveryPtr claim(const SourceName& source);
+  // A token for one transaction now; false: try again when notified.
+  [[nodiscard]] bool take_token(const SourceName& source);
+  void return_token(const SourceName& source) { limits_.not_sent(source); }
+  // Both: the next delivery, with its token.
+  [[nodiscard]] DeliveryPtr take(const SourceName& source);
+  // It was not attempted after all: first in its tenant's turn again.
+  void give_back(const SourceName& source, DeliveryPtr delivery);
+
+  void idle_begins(Courier& courier);
+  void idle_ends(Courier& courier);
+
+  // The site was reached, or none of its hosts was.
+  void reached(const SourceName& source);
+  void unreachable(const SourceName& source);
+  void connecting_ended(const SourceName& source);
+  // The slot of one connection. next_slot() counts a further connect attempt of the same courier.
+  [[nodiscard]] LaneLimits::Answer next_slot(const SourceName& source);
+  void slot_free(const SourceName& source);
+
+  [[nodiscard]] const control::Source* source(const SourceName& source) const;
+  [[nodiscard]] const control::Shaping* shaping(const SourceName& source) const;
+
+ private:
+  struct Path {
+    control::Source source;
+    control::Shaping shaping;
+    TenantQueue<DeliveryPtr> queue;
+    std::vector<Courier*> idle;
+    std::uint32_t connecting = 0;
+    std::uint32_t failures = 0;  // to reach the site, in a row
+    Instant paused_until{};
+    bool gone = false;  // no longer in the control data: its mail moved, its connections end
+  };
+  class Alarm final : public async::TimerWheel::Timer {
+   public:
+    explicit Alarm(Lane& lane) : lane_(lane) {}
+
+   private:
+    void expired() override { lane_.pump(); }
+    Lane& lane_;
+  };
+
+  Path* path(const SourceName& source);
+  [[nodiscard]] const Path* path(const SourceName& source) const;
+  // The path a delivery takes; null when no source of the pool may be used.
+  Path* choose(const QueuedDelivery& delivery);
+  void enqueue(DeliveryPtr delivery);
+  void pump_path(const SourceName& name, Path& path, Instant now, Instant& next, Wait& why);
+  void wake_at(Instant when);
+  static async::Task<void> run_courier(Lane& lane, SourceName source);
+
+  LaneId id_;
+  Environment& env_;
+  Dispatch& dispatch_;
+  async::Gate& gate_;
+  control::SnapshotPtr control_;
+  std::string domain_;  // of its mail: for shaping entries that name one
+  LaneLimits limits_;
+  std::map<SourceName, Path> paths_;
+  std::vector<DeliveryPtr> homeless_;  // no usable source now
+  std::size_t waiting_ = 0;
+  std::size_t couriers_ = 0;
+  Wait standing_ = Wait::kNone;
+  SourceName turn_;  // where pump() begins
+  Alarm alarm_{*this};
+  struct Precise;
+  std::unique_ptr<Precise> precise_;
+};
+
+}  // namespace godwit::sender

@@ -1,0 +1,847 @@
+#include "sender/partition_owner.h"
+
+#include <algorithm>
+
+#include "common/async/asio.h"
+#include "common/async/blocking_pool.h"
+#include "common/async/completion.h"
+#include "common/async/sleep.h"
+#include "common/base/check.h"
+#include "common/base/crc32c.h"
+#include "common/observe/log.h"
+#include "common/record/keys.h"
+
+namespace godwit::sender {
+
+using log::Topic;
+using std::chrono::floor;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr observe::Logger kLog{"sender"};
+constexpr std::size_t kTakeRecords = 64;
+constexpr std::size_t kTakeBytes = 1u << 20;
+constexpr Duration kLook = seconds{1};            // loops look again at least this often
+constexpr Duration kCommitRetry = milliseconds{200};
+constexpr Duration kDurableWait = seconds{10};
+constexpr Duration kLaneStates = seconds{5};      // between savings of limiters
+constexpr Duration kFlushMax = seconds{5};        // for the last commit
+constexpr milliseconds kDueSoon = seconds{1};     // a due time this close is now
+
+Window make_window(const log::Ownership& ownership, Topic topic, const WindowConfig& config) {
+  return {ownership.committed(topic), {config.records, config.bytes}};
+}
+
+bool lasting(const Error& error) {
+  if (error.code.category() == record::category()) return true;
+  return error.code == log::Errc::kNotFound || error.code == log::Errc::kCorrupt;
+}
+
+}  // namespace
+
+PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ownership> ownership)
+    : env_(environment),
+      ownership_(std::move(ownership)),
+      partition_(ownership_->partition()),
+      retries_(ownership_->table(Topic::kRetries)),
+      urgent_(make_window(*ownership_, Topic::kOutboundUrgent, env_.config.window)),
+      bulk_(make_window(*ownership_, Topic::kOutbound, env_.config.window)),
+      journal_(partition_, env_.log.partitions(Topic::kEvents), retries_, urgent_, bulk_) {}
+
+PartitionOwner::~PartitionOwner() = default;
+
+void PartitionOwner::start() {
+  taken_at_ = env_.clock.instant();
+  env_.shard.spawn(run(), loops_);
+}
+
+async::Task<void> PartitionOwner::run() {
+  while (!draining_ && !lost_) {
+    const Result<void> restored = co_await restore();
+    if (restored) break;
+    kLog.error("parked mail cannot be read", {{"partition", partition_}, {"error", restored.error()}});
+    set_problem("parked mail cannot be read: " + restored.error().to_string());
+    co_await async::sleep_for(kLook);
+  }
+  if (draining_ || lost_) co_return;
+  set_problem({});
+  env_.shard.spawn(intake_loop(), loops_);
+  env_.shard.spawn(parking_loop(), loops_);
+  env_.shard.spawn(due_loop(), loops_);
+  env_.shard.spawn(commit_loop(), loops_);
+}
+
+void PartitionOwner::drain() {
+  draining_ = true;
+  for (auto& [id, state] : lanes_) state.lane->notify_all();
+  intake_event_.notify();
+  due_event_.notify();
+  parking_event_.notify();
+}
+
+async::Task<void> PartitionOwner::stop(Instant deadline) {
+  drain();
+  while (couriers_.count() > 0 && env_.clock.instant() < deadline) {
+    co_await async::sleep_for(milliseconds{20});
+  }
+  abort_.request();  // a final dot that is still open is parked as `outcome: unknown`
+  co_await couriers_.close();
+  flushing_ = true;
+  parking_event_.notify();
+  commit_event_.notify();
+  // What cannot be committed in time stays in the log as it was, and is attempted again by the next owner.
+  const Instant flush_by = std::max(deadline, env_.clock.instant()) + kFlushMax;
+  while (loops_.count() > 0 && env_.clock.instant() < flush_by) {
+    co_await async::sleep_for(milliseconds{20});
+  }
+  if (loops_.count() > 0) lost();
+  co_await loops_.close();
+}
+
+void PartitionOwner::lost() {
+  lost_ = true;
+  set_problem("lost the partition");
+  drain();
+  abort_.request();
+  commit_event_.notify();
+}
+
+std::string PartitionOwner::problem() const {
+  const std::lock_guard lock(problem_lock_);
+  return problem_;
+}
+
+void PartitionOwner::set_problem(std::string text) {
+  const std::lock_guard lock(problem_lock_);
+  problem_ = std::move(text);
+}
+
+admin::QueueSummary PartitionOwner::summary(const admin::QueueQuery& query) const {
+  admin::QueueSummary summary = tally_.summary(query);
+  if (query.by != admin::QueueBy::kLane) return summary;
+  for (admin::QueueRow& row : summary.rows) {
+    for (const auto& [id, state] : lanes_) {
+      if (row.name != id.site.text() + " " + id.pool.text()) continue;
+      row.suspended = wait_name(state.lane->standing());
+    }
+  }
+  return summary;
+}
+
+bool PartitionOwner::may_begin() const {
+  if (draining_ || lost_) return false;
+  return !commit_sent_ || env_.clock.instant() - *commit_sent_ < env_.config.commit_age_max;
+}
+
+// --- restore ---
+
+struct PartitionOwner::Restored {
+  std::optional<v1::FinishedPositions> finished;
+  QueueTally tally;
+  std::map<LaneId, v1::LaneState> states;
+  std::vector<LaneId> backlogs;
+};
+
+async::Task<Result<void>> PartitionOwner::restore() {
+  auto read = [this]() -> Result<Restored> {
+    Restored restored;
+    TRY(const auto position, retries_.get(record::kPositionKey));
+    if (position) {
+      TRY(restored.finished, record::decode_finished_positions(*position));
+    }
+    TRY_VOID(retries_.scan_index(lanes_begin(), lanes_end(), [&](std::string_view entry) {
+      if (const auto parsed = parse_lane(entry)) {
+        restored.tally.add(QueueTally::State::kParked, QueueTally::share_of(*parsed));
+        if (parsed->throttled &&
+            (restored.backlogs.empty() || restored.backlogs.back() != parsed->lane)) {
+          restored.backlogs.push_back(parsed->lane);
+        }
+      }
+      return true;
+    }));
+    const std::string prefix(record::kLanePrefix);
+    std::string end = prefix;
+    ++end.back();
+    TRY_VOID(retries_.scan(prefix, end, [&](std::string_view key, std::string_view value) {
+      const auto lane = record::lane_of_key(key);
+      auto state = record::decode_lane_state(value);
+      if (lane && state) restored.states.emplace(*lane, *std::move(state));
+      return true;
+    }));
+    return restored;
+  };
+  auto restored = co_await env_.pool.run(std::move(read));
+  if (!restored) co_return fail(std::move(restored).error());
+  if (restored->finished) {
+    for (const auto& topic : restored->finished->topics()) {
+      if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutboundUrgent)) urgent_.restore(topic);
+      if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutbound)) bulk_.restore(topic);
+    }
+  }
+  tally_ = std::move(restored->tally);
+  saved_states_ = std::move(restored->states);
+  for (const LaneId& id : restored->backlogs) lane(id).backlog = true;
+  co_return Result<void>{};
+}
+
+// --- intake ---
+
+async::Task<void> PartitionOwner::intake_loop() {
+  // Called on a thread of the log, perhaps when we are gone.
+  const auto wake = [&shard = env_.shard, owner = std::weak_ptr<PartitionOwner*>(self_)] {
+    shard.post([owner] {
+      if (const auto self = owner.lock()) (*self)->intake_event_.notify();
+    });
+  };
+  while (!draining_) {
+    // Urgent mail first, and again after each batch of the other.
+    const bool took = take_from(Topic::kOutboundUrgent) || take_from(Topic::kOutbound);
+    if (took) {
+      co_await async::asio::post(env_.shard.executor(), async::kAwait);  // others have their turn
+      continue;
+    }
+    relieve_window();
+    if (urgent_.room()) ownership_->reader(Topic::kOutboundUrgent).when_ready(wake);
+    if (bulk_.room()) ownership_->reader(Topic::kOutbound).when_ready(wake);
+    co_await intake_event_.wait(env_.clock.instant() + kLook);
+  }
+}
+
+bool PartitionOwner::take_from(Topic topic) {
+  Window& window = topic == Topic::kOutboundUrgent ? urgent_ : bulk_;
+  if (!window.room()) return false;
+  log::Reader& reader = ownership_->reader(topic);
+  const log::Offset before = reader.next();
+  auto records = reader.take(kTakeRecords, kTakeBytes);
+  if (!records) {
+    if (records.error().code == log::Errc::kCorrupt) {
+      // Nobody can read it, now or later. It counts as held: the position goes past it with a note in `dead`.
+      kLog.error("a record of outbound is corrupt", {{"partition", partition_},
+                                                     {"offset", before},
+                                                     {"error", records.error()}});
+      if (window.consume(before, 0)) bury({topic, before}, {}, records.error());
+      reader.skip_to(before + 1);
+      return true;
+    }
+    if (records.error().code != log::Errc::kClosed) {
+      set_problem("outbound cannot be read: " + records.error().to_string());
+    }
+    return false;
+  }
+  for (const log::Record& record : *records) consume(topic, record);
+  return !records->empty();
+}
+
+void PartitionOwner::consume(Topic topic, const log::Record& record) {
+  Window& window = topic == Topic::kOutboundUrgent ? urgent_ : bulk_;
+  if (!window.consume(record.offset, record.value.size() + sizeof(QueuedDelivery))) return;
+  env_.metrics.consumed();
+  const WindowSlot slot{topic, record.offset};
+  auto decoded = record::decode_delivery(record.value);
+  if (!decoded) {
+    bury(slot, record.value, decoded.error());
+    return;
+  }
+  auto delivery = std::make_unique<QueuedDelivery>();
+  delivery->id = record::delivery_id(*decoded);
+  delivery->record = *std::move(decoded);
+  delivery->slot = slot;
+  delivery->expires = env_.config.retry.expiry(delivery->accepted(),
+                                               delivery->record.head.expires_unix_ms());
+  accept(std::move(delivery));
+}
+
+// Where a delivery goes that has just come, from the window or from the table.
+void PartitionOwner::accept(DeliveryPtr delivery) {
+  tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  const Timestamp now = env_.clock.now();
+  if (delivery->expires <= now) {
+    expired(std::move(delivery));
+    return;
+  }
+  if (from_unix_ms(delivery->record.head.due_unix_ms()) > now + kDueSoon) {
+    part(std::move(delivery), {}, true);
+    return;
+  }
+  LaneState& state = lane(delivery->lane());
+  if (state.backlog && !delivery->urgent() &&
+      state.lane->waiting() >= env_.config.window.lane_share) {
+    park_throttled(std::move(delivery));
+    return;
+  }
+  state.lane->push(std::move(delivery));
+}
+
+// When the window stays full, the mail of the lane that holds most of it is set aside, so that the others' mail
+// behind it in the partition gets its turn.
+void PartitionOwner::relieve_window() {
+  const Instant now = env_.clock.instant();
+  if (bulk_.room() && urgent_.room()) {
+    window_full_since_ = Instant::max();
+    return;
+  }
+  if (window_full_since_ == Instant::max()) window_full_since_ = now;
+  if (now - window_full_since_ < env_.config.window.patience) return;
+  LaneState* fullest = nullptr;
+  for (auto& [id, state] : lanes_) {
+    if (fullest == nullptr || state.lane->waiting() > fullest->lane->waiting()) fullest = &state;
+  }
+  const std::size_t share = env_.config.window.lane_share;
+  if (fullest == nullptr || fullest->lane->waiting() <= share) return;
+  fullest->backlog = true;
+  kLog.info("mail is parked behind a slow lane",
+            {{"site", fullest->lane->id().site.text()},
+             {"pool", fullest->lane->id().pool.text()},
+             {"deliveries", fullest->lane->waiting() - share}});
+  while (fullest->lane->waiting() > share) park_throttled(fullest->lane->pop_youngest());
+}
+
+void PartitionOwner::bury(WindowSlot slot, const Rope& value, const Error& error) {
+  record::Dead dead;
+  dead.head.set_version(record::kVersion);
+  dead.head.set_topic(static_cast<std::uint32_t>(slot.topic));
+  dead.head.set_partition(partition_);
+  dead.head.set_offset(slot.offset);
+  dead.head.set_time_unix_ms(to_unix_ms(env_.clock.now()));
+  dead.head.set_cause(error.to_string());
+  dead.head.set_role("sender");
+  dead.value = value;
+  journal_.add_dead(slot, dead);
+  env_.metrics.dead();
+  kLog.error("a record goes to dead", {{"topic", log::topic_name(slot.topic)},
+                                       {"partition", partition_},
+                                       {"offset", slot.offset},
+                                       {"error", error}});
+  commit_event_.notify();
+}
+
+// --- lanes ---
+
+PartitionOwner::LaneState& PartitionOwner::lane(const LaneId& id) {
+  auto [at, added] = lanes_.try_emplace(id);
+  if (added) {
+    at->second.lane = std::make_unique<Lane>(id, env_, *this, couriers_);
+    const auto saved = saved_states_.find(id);
+    if (saved != saved_states_.end()) {
+      at->second.lane->limits().restore(saved->second, env_.clock.instant(), env_.clock.now());
+      at->second.state_saved = true;
+      saved_states_.erase(saved);
+    }
+    // What the owner before us spent in its last commit window is not in the state.
+    at->second.lane->limits().start_cold(taken_at_, 2 * env_.config.commit_interval);
+  }
+  return at->second;
+}
+
+void PartitionOwner::each_lane_pump() {
+  for (auto& [id, state] : lanes_) state.lane->notify_all();
+}
+
+void PartitionOwner::sweep_lanes() {
+  const Instant now = env_.clock.instant();
+  const auto control = env_.control.current();
+  if (control->version != control_version_) {
+    control_version_ = control->version;
+    for (auto& [id, state] : lanes_) state.lane->control_changed();
+  }
+  std::erase_if(lanes_, [&](const auto& entry) {
+    const LaneState& state = entry.second;
+    return !state.backlog && !state.state_saved && state.lane->idle(now);
+  });
+}
+
+// --- ends and parking ---
+
+Settlement::Context PartitionOwner::context() const {
+  return {env_.config.retry, env_.random, env_.node, env_.clock.now()};
+}
+
+void PartitionOwner::taken(const QueuedDelivery& delivery) {
+  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
+  tally_.add(QueueTally::State::kActive, QueueTally::share_of(delivery));
+}
+
+void PartitionOwner::given_back(const QueuedDelivery& delivery) {
+  tally_.remove(QueueTally::State::kActive, QueueTally::share_of(delivery));
+  tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
+}
+
+void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report) {
+  tally_.remove(QueueTally::State::kActive, QueueTally::share_of(*delivery));
+  for (const RecipientResult& result : report.recipients) {
+    switch (result.verdict) {
+      case Verdict::kDelivered: env_.metrics.delivered(1); break;
+      case Verdict::kBounced: env_.metrics.bounced(1); break;
+      case Verdict::kUnknown: env_.metrics.outcome_unknown(1); [[fallthrough]];
+      default: env_.metrics.deferred(1);
+    }
+  }
+  Settlement settlement = Settlement::of_attempt(*delivery, report, context());
+  tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  part(std::move(delivery), std::move(settlement.events()), !settlement.finished());
+}
+
+void PartitionOwner::expired(DeliveryPtr delivery) {
+  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  env_.metrics.expired(delivery->recipients());
+  Settlement settlement = Settlement::of_expiry(*delivery, context());
+  part(std::move(delivery), std::move(settlement.events()), false);
+}
+
+void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
+  given_back(*delivery);
+  if (!lasting(error)) {
+    stalled_.push_back(std::move(delivery));
+    due_event_.notify();
+    return;
+  }
+  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  Rope value;
+  if (auto encoded = record::encode(delivery->record)) value = *std::move(encoded);
+  if (delivery->slot) {
+    bury(*delivery->slot, value, error);
+    return;
+  }
+  record::Dead dead;
+  dead.head.set_version(record::kVersion);
+  dead.head.set_topic(static_cast<std::uint32_t>(Topic::kRetries));
+  dead.head.set_partition(partition_);
+  dead.head.set_time_unix_ms(to_unix_ms(env_.clock.now()));
+  dead.head.set_cause(error.to_string());
+  dead.head.set_role("sender");
+  dead.head.set_key(record::delivery_key(delivery->id));
+  dead.value = value;
+  env_.metrics.dead();
+  kLog.error("a parked delivery goes to dead",
+             {{"delivery", delivery->id.to_text()}, {"error", error}});
+  if (auto added = journal_.add_dead(delivery, dead); !added) stalled_.push_back(std::move(delivery));
+  commit_event_.notify();
+}
+
+// A share counts as waiting until its commit; acknowledged() moves it on.
+void PartitionOwner::part(DeliveryPtr delivery, std::vector<record::Event> events, bool parked) {
+  Parting parting{std::move(delivery), std::move(events), parked};
+  if (parting_.empty() && settle(parting)) return;
+  parting_.push_back(std::move(parting));
+  parking_event_.notify();
+}
+
+void PartitionOwner::park_throttled(DeliveryPtr delivery) {
+  env_.metrics.throttled();
+  delivery->record.head.set_throttled(true);
+  // Keeps the order in which the lane's mail came.
+  delivery->record.head.set_due_unix_ms(to_unix_ms(env_.clock.now()));
+  part(std::move(delivery), {}, true);
+}
+
+// True when the journal has it; false when its content has to be fetched first, or the table has failed.
+bool PartitionOwner::settle(Parting& parting) {
+  if (parting.parked) {
+    const auto needed = journal_.needs_content(*parting.delivery);
+    if (!needed || *needed) return false;
+  }
+  const QueueTally::Share share = QueueTally::share_of(*parting.delivery);
+  const auto added =
+      journal_.add(parting.delivery, parting.events,
+                   parting.parked ? Journal::After::kParked : Journal::After::kFinished);
+  if (!added) {
+    set_problem("retries cannot be read: " + added.error().to_string());
+    return false;
+  }
+  if (!parting.parked) tally_.remove(QueueTally::State::kWaiting, share);
+  if (parting.parked) env_.metrics.parked();
+  if (journal_.size() == 1) commit_event_.notify();
+  return true;
+}
+
+async::Task<void> PartitionOwner::parking_loop() {
+  while (!lost_) {
+    if (parting_.empty()) {
+      if (flushing_) break;
+      co_await parking_event_.wait();
+      continue;
+    }
+    Parting parting = std::move(parting_.front());
+    parting_.pop_front();
+    if (parting.parked) {
+      const auto needed = journal_.needs_content(*parting.delivery);
+      if (needed && *needed) {
+        if (const auto loaded = co_await load_content(*parting.delivery); !loaded) {
+          if (lasting(loaded.error())) {
+            tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*parting.delivery));
+            tally_.add(QueueTally::State::kActive, QueueTally::share_of(*parting.delivery));
+            unreadable(std::move(parting.delivery), loaded.error());
+            continue;
+          }
+          parting_.push_front(std::move(parting));
+          if (flushing_) break;  // it stays in the log as it is, and is attempted again
+          co_await parking_event_.wait(env_.clock.instant() + kLook);
+          continue;
+        }
+      }
+    }
+    if (!settle(parting)) {
+      parting_.push_front(std::move(parting));
+      if (flushing_) break;
+      co_await parking_event_.wait(env_.clock.instant() + kLook);
+    }
+  }
+  parking_done_ = true;
+  commit_event_.notify();
+}
+
+// --- due ---
+
+async::Task<void> PartitionOwner::due_loop() {
+  while (!draining_) {
+    sweep_lanes();
+    for (DeliveryPtr& delivery : std::exchange(stalled_, {})) {
+      lane(delivery->lane()).lane->push(std::move(delivery));
+    }
+    co_await scan_due();
+    co_await bring_due();
+    co_await refill_lanes();
+    const Instant now = env_.clock.instant();
+    const Timestamp wall = env_.clock.now();
+    const Timestamp next = due_.next(wall);
+    const Duration ahead = next > wall ? std::min<Duration>(next - wall, kLook) : milliseconds{20};
+    co_await due_event_.wait(now + ahead);
+  }
+}
+
+async::Task<void> PartitionOwner::scan_due() {
+  const auto wanted = due_.want_scan(env_.clock.now());
+  if (!wanted) co_return;
+  struct Found {
+    std::vector<DueEntry> entries;
+    bool complete = true;
+  };
+  auto scan = [this, wanted = *wanted]() -> Result<Found> {
+    Found found;
+    TRY_VOID(retries_.scan_index(wanted.from, wanted.to, [&](std::string_view entry) {
+      if (found.entries.size() == wanted.entries_max) {
+        found.complete = false;
+        return false;
+      }
+      if (const auto parsed = parse_due(entry)) found.entries.push_back(*parsed);
+      return true;
+    }));
+    return found;
+  };
+  const auto found = co_await env_.pool.run(std::move(scan));
+  if (found) {
+    due_.scanned(found->entries, found->complete);
+  } else {
+    due_.scan_failed();
+  }
+}
+
+async::Task<void> PartitionOwner::bring_due() {
+  const std::size_t parked_max = env_.config.window.parked;
+  const std::size_t room = parked_max > active_.size() ? parked_max - active_.size() : 0;
+  const std::vector<DueEntry> due = due_.take_due(env_.clock.now(), std::min<std::size_t>(room, 256));
+  std::vector<DeliveryId> ids;
+  for (const DueEntry& entry : due) {
+    if (!active_.contains(entry.id)) ids.push_back(entry.id);
+  }
+  if (ids.empty()) co_return;
+  for (DeliveryPtr& delivery : co_await fetch(std::move(ids))) {
+    const Timestamp look = look_at(delivery->record.head);
+    if (look > env_.clock.now()) {  // parked again meanwhile
+      active_.erase(delivery->id);
+      due_.parked({look, delivery->id});
+      continue;
+    }
+    tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+    delivery->record.head.set_throttled(false);
+    accept(std::move(delivery));
+  }
+}
+
+async::Task<void> PartitionOwner::refill_lanes() {
+  std::vector<LaneId> wanting;
+  const std::size_t share = env_.config.window.lane_share;
+  for (const auto& [id, state] : lanes_) {
+    if (state.backlog && state.lane->waiting() <= share / 2) wanting.push_back(id);
+  }
+  for (const LaneId& id : wanting) {
+    // Half of the room is kept for what is due by time.
+    const std::size_t half = env_.config.window.parked / 2;
+    if (active_.size() >= half || draining_) co_return;
+    const std::size_t count = std::min(share, std::max<std::size_t>(half / wanting.size(), 1));
+    const std::string cursor = lanes_.at(id).cursor.empty() ? waiting_begin(id) : lanes_.at(id).cursor;
+    struct Found {
+      std::vector<DeliveryId> ids;
+      std::string cursor;
+    };
+    auto scan = [this, id, cursor, count]() -> Result<Found> {
+      Found found{{}, cursor};
+      TRY_VOID(retries_.scan_index(cursor, waiting_end(id), [&](std::string_view entry) {
+        if (const auto parsed = parse_lane(entry)) found.ids.push_back(parsed->id);
+        found.cursor = std::string(entry) + '\0';
+        return found.ids.size() < count;
+      }));
+      return found;
+    };
+    auto found = co_await env_.pool.run(std::move(scan));
+    if (!found) continue;
+    LaneState& state = lane(id);
+    if (found->ids.empty()) {
+      // At the end. From the beginning once more: a clock may have gone back. Nothing there: caught up.
+      if (state.cursor.empty()) state.backlog = false;
+      state.cursor.clear();
+      continue;
+    }
+    state.cursor = found->cursor;
+    std::erase_if(found->ids, [&](const DeliveryId& each) { return active_.contains(each); });
+    for (DeliveryPtr& delivery : co_await fetch(std::move(found->ids))) {
+      if (!delivery->record.head.throttled()) {
+        active_.erase(delivery->id);
+        continue;
+      }
+      tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+      tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+      delivery->record.head.set_throttled(false);
+      lane(id).lane->push(std::move(delivery));
+    }
+  }
+}
+
+// The records of parked deliveries; they count as active from here on. Those that are gone are left out.
+async::Task<std::vector<DeliveryPtr>> PartitionOwner::fetch(std::vector<DeliveryId> ids) {
+  for (const DeliveryId& id : ids) active_.insert(id);
+  auto read = [this, &ids]() -> Result<std::vector<std::optional<std::string>>> {
+    std::vector<std::optional<std::string>> values;
+    for (const DeliveryId& id : ids) {
+      TRY(auto value, retries_.get(record::delivery_key(id)));
+      values.push_back(std::move(value));
+    }
+    return values;
+  };
+  auto values = co_await env_.pool.run(std::move(read));
+  std::vector<DeliveryPtr> deliveries;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (!values || !(*values)[i]) {
+      active_.erase(ids[i]);
+      if (!values) due_.put_back({env_.clock.now() + floor<milliseconds>(kLook), ids[i]});
+      continue;
+    }
+    auto decoded = record::decode_delivery(Rope(Bytes::adopt(*std::move((*values)[i]))));
+    if (!decoded) {
+      // It stays where it is, held; an operator sees it.
+      kLog.error("a parked delivery cannot be read",
+                 {{"delivery", ids[i].to_text()}, {"error", decoded.error()}});
+      active_.erase(ids[i]);
+      continue;
+    }
+    auto delivery = std::make_unique<QueuedDelivery>();
+    delivery->id = ids[i];
+    delivery->record = *std::move(decoded);
+    delivery->expires = env_.config.retry.expiry(delivery->accepted(),
+                                                 delivery->record.head.expires_unix_ms());
+    deliveries.push_back(std::move(delivery));
+  }
+  co_return deliveries;
+}
+
+// --- commit ---
+
+async::Task<void> PartitionOwner::commit_loop() {
+  Instant last = env_.clock.instant() - env_.config.commit_interval;
+  bool states_flushed = false;
+  while (!lost_) {
+    if (flushing_ && parking_done_ && !std::exchange(states_flushed, true)) save_lane_states(true);
+    std::optional<Journal::Sealed> sealed;
+    const Instant next = last + env_.config.commit_interval;
+    const bool more = journal_.size() > 0;
+    if (flushing_ || env_.clock.instant() >= next) {
+      if (!flushing_) save_lane_states(false);
+      sealed = journal_.seal();
+    }
+    if (sealed) {
+      last = env_.clock.instant();
+      if (!co_await commit(*sealed)) co_return;
+      continue;
+    }
+    if (flushing_ && parking_done_) co_return;
+    co_await commit_event_.wait(more ? next : env_.clock.instant() + kLook);
+  }
+}
+
+// Until it is written; false when it never will be.
+async::Task<bool> PartitionOwner::commit(Journal::Sealed& sealed) {
+  const Instant began = env_.clock.instant();
+  commit_sent_ = began;
+  bool paused = false;
+  for (;;) {
+    auto written = co_await async::completion<Result<log::Written>>([&](auto done) {
+      ownership_->commit(log::Batch(sealed.batch), std::move(done));
+    });
+    if (lost_) co_return false;
+    if (written) break;
+    env_.metrics.commit_refused();
+    const std::error_code code = written.error().code;
+    if (code != log::Errc::kNoSpace && code != log::Errc::kUnavailable) {
+      kLog.error("a commit failed for good, the partition stops",
+                 {{"partition", partition_}, {"error", written.error()}});
+      lost();
+      set_problem("stopped: " + written.error().to_string());
+      co_return false;
+    }
+    if (!paused) {
+      kLog.warning("the log does not take a commit; delivery pauses",
+                   {{"partition", partition_}, {"error", written.error()}});
+      set_problem("the log does not take commits: " + written.error().to_string());
+      paused = true;
+    }
+    co_await async::sleep_for(kCommitRetry);
+    if (lost_) co_return false;
+  }
+  const bool was_late = !may_begin();
+  commit_sent_.reset();
+  env_.metrics.committed(sealed.entries, env_.clock.instant() - began);
+  acknowledged(sealed);
+  if (paused) {
+    kLog.info("the log takes commits again", {{"partition", partition_}});
+    set_problem({});
+  }
+  if (paused || was_late) each_lane_pump();
+  co_return true;
+}
+
+void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
+  journal_.committed(sealed);
+  for (const DeliveryId& id : sealed.left) active_.erase(id);
+  bool due_changed = false;
+  for (const DeliveryPtr& delivery : sealed.parked) {
+    tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+    tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+    const v1::Delivery& head = delivery->record.head;
+    due_.parked({look_at(head), delivery->id});
+    due_changed = true;
+    if (head.throttled()) lane(delivery->lane()).backlog = true;
+  }
+  if (due_changed) due_event_.notify();
+  if (sealed.slots > 0) intake_event_.notify();
+}
+
+void PartitionOwner::save_lane_states(bool all) {
+  const Instant now = env_.clock.instant();
+  if (!all && now - lane_states_at_ < kLaneStates) return;
+  lane_states_at_ = now;
+  const Timestamp wall = env_.clock.now();
+  for (auto& [id, state] : lanes_) {
+    v1::LaneState record;
+    state.lane->limits().save(record, now, wall);
+    if (record.limiters_size() == 0) {
+      if (std::exchange(state.state_saved, false)) {
+        journal_.add_change(record::lane_key(id), std::nullopt);
+      }
+      continue;
+    }
+    // Fast limits have forgotten everything before a new owner could be there; only slow ones are kept.
+    const auto slow = [&](const v1::LaneState::Limiter& limiter) {
+      return limiter.theoretical_arrival_unix_us() > (to_unix_ms(wall) + 1000) * 1000;
+    };
+    if (!all && std::ranges::none_of(record.limiters(), slow)) continue;
+    record.set_version(record::kVersion);
+    record.set_site(id.site.text());
+    record.set_pool(id.pool.text());
+    journal_.add_change(record::lane_key(id), record::encode(record));
+    state.state_saved = true;
+  }
+}
+
+// --- content ---
+
+async::Task<Result<void>> PartitionOwner::load_content(QueuedDelivery& delivery) {
+  const record::Delivery& record = delivery.record;
+  if (!delivery.content.empty() || record.content.size() == 0) co_return Result<void>{};
+  using Where = record::Delivery::Where;
+  Rope content;
+  switch (record.where()) {
+    case Where::kInline:
+      content = record.data;
+      break;
+    case Where::kPosition: {
+      CO_TRY(content, co_await read_inline(record.content.position()));
+      break;
+    }
+    case Where::kBody: {
+      CO_TRY(content, co_await read_body(record.content.body()));
+      break;
+    }
+    case Where::kParked: {
+      CO_TRY(content, co_await read_parked(delivery.id.message, record.content.size()));
+      std::uint32_t crc = 0;
+      for (const Bytes& piece : content.pieces()) crc = crc32c(piece.view(), crc);
+      if (record.content.crc32c() != 0 && crc != record.content.crc32c()) {
+        co_return fail(log::Errc::kCorrupt, "parked content has another checksum");
+      }
+      break;
+    }
+    case Where::kNone: co_return fail(log::Errc::kNotFound, "the delivery names no content");
+  }
+  if (content.size() != record.content.size()) {
+    co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
+  }
+  if (delivery.slot && env_.log.reads_by_position() && record.where() != Where::kPosition) {
+    CO_TRY_VOID(co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset));
+  }
+  delivery.content = std::move(content);
+  co_return Result<void>{};
+}
+
+// Readers may be ahead of the disk; the outside world must not be (LOG "Embedded").
+async::Task<Result<void>> PartitionOwner::wait_durable(log::TopicPartition where,
+                                                       log::Offset offset) {
+  const Instant deadline = env_.clock.instant() + kDurableWait;
+  while (env_.log.end(where) <= offset) {
+    if (env_.clock.instant() > deadline || lost_) {
+      co_return fail(log::Errc::kUnavailable, "what came in is not on disk yet");
+    }
+    co_await async::sleep_for(milliseconds{2});
+  }
+  co_return Result<void>{};
+}
+
+async::Task<Result<Rope>> PartitionOwner::read_inline(const v1::Position& position) {
+  const log::RecordPosition at{
+      {static_cast<Topic>(position.topic()), position.partition()}, position.offset()};
+  CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
+  auto read = co_await async::completion<Result<log::Record>>(
+      [&](auto done) { env_.log.read_at(at, std::move(done)); });
+  if (!read) co_return fail(std::move(read).error());
+  CO_TRY(record::Message message, record::decode_message(read->value));
+  co_return message.data;
+}
+
+async::Task<Result<Rope>> PartitionOwner::read_body(const v1::BodyReference& body) {
+  Rope content;
+  const log::TopicPartition where{Topic::kBodies, body.partition()};
+  for (std::uint32_t chunk = 0; chunk < body.chunks(); ++chunk) {
+    const log::RecordPosition at{where, body.first_offset() + chunk};
+    auto read = co_await async::completion<Result<log::Record>>(
+        [&](auto done) { env_.log.read_at(at, std::move(done)); });
+    if (!read) co_return fail(std::move(read).error());
+    content.append(read->value);
+  }
+  co_return content;
+}
+
+async::Task<Result<Rope>> PartitionOwner::read_parked(MessageId content, std::uint64_t size) {
+  auto read = [this, content, size]() -> Result<Rope> {
+    Rope octets;
+    for (std::size_t part = 0; part < content_parts(size); ++part) {
+      TRY(auto value, retries_.get(content_part_key(content, part)));
+      if (!value) return fail(log::Errc::kNotFound, "parked content is not there");
+      octets.append(Bytes::adopt(*std::move(value)));
+    }
+    return octets;
+  };
+  co_return co_await env_.pool.run(std::move(read));
+}
+
+}  // namespace godwit::sender

@@ -1,0 +1,83 @@
+#include "sender/queue_tally.h"
+
+#include <algorithm>
+
+namespace godwit::sender {
+
+namespace {
+
+constexpr std::int64_t kMinuteMs = 60'000;
+
+std::int64_t minute_of(Timestamp time) {
+  return to_unix_ms(time) / kMinuteMs;
+}
+
+void shift(std::map<std::int64_t, std::int64_t>& minutes, Timestamp time, std::int64_t by) {
+  const auto at = minutes.try_emplace(minute_of(time), 0).first;
+  at->second += by;
+  if (at->second == 0) minutes.erase(at);
+}
+
+Timestamp first_of(const std::map<std::int64_t, std::int64_t>& minutes) {
+  return minutes.empty() ? Timestamp{} : from_unix_ms(minutes.begin()->first * kMinuteMs);
+}
+
+}  // namespace
+
+QueueTally::Share QueueTally::share_of(const QueuedDelivery& delivery) {
+  const v1::Delivery& head = delivery.record.head;
+  return {delivery.lane(),       head.domain(),       head.tenant(),
+          delivery.recipients(), delivery.accepted(), from_unix_ms(head.due_unix_ms())};
+}
+
+QueueTally::Share QueueTally::share_of(const LaneEntry& entry) {
+  return {entry.lane, entry.domain, entry.tenant, entry.recipients, entry.accepted, entry.due};
+}
+
+void QueueTally::count(Group& group, State state, const Share& share, int sign) {
+  const std::int64_t by = sign * static_cast<std::int64_t>(share.recipients);
+  if (by == 0) return;
+  group.counts[static_cast<std::size_t>(state)] += by;
+  shift(group.accepted, share.accepted, by);
+  if (state == State::kParked) shift(group.due, share.due, by);
+}
+
+void QueueTally::count(State state, const Share& share, int sign) {
+  count(all_, state, share, sign);
+  const std::string names[3] = {share.lane.site.text() + " " + share.lane.pool.text(), share.domain,
+                                share.tenant};
+  for (std::size_t by = 0; by < 3; ++by) {
+    const auto at = by_[by].try_emplace(names[by]).first;
+    count(at->second, state, share, sign);
+    if (at->second.accepted.empty()) by_[by].erase(at);
+  }
+}
+
+admin::QueueCounts QueueTally::counts_of(const Group& group) {
+  const auto count = [&](State state) {
+    return static_cast<std::uint64_t>(
+        std::max<std::int64_t>(group.counts[static_cast<std::size_t>(state)], 0));
+  };
+  return {.waiting = count(State::kWaiting),
+          .active = count(State::kActive),
+          .parked = count(State::kParked),
+          .oldest_accepted = first_of(group.accepted),
+          .next_due = first_of(group.due)};
+}
+
+admin::QueueSummary QueueTally::summary(const admin::QueueQuery& query) const {
+  admin::QueueSummary summary;
+  summary.counts = counts_of(all_);
+  const auto& groups = by_[static_cast<std::size_t>(query.by)];
+  summary.rows_total = groups.size();
+  for (const auto& [name, group] : groups) summary.rows.push_back({name, counts_of(group), {}});
+  std::ranges::sort(summary.rows, [](const admin::QueueRow& a, const admin::QueueRow& b) {
+    const auto left = a.counts.total();
+    const auto right = b.counts.total();
+    return left != right ? left > right : a.name < b.name;
+  });
+  if (summary.rows.size() > query.rows_max) summary.rows.resize(query.rows_max);
+  return summary;
+}
+
+}  // namespace godwit::sender

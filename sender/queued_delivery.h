@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/base/ids.h"
+#include "common/log/types.h"
+#include "common/record/records.h"
+
+namespace godwit::sender {
+
+// Where a delivery was consumed: its place in a window.
+struct WindowSlot {
+  log::Topic topic{};
+  log::Offset offset = 0;
+};
+
+// A delivery in memory, from the window or back from the table of parked ones. One owner at a time: a lane's
+// queue, a courier, the parking queue, the journal.
+struct QueuedDelivery {
+  DeliveryId id;
+  record::Delivery record;  // envelope: the recipients that have not ended; no inline content
+  std::optional<WindowSlot> slot;  // nullopt: it came from the table
+  Timestamp expires;
+  Rope content;  // fetched for an attempt or for parking; empty otherwise
+  std::uint32_t returns =
+      0;  // attempts that came to nothing because a connection ended before its turn
+
+  [[nodiscard]] bool in_table() const { return !slot.has_value(); }
+  [[nodiscard]] bool urgent() const { return record.head.class_() == v1::URGENT; }
+  [[nodiscard]] LaneId lane() const {
+    return {SiteName(record.head.site()), PoolName(record.head.pool())};
+  }
+  [[nodiscard]] Timestamp accepted() const { return from_unix_ms(record.head.accepted_unix_ms()); }
+  [[nodiscard]] std::uint32_t recipients() const {
+    return static_cast<std::uint32_t>(record.envelope.recipients_size());
+  }
+  // What it costs its tenant's turn: a large message keeps a connection longer.
+  [[nodiscard]] std::uint32_t cost() const {
+    return 1 +
+           static_cast<std::uint32_t>(std::min<std::uint64_t>(record.content.size() >> 18, 255));
+  }
+};
+using DeliveryPtr = std::unique_ptr<QueuedDelivery>;
+
+}  // namespace godwit::sender

@@ -1,0 +1,109 @@
+#include "sender/settlement.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/record/event_view.h"
+
+namespace godwit::sender {
+
+namespace {
+
+record::Event event_of(const QueuedDelivery& delivery, const v1::Recipient& recipient,
+                       v1::EventType type, std::uint32_t attempt,
+                       const Settlement::Context& context) {
+  const v1::Delivery& head = delivery.record.head;
+  record::Event event;
+  v1::Event& out = event.head;
+  const RecipientId id{delivery.id.message, recipient.index()};
+  out.set_version(record::kVersion);
+  out.set_id(record::event_id(id, type, attempt));
+  out.set_type(type);
+  out.set_time_unix_ms(to_unix_ms(context.now));
+  out.set_message_id(head.message_id());
+  out.set_index(recipient.index());
+  out.set_delivery_index(delivery.id.index);
+  out.set_tenant(head.tenant());
+  out.set_attempt(attempt);
+  out.set_site(head.site());
+  out.set_pool(head.pool());
+  out.set_size(delivery.record.content.size_unstuffed());
+  out.set_node(context.node);
+  out.set_queued_ms(to_unix_ms(context.now) - head.accepted_unix_ms());
+  event.addresses.set_sender(delivery.record.envelope.sender());
+  event.addresses.set_recipient(recipient.address());
+  return event;
+}
+
+v1::EventType type_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kDelivered: return v1::DELIVERED;
+    case Verdict::kBounced: return v1::BOUNCED;
+    default: return v1::DEFERRED;
+  }
+}
+
+}  // namespace
+
+Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport& report,
+                                  const Context& context) {
+  v1::Delivery& head = delivery.record.head;
+  v1::Envelope& envelope = delivery.record.envelope;
+  CHECK(static_cast<std::size_t>(envelope.recipients_size()) == report.recipients.size(),
+        "{} recipients, {} results", envelope.recipients_size(), report.recipients.size());
+  const std::uint32_t attempt = head.attempts() + 1;
+  const bool unknown = std::ranges::any_of(report.recipients, [](const RecipientResult& result) {
+    return result.verdict == Verdict::kUnknown;
+  });
+  const Timestamp due = context.schedule.next_attempt(attempt, context.now, delivery.expires,
+                                                      unknown, context.random);
+
+  Settlement settlement;
+  v1::Envelope left = envelope;
+  left.clear_recipients();
+  for (int i = 0; i < envelope.recipients_size(); ++i) {
+    const RecipientResult& result = report.recipients[static_cast<std::size_t>(i)];
+    const v1::Recipient& recipient = envelope.recipients(i);
+    const v1::EventType type = type_of(result.verdict);
+    record::Event event = event_of(delivery, recipient, type, attempt, context);
+    v1::Event& out = event.head;
+    out.set_source(report.source.text());
+    if (!report.host.empty() || !report.address.empty()) {
+      out.mutable_remote()->set_host(report.host);
+      out.mutable_remote()->set_address(report.address);
+    }
+    out.set_tls(report.tls);
+    *out.mutable_reply() = result.reply;
+    out.set_class_(result.category);
+    if (type == v1::DEFERRED) {
+      if (result.verdict == Verdict::kUnknown) out.set_outcome(v1::Event::OUTCOME_UNKNOWN);
+      out.set_due_unix_ms(to_unix_ms(due));
+      *left.add_recipients() = recipient;
+      *head.mutable_last_reply() = result.reply;
+      head.set_last_class(result.category);
+    }
+    settlement.events_.push_back(std::move(event));
+  }
+  envelope = std::move(left);
+  settlement.finished_ = envelope.recipients_size() == 0;
+  head.set_attempts(attempt);
+  head.set_due_unix_ms(to_unix_ms(due));
+  head.set_throttled(false);
+  return settlement;
+}
+
+Settlement Settlement::of_expiry(QueuedDelivery& delivery, const Context& context) {
+  const v1::Delivery& head = delivery.record.head;
+  Settlement settlement;
+  for (const v1::Recipient& recipient : delivery.record.envelope.recipients()) {
+    record::Event event = event_of(delivery, recipient, v1::EXPIRED, head.attempts(), context);
+    *event.head.mutable_reply() = head.last_reply();
+    event.head.set_class_(head.last_class().empty() ? "message-expired" : head.last_class());
+    settlement.events_.push_back(std::move(event));
+  }
+  delivery.record.envelope.clear_recipients();
+  settlement.finished_ = true;
+  return settlement;
+}
+
+}  // namespace godwit::sender

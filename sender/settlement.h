@@ -1,0 +1,61 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "common/record/records.h"
+#include "sender/outcome.h"
+#include "sender/queued_delivery.h"
+#include "sender/retry_schedule.h"
+
+namespace godwit::sender {
+
+// What one attempt said about one recipient.
+struct RecipientResult {
+  Verdict verdict = Verdict::kDeferred;
+  v1::Reply reply;
+  std::string category;
+};
+
+// What one attempt came to: a result for every recipient of the delivery, in the order of its envelope.
+struct AttemptReport {
+  std::vector<RecipientResult> recipients;
+  SourceName source;
+  std::string host;     // empty: no host was reached
+  std::string address;  // "192.0.2.1", with the port when it is not 25
+  std::string tls;      // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in the clear
+};
+
+// Turns reports into events and the state that goes on: the only place where a recipient ends.
+//
+//   delivered, bounced   its terminal event; out of the envelope
+//   deferred, unknown    a `deferred` event (outcome: unknown); stays, attempts + 1, due by the schedule
+//   past its expiry      an `expired` event, without an attempt
+//
+// Threads   pure but for `random`
+class Settlement {
+ public:
+  struct Context {
+    const RetrySchedule& schedule;
+    Random& random;
+    const std::string& node;
+    Timestamp now;
+  };
+
+  // The delivery's record is changed; finished() says whether nobody is left in it.
+  [[nodiscard]] static Settlement of_attempt(QueuedDelivery& delivery, const AttemptReport& report,
+                                             const Context& context);
+  [[nodiscard]] static Settlement of_expiry(QueuedDelivery& delivery, const Context& context);
+
+  [[nodiscard]] bool finished() const { return finished_; }
+  [[nodiscard]] const std::vector<record::Event>& events() const { return events_; }
+  [[nodiscard]] std::vector<record::Event>& events() { return events_; }
+
+ private:
+  std::vector<record::Event> events_;
+  bool finished_ = false;
+};
+
+}  // namespace godwit::sender
