@@ -184,8 +184,8 @@ smtp::ClientConfig Courier::session_config(const MxPlan::Target& target, bool in
     case control::Shaping::Tls::kDisabled: config.tls = smtp::ClientTls::kNever; break;
   }
   if (route_ != nullptr && route_->auth) {
-    config.credentials = smtp::Credentials{smtp::Mechanism::kPlain, {}, route_->auth->username,
-                                           route_->auth->password};
+    config.credentials = smtp::Credentials{
+        smtp::Mechanism::kPlain, {}, route_->auth->username, route_->auth->password};
     // In the clear only on this machine, or where the operator said so in as many words.
     config.auth_in_clear =
         target.address.ip.is_loopback() || tls_policy() == control::Shaping::Tls::kDisabled;

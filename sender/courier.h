@@ -63,7 +63,7 @@ class Courier {
   // How a connection ended.
   struct Ended {
     bool served = false;  // at least one transaction was attempted
-    bool failed = false;     // otherwise than by our own QUIT
+    bool failed = false;  // otherwise than by our own QUIT
     bool connected = false;
     bool tls_broken = false;
     smtp::Reply reply;  // why it was of no use
@@ -108,7 +108,7 @@ class Courier {
   const control::StaticRoute* route_ = nullptr;
   std::string domain_;  // the plan's
   bool slot_ = true;
-  bool connecting_ = true;    // counted by the lane as being opened
+  bool connecting_ = true;  // counted by the lane as being opened
 
   std::deque<std::shared_ptr<Work>> works_;  // in hand, not all recipients offered yet
   std::vector<Open> open_;

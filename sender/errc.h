@@ -11,7 +11,9 @@ enum class Errc {
 };
 
 const std::error_category& category();
-inline std::error_code make_error_code(Errc code) { return {static_cast<int>(code), category()}; }
+inline std::error_code make_error_code(Errc code) {
+  return {static_cast<int>(code), category()};
+}
 
 }  // namespace godwit::sender
 

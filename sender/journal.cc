@@ -54,7 +54,8 @@ Result<bool> Journal::needs_content(const QueuedDelivery& delivery) {
   return !stored;
 }
 
-Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event>& events, After after) {
+Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event>& events,
+                          After after) {
   Entry entry;
   for (const record::Event& event : events) {
     TRY(Rope value, record::encode(event));

@@ -318,8 +318,8 @@ void Lane::control_changed() {
 
 bool Lane::idle(Instant now) const {
   return waiting_ == 0 && couriers_ == 0 && limits_.idle(now) &&
-         std::ranges::all_of(
-             paths_, [now](const auto& entry) { return entry.second.paused_until <= now; });
+         std::ranges::all_of(paths_,
+                             [now](const auto& entry) { return entry.second.paused_until <= now; });
 }
 
 }  // namespace godwit::sender

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
 #include "common/observe/log.h"
+#include "common/record/errc.h"
 #include "common/record/keys.h"
 
 namespace godwit::sender {
@@ -23,12 +24,12 @@ namespace {
 constexpr observe::Logger kLog{"sender"};
 constexpr std::size_t kTakeRecords = 64;
 constexpr std::size_t kTakeBytes = 1u << 20;
-constexpr Duration kLook = seconds{1};            // loops look again at least this often
+constexpr Duration kLook = seconds{1};  // loops look again at least this often
 constexpr Duration kCommitRetry = milliseconds{200};
 constexpr Duration kDurableWait = seconds{10};
-constexpr Duration kLaneStates = seconds{5};      // between savings of limiters
-constexpr Duration kFlushMax = seconds{5};        // for the last commit
-constexpr milliseconds kDueSoon = seconds{1};     // a due time this close is now
+constexpr Duration kLaneStates = seconds{5};   // between savings of limiters
+constexpr Duration kFlushMax = seconds{5};     // for the last commit
+constexpr milliseconds kDueSoon = seconds{1};  // a due time this close is now
 
 Window make_window(const log::Ownership& ownership, Topic topic, const WindowConfig& config) {
   return {ownership.committed(topic), {config.records, config.bytes}};
@@ -61,7 +62,8 @@ async::Task<void> PartitionOwner::run() {
   while (!draining_ && !lost_) {
     const Result<void> restored = co_await restore();
     if (restored) break;
-    kLog.error("parked mail cannot be read", {{"partition", partition_}, {"error", restored.error()}});
+    kLog.error("parked mail cannot be read",
+               {{"partition", partition_}, {"error", restored.error()}});
     set_problem("parked mail cannot be read: " + restored.error().to_string());
     co_await async::sleep_for(kLook);
   }
@@ -176,7 +178,8 @@ async::Task<Result<void>> PartitionOwner::restore() {
   if (!restored) co_return fail(std::move(restored).error());
   if (restored->finished) {
     for (const auto& topic : restored->finished->topics()) {
-      if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutboundUrgent)) urgent_.restore(topic);
+      if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutboundUrgent))
+        urgent_.restore(topic);
       if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutbound)) bulk_.restore(topic);
     }
   }
@@ -218,9 +221,8 @@ bool PartitionOwner::take_from(Topic topic) {
   if (!records) {
     if (records.error().code == log::Errc::kCorrupt) {
       // Nobody can read it, now or later. It counts as held: the position goes past it with a note in `dead`.
-      kLog.error("a record of outbound is corrupt", {{"partition", partition_},
-                                                     {"offset", before},
-                                                     {"error", records.error()}});
+      kLog.error("a record of outbound is corrupt",
+                 {{"partition", partition_}, {"offset", before}, {"error", records.error()}});
       if (window.consume(before, 0)) bury({topic, before}, {}, records.error());
       reader.skip_to(before + 1);
       return true;
@@ -248,8 +250,8 @@ void PartitionOwner::consume(Topic topic, const log::Record& record) {
   delivery->id = record::delivery_id(*decoded);
   delivery->record = *std::move(decoded);
   delivery->slot = slot;
-  delivery->expires = env_.config.retry.expiry(delivery->accepted(),
-                                               delivery->record.head.expires_unix_ms());
+  delivery->expires =
+      env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
   accept(std::move(delivery));
 }
 
@@ -416,7 +418,8 @@ void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
   env_.metrics.dead();
   kLog.error("a parked delivery goes to dead",
              {{"delivery", delivery->id.to_text()}, {"error", error}});
-  if (auto added = journal_.add_dead(delivery, dead); !added) stalled_.push_back(std::move(delivery));
+  if (auto added = journal_.add_dead(delivery, dead); !added)
+    stalled_.push_back(std::move(delivery));
   commit_event_.notify();
 }
 
@@ -541,7 +544,8 @@ async::Task<void> PartitionOwner::scan_due() {
 async::Task<void> PartitionOwner::bring_due() {
   const std::size_t parked_max = env_.config.window.parked;
   const std::size_t room = parked_max > active_.size() ? parked_max - active_.size() : 0;
-  const std::vector<DueEntry> due = due_.take_due(env_.clock.now(), std::min<std::size_t>(room, 256));
+  const std::vector<DueEntry> due =
+      due_.take_due(env_.clock.now(), std::min<std::size_t>(room, 256));
   std::vector<DeliveryId> ids;
   for (const DueEntry& entry : due) {
     if (!active_.contains(entry.id)) ids.push_back(entry.id);
@@ -571,7 +575,8 @@ async::Task<void> PartitionOwner::refill_lanes() {
     const std::size_t half = env_.config.window.parked / 2;
     if (active_.size() >= half || draining_) co_return;
     const std::size_t count = std::min(share, std::max<std::size_t>(half / wanting.size(), 1));
-    const std::string cursor = lanes_.at(id).cursor.empty() ? waiting_begin(id) : lanes_.at(id).cursor;
+    const std::string cursor =
+        lanes_.at(id).cursor.empty() ? waiting_begin(id) : lanes_.at(id).cursor;
     struct Found {
       std::vector<DeliveryId> ids;
       std::string cursor;
@@ -639,8 +644,8 @@ async::Task<std::vector<DeliveryPtr>> PartitionOwner::fetch(std::vector<Delivery
     auto delivery = std::make_unique<QueuedDelivery>();
     delivery->id = ids[i];
     delivery->record = *std::move(decoded);
-    delivery->expires = env_.config.retry.expiry(delivery->accepted(),
-                                                 delivery->record.head.expires_unix_ms());
+    delivery->expires =
+        env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
     deliveries.push_back(std::move(delivery));
   }
   co_return deliveries;
@@ -676,9 +681,8 @@ async::Task<bool> PartitionOwner::commit(Journal::Sealed& sealed) {
   commit_sent_ = began;
   bool paused = false;
   for (;;) {
-    auto written = co_await async::completion<Result<log::Written>>([&](auto done) {
-      ownership_->commit(log::Batch(sealed.batch), std::move(done));
-    });
+    auto written = co_await async::completion<Result<log::Written>>(
+        [&](auto done) { ownership_->commit(log::Batch(sealed.batch), std::move(done)); });
     if (lost_) co_return false;
     if (written) break;
     env_.metrics.commit_refused();
@@ -762,9 +766,7 @@ async::Task<Result<void>> PartitionOwner::load_content(QueuedDelivery& delivery)
   using Where = record::Delivery::Where;
   Rope content;
   switch (record.where()) {
-    case Where::kInline:
-      content = record.data;
-      break;
+    case Where::kInline: content = record.data; break;
     case Where::kPosition: {
       CO_TRY(content, co_await read_inline(record.content.position()));
       break;
@@ -808,8 +810,8 @@ async::Task<Result<void>> PartitionOwner::wait_durable(log::TopicPartition where
 }
 
 async::Task<Result<Rope>> PartitionOwner::read_inline(const v1::Position& position) {
-  const log::RecordPosition at{
-      {static_cast<Topic>(position.topic()), position.partition()}, position.offset()};
+  const log::RecordPosition at{{static_cast<Topic>(position.topic()), position.partition()},
+                               position.offset()};
   CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
   auto read = co_await async::completion<Result<log::Record>>(
       [&](auto done) { env_.log.read_at(at, std::move(done)); });

@@ -25,7 +25,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr observe::Logger kLog{"sender"};
-constexpr Duration kStopWait = seconds{2};       // for open transactions, when nobody drained before
+constexpr Duration kStopWait = seconds{2};  // for open transactions, when nobody drained before
 constexpr Duration kSummaryWait = seconds{5};
 
 // Waits for a number of answers from shards, for a thread that is none.
@@ -99,7 +99,6 @@ class Partitions final : public log::GroupListener {
     std::vector<PartitionId> partitions;
     {
       const std::lock_guard lock(mutex_);
-      drained_by_ = deadline;
       for (const auto& [partition, owner] : owners_) partitions.push_back(partition);
     }
     auto latch = std::make_shared<Latch>(partitions.size());
@@ -176,23 +175,23 @@ class Partitions final : public log::GroupListener {
   void release(PartitionId partition, Instant deadline, bool lost,
                std::move_only_function<void()> released) {
     Environment& environment = environment_of(partition);
-    environment.shard.post([this, &environment, partition, deadline, lost,
-                            released = std::move(released)]() mutable {
-      std::unique_ptr<PartitionOwner> owner;
-      {
-        const std::lock_guard lock(mutex_);
-        const auto at = owners_.find(partition);
-        if (at != owners_.end()) {
-          owner = std::move(at->second);
-          owners_.erase(at);
-          --known_;
-        }
-      }
-      if (!owner) return released();
-      if (lost) owner->lost();
-      // The gate is closed only after every partition was released.
-      environment.shard.spawn(end(std::move(owner), deadline, std::move(released)), gate_);
-    });
+    environment.shard.post(
+        [this, &environment, partition, deadline, lost, released = std::move(released)]() mutable {
+          std::unique_ptr<PartitionOwner> owner;
+          {
+            const std::lock_guard lock(mutex_);
+            const auto at = owners_.find(partition);
+            if (at != owners_.end()) {
+              owner = std::move(at->second);
+              owners_.erase(at);
+              --known_;
+            }
+          }
+          if (!owner) return released();
+          if (lost) owner->lost();
+          // The gate is closed only after every partition was released.
+          environment.shard.spawn(end(std::move(owner), deadline, std::move(released)), gate_);
+        });
   }
 
   static async::Task<void> end(std::unique_ptr<PartitionOwner> owner, Instant deadline,
@@ -212,7 +211,6 @@ class Partitions final : public log::GroupListener {
   mutable std::mutex mutex_;
   std::map<PartitionId, std::unique_ptr<PartitionOwner>> owners_;
   std::size_t known_ = 0;  // assigned and not released
-  std::optional<Instant> drained_by_;
 };
 
 class SenderRole final : public Sender {
@@ -255,7 +253,7 @@ class SenderRole final : public Sender {
 
   void stop() override {
     if (!partitions_) return;
-    if (!std::exchange(draining_, true)) partitions_->drain(context_.clock.instant() + kStopWait);
+    if (!draining_.exchange(true)) partitions_->drain(context_.clock.instant() + kStopWait);
     if (group_) group_->stop(milliseconds(seconds{30}));
     group_.reset();
     partitions_->close();
