@@ -1,0 +1,17 @@
+#pragma once
+
+// Internal to the store: includes RocksDB.
+
+#include <rocksdb/env.h>
+
+#include <memory>
+
+#include "common/store/file.h"
+
+namespace godwit::store {
+
+// A RocksDB environment whose files are those of `files`; threads and clock are the machine's.
+// `files` outlives it.
+[[nodiscard]] std::unique_ptr<rocksdb::Env> make_rocksdb_env(FileSystem& files);
+
+}  // namespace godwit::store

@@ -1,0 +1,214 @@
+#include "common/store/store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <vector>
+
+#include "common/base/check.h"
+#include "common/store/rocksdb_file_system.h"
+
+namespace godwit::store {
+namespace {
+
+constexpr std::array<const char*, kSpaces> kFamilyNames{"default", "tables", "index"};
+
+rocksdb::Slice slice(std::string_view text) {
+  return {text.data(), text.size()};
+}
+std::string_view view(const rocksdb::Slice& slice) {
+  return {slice.data(), slice.size()};
+}
+
+Error from_status(const rocksdb::Status& status, std::string_view what) {
+  Errc code = Errc::kIo;
+  if (status.IsCorruption() || status.IsInvalidArgument()) code = Errc::kCorrupt;
+  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) code = Errc::kNoSpace;
+  if (status.IsIOError() && status.ToString().find("lock") != std::string::npos) {
+    code = Errc::kLocked;
+  }
+  return {code, std::string(what) + ": " + status.ToString()};
+}
+
+Result<void> check(const rocksdb::Status& status, std::string_view what) {
+  if (status.ok()) return {};
+  return fail(from_status(status, what));
+}
+
+rocksdb::ColumnFamilyOptions family_options(Space space, const StoreOptions& options) {
+  rocksdb::ColumnFamilyOptions family;
+  family.write_buffer_size = options.write_buffer_bytes;
+  family.compression = rocksdb::kLZ4Compression;
+  rocksdb::BlockBasedTableOptions table;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  if (space == Space::kMeta) return family;
+  // The heads of queues collect tombstones: files full of them are compacted away.
+  family.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(/*sliding_window_size=*/16384,
+                                                    /*deletion_trigger=*/8192,
+                                                    /*deletion_ratio=*/0.5));
+  if (space == Space::kTables) {
+    // Content of parked deliveries: one copy, not moved by compaction.
+    family.enable_blob_files = true;
+    family.min_blob_size = 8 * 1024;
+    family.blob_file_size = 64ull << 20;
+    family.enable_blob_garbage_collection = true;
+  }
+  return family;
+}
+
+rocksdb::DBOptions database_options(const StoreOptions& options, rocksdb::Env* env) {
+  rocksdb::DBOptions database;
+  database.create_if_missing = options.create;
+  database.create_missing_column_families = options.create;
+  database.atomic_flush = true;
+  database.paranoid_checks = true;
+  database.max_background_jobs = 2;
+  database.max_open_files = 512;
+  database.keep_log_file_num = 2;
+  database.max_log_file_size = 1 << 20;
+  database.info_log_level = rocksdb::WARN_LEVEL;
+  database.stats_dump_period_sec = 0;
+  database.stats_persist_period_sec = 0;
+  if (env != nullptr) database.env = env;
+  return database;
+}
+
+}  // namespace
+
+struct Store::State {
+  std::unique_ptr<rocksdb::Env> env;  // before the database: it is used until the end
+  std::unique_ptr<rocksdb::DB> database;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  ~State() {
+    if (!database) return;
+    for (rocksdb::ColumnFamilyHandle* family : families) {
+      database->DestroyColumnFamilyHandle(family);
+    }
+    database->Close();
+  }
+  [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Space space) const {
+    return families[static_cast<std::size_t>(space)];
+  }
+};
+
+struct StoreBatch::State {
+  const Store::State* store;
+  rocksdb::WriteBatch batch;
+};
+
+StoreBatch::StoreBatch(const Store& store)
+    : state_(std::make_unique<State>(store.state_.get(), rocksdb::WriteBatch())) {}
+StoreBatch::~StoreBatch() = default;
+StoreBatch::StoreBatch(StoreBatch&&) noexcept = default;
+StoreBatch& StoreBatch::operator=(StoreBatch&&) noexcept = default;
+
+// The only error of these is "out of memory"; a batch of ours has no size limit.
+void StoreBatch::put(Space space, std::string_view key, std::string_view value) {
+  CHECK(state_->batch.Put(state_->store->family(space), slice(key), slice(value)).ok());
+}
+
+void StoreBatch::put(Space space, std::string_view key,
+                     std::span<const std::string_view> value_pieces) {
+  const rocksdb::Slice key_slice = slice(key);
+  std::vector<rocksdb::Slice> pieces;
+  pieces.reserve(value_pieces.size());
+  for (const std::string_view piece : value_pieces) pieces.push_back(slice(piece));
+  CHECK(state_->batch
+            .Put(state_->store->family(space), rocksdb::SliceParts(&key_slice, 1),
+                 rocksdb::SliceParts(pieces.data(), static_cast<int>(pieces.size())))
+            .ok());
+}
+
+void StoreBatch::erase(Space space, std::string_view key) {
+  CHECK(state_->batch.Delete(state_->store->family(space), slice(key)).ok());
+}
+
+void StoreBatch::erase_range(Space space, std::string_view from, std::string_view to) {
+  CHECK(state_->batch.DeleteRange(state_->store->family(space), slice(from), slice(to)).ok());
+}
+
+bool StoreBatch::empty() const {
+  return state_->batch.Count() == 0;
+}
+std::size_t StoreBatch::bytes() const {
+  return state_->batch.GetDataSize();
+}
+void StoreBatch::clear() {
+  state_->batch.Clear();
+}
+
+Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
+  auto state = std::make_unique<State>();
+  if (options.file_system != nullptr) state->env = make_rocksdb_env(*options.file_system);
+  const rocksdb::DBOptions database = database_options(options, state->env.get());
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (int space = 0; space < kSpaces; ++space) {
+    families.emplace_back(kFamilyNames[static_cast<std::size_t>(space)],
+                          family_options(static_cast<Space>(space), options));
+  }
+  rocksdb::DB* opened = nullptr;
+  const std::string path = options.directory.string();
+  const rocksdb::Status status =
+      options.read_only
+          ? rocksdb::DB::OpenForReadOnly(database, path, families, &state->families, &opened)
+          : rocksdb::DB::Open(database, path, families, &state->families, &opened);
+  state->database.reset(opened);
+  TRY_VOID(check(status, path));
+  return std::unique_ptr<Store>(new Store(std::move(state)));
+}
+
+Result<std::optional<std::string>> Store::get(Space space, std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status =
+      state_->database->Get(rocksdb::ReadOptions(), state_->family(space), slice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  TRY_VOID(check(status, "get"));
+  return value;
+}
+
+Result<void> Store::scan(Space space, std::string_view from, std::string_view to,
+                         const Visit& visit) const {
+  rocksdb::ReadOptions options;
+  // Both bounds: an iterator then never walks over the tombstones in front of `from` or behind `to`.
+  const rocksdb::Slice lower = slice(from);
+  const rocksdb::Slice upper = slice(to);
+  options.iterate_lower_bound = &lower;
+  if (!to.empty()) options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      state_->database->NewIterator(options, state_->family(space)));
+  for (iterator->Seek(lower); iterator->Valid(); iterator->Next()) {
+    if (!visit(view(iterator->key()), view(iterator->value()))) return {};
+  }
+  return check(iterator->status(), "scan");
+}
+
+Result<void> Store::write(const StoreBatch& batch) {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  return check(state_->database->Write(options, &batch.state_->batch), "write");
+}
+
+Result<void> Store::flush() {
+  rocksdb::FlushOptions options;
+  options.wait = true;
+  options.allow_write_stall = true;
+  return check(state_->database->Flush(options, state_->families), "flush");
+}
+
+Result<void> Store::resume() {
+  return check(state_->database->Resume(), "resume");
+}
+
+}  // namespace godwit::store
