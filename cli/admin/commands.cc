@@ -1,0 +1,252 @@
+#include "cli/admin/commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/admin/audit.h"
+#include "cli/admin/capture.h"
+#include "cli/admin/ctl.h"
+#include "cli/admin/events.h"
+#include "cli/admin/io.h"
+#include "cli/admin/target.h"
+#include "cli/config.h"
+
+namespace godwit::cli::admin {
+namespace {
+
+constexpr const char* kTokenVariable = "GODWIT_ADMIN_TOKEN";
+
+Io terminal() {
+  return {std::cout, std::cerr};
+}
+
+// What all commands are told: the configuration file, or the address of a process.
+struct Where {
+  std::string file;
+  std::string admin;
+
+  void add_file(CLI::App& command) {
+    command.add_option("-c,--config", file, "Configuration file")->required()->type_name("FILE");
+  }
+  void add_file_or_address(CLI::App& command) {
+    auto* config = command.add_option("-c,--config", file, "Configuration file of the process")
+                       ->type_name("FILE");
+    auto* address = command
+                        .add_option("--admin", admin,
+                                    std::string("Admin address of the process; its token comes "
+                                                "from ") +
+                                        kTokenVariable)
+                        ->type_name("HOST:PORT");
+    config->excludes(address);
+  }
+
+  // Nothing when the file cannot be read: that was said, and `status` set.
+  [[nodiscard]] std::optional<Config> config(int& status) const {
+    Config config;
+    const auto outcome = read_config(file, config);
+    if (outcome.ok()) return config;
+    std::cerr << outcome.to_string();
+    status = kCouldNotRun;
+    return std::nullopt;
+  }
+
+  [[nodiscard]] std::optional<Target> target(int& status) const {
+    const char* token = std::getenv(kTokenVariable);
+    if (!admin.empty()) {
+      return Target{.admin_address = admin, .token = token == nullptr ? "" : token, .data_dir = {}};
+    }
+    if (file.empty()) {
+      std::cerr << "which process? give -c FILE or --admin HOST:PORT\n";
+      status = kUsage;
+      return std::nullopt;
+    }
+    const auto config = this->config(status);
+    if (!config) return std::nullopt;
+    return Target{.admin_address = config->admin.listen.to_text(),
+                  .token = token == nullptr ? config->admin.token : token,
+                  .data_dir = config->data_dir,
+                  .embedded = config->log.kind == LogKind::kEmbedded,
+                  .partitions = config->log.embedded.partitions};
+  }
+};
+
+// The options of one command, which its callback keeps.
+template <class Options>
+struct Command {
+  Where where;
+  Options options;
+};
+
+void add_events(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("events", "What happened to every recipient");
+  auto kept = std::make_shared<Command<EventsOptions>>();
+  EventsOptions& options = kept->options;
+  kept->where.add_file(*command);
+  command->add_flag("--follow,-f", options.follow, "Go on with what comes");
+  command->add_option("--since", options.since, "Begin there: a time (RFC 3339) or an age (20m)")
+      ->type_name("TIME");
+  command->add_flag("--json", options.json, "One JSON object a line");
+  command->add_option("--type", options.types, "Only these: delivered, bounced, ...")
+      ->delimiter(',')
+      ->type_name("TYPE");
+  command->add_option("--tenant", options.tenant, "Only of this tenant")->type_name("NAME");
+  command->add_option("--message", options.message, "Only of this message")->type_name("ID");
+  command->add_option("--recipient", options.recipient, "Only of this address, or @domain")
+      ->type_name("ADDRESS");
+  command->add_option("--site", options.site, "Only of this site")->type_name("SITE");
+  command->callback([kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = events(kept->options, *target, system_clock(), terminal());
+    }
+  });
+}
+
+void add_audit(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand(
+      "audit", "Proves that every accepted recipient ended once, or names those that did not");
+  auto kept = std::make_shared<Command<AuditOptions>>();
+  kept->where.add_file(*command);
+  command->add_flag("--json", kept->options.json, "The report as one JSON object");
+  command->add_flag("--quiet,-q", kept->options.quiet, "No progress");
+  command->add_option("--exceptions", kept->options.exceptions_max, "Exceptions that are named")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  command->callback([kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = audit(kept->options, *target, terminal());
+    }
+  });
+}
+
+void add_capture(CLI::App& app, int& status) {
+  auto* command = app.add_subcommand("capture", "The mail that was routed `to: capture`");
+  command->require_subcommand(1);
+
+  auto* list = command->add_subcommand("list", "The newest mails");
+  auto listing = std::make_shared<Command<CaptureListOptions>>();
+  listing->where.add_file(*list);
+  list->add_flag("--json", listing->options.json, "One JSON object a line");
+  list->add_option("--count,-n", listing->options.count_max, "How many")->capture_default_str();
+  list->callback([listing, &status] {
+    if (const auto config = listing->where.config(status)) {
+      status = capture_list(listing->options, config->capture_directory(), terminal());
+    }
+  });
+
+  auto* show = command->add_subcommand("show", "One mail, the newest when none is named");
+  auto showing = std::make_shared<Command<CaptureShowOptions>>();
+  showing->where.add_file(*show);
+  show->add_option("ID", showing->options.id, "Its id");
+  auto* raw = show->add_flag("--raw", showing->options.raw, "Its octets as they were delivered");
+  show->add_flag("--json", showing->options.json, "Its envelope as a JSON object")->excludes(raw);
+  show->callback([showing, &status] {
+    if (const auto config = showing->where.config(status)) {
+      status = capture_show(showing->options, config->capture_directory(), terminal());
+    }
+  });
+}
+
+// One `ctl` command: its own options are added to what is returned.
+struct CtlCommand {
+  CLI::App* command;
+  std::shared_ptr<Command<CtlOptions>> kept;
+};
+CtlCommand add_ctl_command(CLI::App& ctl, const char* name, const char* what) {
+  CtlCommand added{ctl.add_subcommand(name, what), std::make_shared<Command<CtlOptions>>()};
+  added.kept->where.add_file_or_address(*added.command);
+  added.command->add_flag("--json", added.kept->options.json, "The answer as one JSON object");
+  return added;
+}
+
+void add_ctl_process(CLI::App& ctl, int& status) {
+  const auto info = add_ctl_command(ctl, "info", "What runs there: roles, addresses, version");
+  info.command->callback([kept = info.kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_info(kept->options, *target, terminal());
+    }
+  });
+
+  const auto health = add_ctl_command(ctl, "health", "Whether it serves; exit status 1 when not");
+  auto role = std::make_shared<std::string>();
+  health.command->add_option("ROLE", *role, "Of this role; of the process when none is named");
+  health.command->callback([kept = health.kept, role, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_health(kept->options, *role, *target, terminal());
+    }
+  });
+
+  const auto drain =
+      add_ctl_command(ctl, "drain", "Takes no new mail, ends what is under way, exits");
+  auto leave = std::make_shared<bool>(false);
+  drain.command->add_flag("--leave", *leave, "Gives its partitions back for good (scale-in)");
+  drain.command->callback([kept = drain.kept, leave, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_drain(kept->options, *leave, *target, terminal());
+    }
+  });
+
+  const auto reload = add_ctl_command(ctl, "reload", "Loads configuration and control data again");
+  reload.command->callback([kept = reload.kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_reload(kept->options, *target, terminal());
+    }
+  });
+
+  const auto level = add_ctl_command(ctl, "log-level", "Says or sets how much it logs");
+  auto wanted = std::make_shared<std::string>();
+  level.command->add_option("LEVEL", *wanted, "debug, info, warning, error or off");
+  level.command->callback([kept = level.kept, wanted, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_log_level(kept->options, *wanted, *target, terminal());
+    }
+  });
+}
+
+void add_ctl_mail(CLI::App& ctl, int& status) {
+  const auto queue = add_ctl_command(ctl, "queue", "What waits, how long, and for what");
+  auto query = std::make_shared<operate::QueueQuery>();
+  const std::map<std::string, operate::QueueBy> by{{"lane", operate::QueueBy::kLane},
+                                                   {"domain", operate::QueueBy::kDomain},
+                                                   {"tenant", operate::QueueBy::kTenant}};
+  queue.command->add_option("--by", query->by, "lane, domain or tenant")
+      ->transform(CLI::CheckedTransformer(by))
+      ->type_name("WHAT");
+  queue.command->add_option("--rows", query->rows_max, "How many rows")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  queue.command->callback([kept = queue.kept, query, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_queue(kept->options, *query, *target, system_clock(), terminal());
+    }
+  });
+
+  const auto dead = add_ctl_command(ctl, "dead", "Records that could not be handled, and why");
+  auto rows = std::make_shared<std::uint32_t>(100);
+  dead.command->add_option("--rows", *rows, "How many rows")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  dead.command->callback([kept = dead.kept, rows, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_dead(kept->options, *rows, *target, terminal());
+    }
+  });
+}
+
+}  // namespace
+
+void add_commands(CLI::App& app, int& status) {
+  add_events(app, status);
+  add_audit(app, status);
+  add_capture(app, status);
+  auto* ctl = app.add_subcommand("ctl", "Asks a running process, or tells it something");
+  ctl->require_subcommand(1);
+  add_ctl_process(*ctl, status);
+  add_ctl_mail(*ctl, status);
+}
+
+}  // namespace godwit::cli::admin

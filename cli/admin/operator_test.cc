@@ -1,0 +1,355 @@
+// The commands against a process: a real admin server over a fake log.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/admin/address_file.h"
+#include "cli/admin/audit.h"
+#include "cli/admin/capture.h"
+#include "cli/admin/ctl.h"
+#include "cli/admin/events.h"
+#include "common/admin/errc.h"
+#include "common/admin/log_records.h"
+#include "common/admin/server.h"
+#include "common/base/manual_clock.h"
+#include "common/capture/store.h"
+#include "common/log/fake_log.h"
+#include "common/record/records.h"
+
+namespace godwit::cli::admin {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class FakeProcess final : public operate::Process {
+ public:
+  operate::NodeInfo info() override {
+    return {.node = "mta1",
+            .version = "0.1.0",
+            .cluster = "demo",
+            .roles = {{"ingress", ""}, {"sender", "replaying"}},
+            .started = from_unix_ms(1'000),
+            .now = from_unix_ms(61'000),
+            .pid = 42,
+            .addresses = {"smtp.relay 127.0.0.1:2525"}};
+  }
+  void drain(bool leave) override { drained += leave ? 10 : 1; }
+  Result<std::vector<std::string>> reload() override {
+    if (!reload_works) return fail(operate::Errc::kRefused, "control.yaml:3:1: unknown key");
+    return std::vector<std::string>{"control.yaml: version 2"};
+  }
+  std::string log_level() override { return level; }
+  Result<void> set_log_level(std::string_view wanted) override {
+    level = wanted;
+    return {};
+  }
+  int drained = 0;
+  bool reload_works = true;
+  std::string level = "info";
+};
+
+class FakeQueue final : public operate::QueueSource {
+ public:
+  Result<operate::QueueSummary> summary(const operate::QueueQuery& query) override {
+    const operate::QueueCounts counts{.waiting = 2,
+                                      .active = 1,
+                                      .parked = 4,
+                                      .oldest_accepted = from_unix_ms(1'767'225'480'000),
+                                      .next_due = from_unix_ms(1'767'226'800'000)};
+    operate::QueueSummary summary{.counts = counts, .rows_total = 3};
+    summary.rows.push_back(
+        {.name = query.by == operate::QueueBy::kTenant ? "acme" : "example.net default",
+         .counts = counts,
+         .suspended = "by ann"});
+    return summary;
+  }
+};
+
+class Operator : public testing::Test {
+ protected:
+  Operator() {
+    server_ =
+        *operate::Server::start({.listen = "127.0.0.1:0", .token = "s3cret"},
+                                {.process = &process_, .records = &records_, .queues = {&queue_}});
+    std::string name = (std::filesystem::temp_directory_path() / "godwit-operator-XXXXXX").string();
+    directory_ = ::mkdtemp(name.data());
+    target_ = {
+        .admin_address = server_->address(), .token = "s3cret", .data_dir = {}, .embedded = false};
+  }
+  ~Operator() override { std::filesystem::remove_all(directory_); }
+
+  void write_event() {
+    record::Event event;
+    event.head.set_id("e1");
+    event.head.set_type(v1::DELIVERED);
+    event.head.set_message_id(std::string(16, 'm'));
+    event.head.set_tenant("acme");
+    event.addresses.set_recipient("ann@example.net");
+    append(log::Topic::kEvents, *record::encode(event));
+  }
+  void accept() {
+    record::Message message;
+    message.head.set_message_id(std::string(16, 'm'));
+    message.envelope.add_recipients()->set_address("ann@example.net");
+    message.content.set_size(0);
+    append(log::Topic::kAccepted, *record::encode(message));
+  }
+  void append(log::Topic topic, Rope value) {
+    std::vector<log::Append> records;
+    records.push_back({.where = {topic, 0}, .key = {}, .value = std::move(value)});
+    log_.producer()->append(std::move(records),
+                            [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  }
+  Io io() { return {out_, err_}; }
+  std::string out() { return out_.str(); }
+  std::string err() { return err_.str(); }
+  nlohmann::json json() { return nlohmann::json::parse(out_.str()); }
+
+  ManualClock clock_;
+  log::FakeLog log_{clock_, 2};
+  operate::LogRecords records_{log_, true};
+  FakeProcess process_;
+  FakeQueue queue_;
+  std::unique_ptr<operate::Server> server_;
+  std::filesystem::path directory_;
+  Target target_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(Operator, EventsAsLinesAndAsJson) {
+  write_event();
+  EXPECT_EQ(events({}, target_, clock_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("delivered"));
+  EXPECT_THAT(out(), HasSubstr("ann@example.net"));
+  EXPECT_THAT(err(), IsEmpty());
+  out_.str({});
+  EventsOptions options;
+  options.json = true;
+  EXPECT_EQ(events(options, target_, clock_, io()), kDone);
+  EXPECT_EQ(json()["type"], "delivered");
+  EXPECT_EQ(json()["recipient"], "ann@example.net");
+}
+
+TEST_F(Operator, EventsThatAreWanted) {
+  write_event();
+  const auto wanted = [&](auto set) {
+    out_.str({});
+    EventsOptions options;
+    set(options);
+    EXPECT_EQ(events(options, target_, clock_, io()), kDone) << err();
+    return !out().empty();
+  };
+  EXPECT_TRUE(wanted([](auto& options) { options.types = {"delivered"}; }));
+  EXPECT_FALSE(wanted([](auto& options) { options.types = {"bounced", "expired"}; }));
+  EXPECT_TRUE(wanted([](auto& options) { options.tenant = "acme"; }));
+  EXPECT_FALSE(wanted([](auto& options) { options.tenant = "other"; }));
+  EXPECT_TRUE(wanted([](auto& options) { options.recipient = "@example.net"; }));
+  EXPECT_TRUE(
+      wanted([](auto& options) { options.message = "6d6d6d6d-6d6d-6d6d-6d6d-6d6d6d6d6d6d"; }));
+  EXPECT_FALSE(
+      wanted([](auto& options) { options.message = "6d6d6d6d-6d6d-6d6d-6d6d-6d6d6d6d6d6e"; }));
+  EXPECT_TRUE(wanted([](auto& options) { options.since = "5m"; }));
+}
+
+TEST_F(Operator, OptionsOfEventsThatAreWrong) {
+  struct {
+    EventsOptions options;
+    const char* says;
+  } cases[3];
+  cases[0].options.since = "yesterday";
+  cases[0].says = "--since yesterday";
+  cases[1].options.types = {"deliverd"};
+  cases[1].says = "one of accepted routed deferred delivered";
+  cases[2].options.message = "123";
+  cases[2].says = "--message 123";
+  for (const auto& [options, says] : cases) {
+    err_.str({});
+    EXPECT_EQ(events(options, target_, clock_, io()), kUsage);
+    EXPECT_THAT(err(), HasSubstr(says));
+  }
+  EXPECT_THAT(out(), IsEmpty());
+}
+
+TEST_F(Operator, AuditAnswersByItsStatus) {
+  write_event();
+  accept();
+  EXPECT_EQ(audit({}, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("Every accepted recipient is accounted for."));
+  EXPECT_THAT(err(), HasSubstr("godwit audit: accepted"));
+
+  out_.str({});
+  err_.str({});
+  clock_.advance(std::chrono::seconds(1));
+  write_event();  // the same attempt, known at another time
+  record::Event again;
+  again.head.set_type(v1::BOUNCED);
+  again.head.set_message_id(std::string(16, 'm'));
+  append(log::Topic::kEvents, *record::encode(again));
+  EXPECT_EQ(audit({.json = true, .quiet = true}, target_, io()), kAnswerIsNo);
+  EXPECT_EQ(json()["doubled"], 1);
+  EXPECT_THAT(err(), IsEmpty());
+}
+
+TEST_F(Operator, InfoAndHealth) {
+  EXPECT_EQ(ctl_info({}, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("mta1 (cluster demo), godwit 0.1.0, process 42, up 1m0s\n"));
+  EXPECT_THAT(out(), HasSubstr("sender   no     replaying"));
+  EXPECT_THAT(out(), HasSubstr("smtp.relay 127.0.0.1:2525"));
+  out_.str({});
+  EXPECT_EQ(ctl_info({.json = true}, target_, io()), kDone);
+  EXPECT_EQ(json()["roles"][1]["ready"], false);
+
+  out_.str({});
+  EXPECT_EQ(ctl_health({}, "", target_, io()), kAnswerIsNo);
+  server_->set_serving("", true);
+  EXPECT_EQ(ctl_health({}, "", target_, io()), kDone);
+  EXPECT_EQ(ctl_health({}, "nobody", target_, io()), kCouldNotRun);
+}
+
+TEST_F(Operator, DrainReloadAndLogLevel) {
+  EXPECT_EQ(ctl_drain({}, false, target_, io()), kDone);
+  EXPECT_EQ(ctl_drain({}, true, target_, io()), kDone);
+  EXPECT_EQ(process_.drained, 11);
+
+  EXPECT_EQ(ctl_reload({}, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("control.yaml: version 2"));
+  process_.reload_works = false;
+  EXPECT_EQ(ctl_reload({}, target_, io()), kCouldNotRun);
+  EXPECT_THAT(err(), HasSubstr("control.yaml:3:1: unknown key"));
+
+  out_.str({});
+  EXPECT_EQ(ctl_log_level({}, "debug", target_, io()), kDone);
+  EXPECT_EQ(process_.level, "debug");
+  EXPECT_EQ(ctl_log_level({.json = true}, "", target_, io()), kDone);
+  EXPECT_EQ(out(), "debug\n{\"level\":\"debug\"}\n");
+}
+
+TEST_F(Operator, QueueAndDead) {
+  EXPECT_EQ(ctl_queue({}, {}, target_, clock_, io()), kDone);
+  EXPECT_THAT(
+      out(),
+      HasSubstr("7 recipients: 2 waiting, 1 active, 4 parked; oldest 2m0s, next due in 20m0s"));
+  EXPECT_THAT(out(), HasSubstr("example.net default      7        2       1       4"));
+  EXPECT_THAT(out(), HasSubstr("by ann"));
+  EXPECT_THAT(out(), HasSubstr("The fullest 1 of 3"));
+  out_.str({});
+  EXPECT_EQ(ctl_queue({.json = true}, {.by = operate::QueueBy::kTenant}, target_, clock_, io()),
+            kDone);
+  EXPECT_EQ(json()["parked"], 4);
+  EXPECT_EQ(json()["rows"][0]["name"], "acme");
+  EXPECT_EQ(json()["rows"][0]["oldest_accepted"], "2025-12-31T23:58:00.000Z");
+
+  out_.str({});
+  EXPECT_EQ(ctl_dead({}, 10, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("Nothing is held"));
+  record::Dead dead;
+  dead.head.set_topic(static_cast<std::uint32_t>(log::Topic::kOutbound));
+  dead.head.set_offset(7);
+  dead.head.set_cause("malformed\x1b[2J");
+  auto table = log_.shared_table(log::Topic::kDead);
+  std::vector<log::TableChange> changes;
+  changes.push_back({.where = {log::Topic::kDead, 0}, .key = "k", .value = record::encode(dead)});
+  (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  out_.str({});
+  EXPECT_EQ(ctl_dead({}, 10, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("outbound/0/7"));
+  EXPECT_THAT(out(), Not(HasSubstr("\x1b")));
+  out_.str({});
+  EXPECT_EQ(ctl_dead({.json = true}, 10, target_, io()), kDone);
+  EXPECT_EQ(json()["rows"][0]["offset"], 7);
+}
+
+TEST_F(Operator, AWrongTokenIsSaidWithTheAddress) {
+  target_.token = "wrong";
+  EXPECT_EQ(ctl_drain({}, false, target_, io()), kCouldNotRun);
+  EXPECT_EQ(events({}, target_, clock_, io()), kCouldNotRun);
+  EXPECT_EQ(audit({}, target_, io()), kCouldNotRun);
+  EXPECT_THAT(err(), HasSubstr(server_->address()));
+  EXPECT_THAT(err(), HasSubstr("admin.token"));
+  EXPECT_EQ(process_.drained, 0);
+}
+
+TEST_F(Operator, NobodyAnswers) {
+  server_.reset();
+  EXPECT_EQ(ctl_info({}, target_, io()), kCouldNotRun);
+  EXPECT_THAT(err(), HasSubstr(target_.admin_address));
+  EXPECT_THAT(err(), HasSubstr("is `godwit run` up"));
+}
+
+TEST_F(Operator, PortZeroIsFoundThroughTheDataDirectory) {
+  const std::string real = target_.admin_address;
+  target_.admin_address = "127.0.0.1:0";
+  EXPECT_FALSE(address_of(target_));
+  target_.data_dir = directory_;
+  const auto unwritten = address_of(target_);
+  ASSERT_FALSE(unwritten);
+  EXPECT_THAT(unwritten.error().to_string(), HasSubstr(address_file(directory_).string()));
+
+  ASSERT_TRUE(write_address_file(directory_, real));
+  EXPECT_EQ(address_of(target_).value_or(""), real);
+  EXPECT_EQ(ctl_info({}, target_, io()), kDone);
+  remove_address_file(directory_);
+  EXPECT_FALSE(address_of(target_));
+}
+
+TEST_F(Operator, AddressesThatOnlyListenersUnderstand) {
+  EXPECT_EQ(address_of({.admin_address = "0.0.0.0:8026"}).value_or(""), "127.0.0.1:8026");
+  EXPECT_EQ(address_of({.admin_address = "[::]:8026"}).value_or(""), "[::1]:8026");
+  EXPECT_EQ(address_of({.admin_address = "192.0.2.1:8026"}).value_or(""), "192.0.2.1:8026");
+  EXPECT_EQ(address_of({.admin_address = "mta1.example:8026"}).value_or(""), "mta1.example:8026");
+}
+
+TEST_F(Operator, CapturedMail) {
+  EXPECT_EQ(capture_list({}, directory_ / "capture", io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("No mail yet"));
+  EXPECT_EQ(capture_show({}, directory_ / "capture", io()), kAnswerIsNo);
+  EXPECT_THAT(err(), HasSubstr("no mail yet"));
+
+  auto store = *capture::Store::open(directory_ / "capture", {});
+  const auto add = [&](std::string sender, std::string_view octets) {
+    capture::Metadata mail;
+    mail.sender = std::move(sender);
+    mail.recipients = {"r@example.net"};
+    return *store->add(std::move(mail), octets);
+  };
+  const auto first = add("one@x", "Subject: \x1b[2Jfirst\r\n\r\nbody\x1b\r\n");
+  add("two@x", "Subject: second\r\n\r\n");
+
+  out_.str({});
+  EXPECT_EQ(capture_list({.count_max = 1}, directory_ / "capture", io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("second"));
+  EXPECT_THAT(out(), Not(HasSubstr("first")));
+  EXPECT_THAT(out(), HasSubstr("The newest 1 of 2"));
+
+  out_.str({});
+  EXPECT_EQ(capture_list({.json = true}, directory_ / "capture", io()), kDone);
+  EXPECT_EQ(nlohmann::json::parse(out().substr(0, out().find('\n')))["sender"], "two@x");
+
+  out_.str({});
+  EXPECT_EQ(capture_show({.id = first.to_text()}, directory_ / "capture", io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("MAIL FROM: <one@x>"));
+  EXPECT_THAT(out(), HasSubstr("body"));
+  EXPECT_THAT(out(), Not(HasSubstr("\x1b")));
+
+  out_.str({});
+  EXPECT_EQ(capture_show({.id = first.to_text(), .raw = true}, directory_ / "capture", io()),
+            kDone);
+  EXPECT_EQ(out(), "Subject: \x1b[2Jfirst\r\n\r\nbody\x1b\r\n");
+
+  out_.str({});
+  EXPECT_EQ(capture_show({.json = true}, directory_ / "capture", io()), kDone);
+  EXPECT_EQ(json()["sender"], "two@x");
+
+  EXPECT_EQ(capture_show({.id = "../../etc/passwd"}, directory_ / "capture", io()), kUsage);
+  EXPECT_EQ(capture_show({.id = MessageId{}.to_text()}, directory_ / "capture", io()), kAnswerIsNo);
+}
+
+}  // namespace
+}  // namespace godwit::cli::admin
