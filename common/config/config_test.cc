@@ -27,12 +27,14 @@ struct Listener {
   HostPort listen;
   Kind kind = Kind::kRelay;
   std::vector<std::string> trusted_networks;
+  std::string password;
   bool operator==(const Listener&) const = default;
 };
 void describe(Fields& fields, Listener& listener) {
   fields.add("listen", listener.listen, "Where to listen.").require();
   fields.add("kind", listener.kind, "Who may use it.");
   fields.add("trusted_networks", listener.trusted_networks, "Who may relay.");
+  fields.add("password", listener.password, "A secret.").hide();
 }
 
 struct Retry {
@@ -346,7 +348,7 @@ TEST(Config, PrintedYamlExplainsEachKey) {
                                        "  first: 20m\n"));
   EXPECT_THAT(yaml, testing::HasSubstr(
                         "smtp: [{listen: \"127.0.0.1:2525\", kind: submission, trusted_networks: "
-                        "[10.0.0.0/8]}]\n"
+                        "[10.0.0.0/8], password: \"\"}]\n"
                         "  # each entry:\n"));
   EXPECT_THAT(yaml, testing::HasSubstr("# Who may use it. (one of relay, submission, inbound)\n"));
   EXPECT_THAT(yaml,
@@ -390,7 +392,8 @@ TEST(Config, DifferencesNameWhatAReloadChanges) {
   EXPECT_EQ(text,
             "port 25 -> 26 !\n"
             "retry.factor 2 -> 3\n"
-            "smtp [{listen: \"127.0.0.1:2525\", kind: submission, trusted_networks: [10.0.0.0/8]}] "
+            "smtp [{listen: \"127.0.0.1:2525\", kind: submission, trusted_networks: [10.0.0.0/8], "
+            "password: (secret)}] "
             "-> []\n"
             "other null -> {first: 20m, factor: 2, max: 4h}\n"
             "token (secret) -> (secret)\n");

@@ -107,7 +107,11 @@ class FieldOf final : public Field {
   }
 
   void read(const Node* node, Mark parent, Reading& reading) override;
-  [[nodiscard]] Node write() const override { return Codec<T>::write(*value_, options_); }
+  [[nodiscard]] Node write() const override {
+    Node node = Codec<T>::write(*value_, options_);
+    node.secret = secret;
+    return node;
+  }
   [[nodiscard]] std::string type() const override { return Codec<T>::type(options_); }
   [[nodiscard]] Children children() override { return Codec<T>::children(*value_); }
 

@@ -38,6 +38,7 @@ struct Node {
   Mark mark;
   std::string text;            // kScalar
   bool quoted = false;         // kScalar: "12" in quotes is text, never a number
+  bool secret = false;         // of a hidden key: never shown
   std::vector<Node> items;     // kList
   std::vector<Entry> entries;  // kMap, in the order of the file, keys distinct
 

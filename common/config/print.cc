@@ -41,19 +41,22 @@ std::string key_text(std::string_view key) {
   return is_plain_safe(key) ? std::string(key) : double_quoted(key);
 }
 
+enum class Secrets { kShown, kHidden };
+
 // The value on one line, in flow style.
-std::string inline_text(const Node& node) {
+std::string inline_text(const Node& node, Secrets secrets = Secrets::kShown) {
   std::vector<std::string> parts;
+  if (node.secret && secrets == Secrets::kHidden) return "(secret)";
   switch (node.kind) {
     case Node::Kind::kNull: return "null";
     case Node::Kind::kScalar:
       return !node.quoted || is_plain_safe(node.text) ? node.text : double_quoted(node.text);
     case Node::Kind::kList:
-      for (const Node& item : node.items) parts.push_back(inline_text(item));
+      for (const Node& item : node.items) parts.push_back(inline_text(item, secrets));
       return fmt::format("[{}]", fmt::join(parts, ", "));
     case Node::Kind::kMap:
       for (const Entry& entry : node.entries) {
-        parts.push_back(key_text(entry.key) + ": " + inline_text(entry.value));
+        parts.push_back(key_text(entry.key) + ": " + inline_text(entry.value, secrets));
       }
       return fmt::format("{{{}}}", fmt::join(parts, ", "));
   }
@@ -138,7 +141,9 @@ void reference(const Fields& fields, std::string_view prefix, std::string& out) 
       if (!field->unit.empty()) type += " of " + field->unit;
       if (!field->range.empty()) type += ", " + field->range;
       out += fmt::format("| `{}` | {} | {} | {} |\n", key, type,
-                         field->required ? std::string() : "`" + inline_text(value) + "`",
+                         field->required || value.kind == Node::Kind::kNull
+                             ? std::string()
+                             : "`" + inline_text(value) + "`",
                          comment_of(*field, false));
     }
     if (!children.fields) continue;
@@ -162,12 +167,11 @@ void compare(const Fields& before, const Fields& after, const std::string& prefi
       compare(*old_children.fields, *new_children.fields, prefix + old_field.name + ".", changes);
       continue;
     }
-    std::string old_text = inline_text(old_field.write());
-    std::string new_text = inline_text(new_field.write());
-    if (old_text == new_text) continue;
-    if (old_field.secret) old_text = new_text = "(secret)";
-    changes.push_back({prefix + old_field.name, std::move(old_text), std::move(new_text),
-                       old_field.needs_restart});
+    const Node old_value = old_field.write();
+    const Node new_value = new_field.write();
+    if (inline_text(old_value) == inline_text(new_value)) continue;
+    changes.push_back({prefix + old_field.name, inline_text(old_value, Secrets::kHidden),
+                       inline_text(new_value, Secrets::kHidden), old_field.needs_restart});
   }
 }
 
