@@ -1,0 +1,173 @@
+#include "cli/config.h"
+
+#include "common/config/print.h"
+
+using namespace std::chrono_literals;
+
+namespace godwit::cli {
+
+void describe(config::Fields& fields, EmbeddedConfig& embedded) {
+  fields
+      .add("partitions", embedded.partitions,
+           "Partitions of each topic; fixed when the data directory is made.")
+      .range(1, 1024)
+      .restart();
+  fields.add("segment_bytes", embedded.segment_bytes, "Size of one segment file.")
+      .bytes()
+      .range(4ull << 20, 1ull << 30)
+      .restart();
+  fields
+      .add("reserve_segments", embedded.reserve_segments,
+           "Segments that only routing and delivery may use, so that a full disk drains.")
+      .range(1, 64)
+      .restart();
+  fields
+      .add("reserve_table_bytes", embedded.reserve_table_bytes,
+           "Free space that is kept for the tables; below it new mail is answered 452.")
+      .bytes()
+      .range(16ull << 20, 1ull << 40)
+      .restart();
+  fields
+      .add("tail_cache_bytes", embedded.tail_cache_bytes,
+           "Newest records that are kept in memory for readers that keep up.")
+      .bytes()
+      .range(1ull << 20, 1ull << 36)
+      .restart();
+  fields
+      .add("commit_sync_delay_max", embedded.commit_sync_delay_max,
+           "How long routing and delivery may wait for a sync that is shared; clients never wait.")
+      .range(1ms, 1000ms)
+      .restart();
+  fields
+      .add("events_retention", embedded.events_retention,
+           "How long events are kept, and so how far back an audit reaches.")
+      .range(24h, 87'600h)
+      .restart();
+}
+
+void describe(config::Fields& fields, KafkaConfig& kafka) {
+  fields.add("brokers", kafka.brokers, "Bootstrap brokers, host:port.").restart();
+  fields.add("topic_prefix", kafka.topic_prefix, "What every topic's name starts with.").restart();
+  fields.add("replication", kafka.replication, "Replicas of each topic.").range(1, 9).restart();
+}
+
+void describe(config::Fields& fields, LogConfig& log) {
+  fields.add("kind", log.kind, "Where the log is: files of this machine, or Apache Kafka.")
+      .restart();
+  fields.add("embedded", log.embedded, "The log on this machine.");
+  fields.add("kafka", log.kafka, "The log on Kafka.")
+      .not_yet("this version has the embedded log only");
+}
+
+void describe(config::Fields& fields, DnsConfig& dns) {
+  fields
+      .add("servers", dns.servers,
+           "Name servers to ask, 192.0.2.53 or 192.0.2.53@5353; empty: those of the system.")
+      .restart();
+  fields
+      .add("trust_anchor", dns.trust_anchor,
+           "File with the DNSSEC trust anchor; empty: the one of the system, when it is there.")
+      .restart();
+  fields.add("validate", dns.validate, "Whether answers are validated by DNSSEC.").restart();
+  fields.add("timeout", dns.timeout, "How long one question may take.").range(1s, 2min).restart();
+}
+
+void describe(config::Fields& fields, BounceConfig& bounce) {
+  fields
+      .add("domain", bounce.domain,
+           "Domain of the return paths that Godwit makes, and that its inbound listeners take.")
+      .not_yet("what comes back is kept, and not yet read");
+}
+
+void describe(config::Fields& fields, CaptureConfig& capture) {
+  fields.add("mails", capture.mails, "Mails that are kept; the oldest go first.")
+      .range(1, 100'000)
+      .restart();
+  fields.add("bytes", capture.bytes, "Octets of mail that are kept.")
+      .bytes()
+      .range(1ull << 20, 1ull << 40)
+      .restart();
+}
+
+void describe(config::Fields& fields, AdminConfig& admin) {
+  fields
+      .add("listen", admin.listen,
+           "Where `godwit ctl` and its like are served; without a token a loopback address only.")
+      .restart();
+  fields.add("token", admin.token, "What an administrator's client must present.").hide().restart();
+}
+
+void describe(config::Fields& fields, ObserveConfig& observe) {
+  fields.add("listen", observe.listen, "Where /livez, /readyz and /metrics are served.").restart();
+  fields.add("log_level", observe.log_level,
+             "Lines from this level upwards are written; addresses of people at debug only.");
+}
+
+void describe(config::Fields& fields, ControlConfig& control) {
+  fields
+      .add("file", control.file,
+           "File with tenants, credentials, domains, pools and shaping; see control.md.")
+      .restart();
+  fields
+      .add("mode", control.mode,
+           "file: the file is the truth; seed: it fills an empty control table once (on Kafka "
+           "only).")
+      .restart();
+}
+
+void describe(config::Fields& fields, Config& config) {
+  fields.add("cluster", config.cluster, "Name of the cluster, for people.").restart();
+  fields
+      .add("node", config.node,
+           "Name of this machine in Received lines and events; empty: its host name.")
+      .restart();
+  fields
+      .add("data_dir", config.data_dir,
+           "Everything that is kept on this machine; its backup is the backup.")
+      .restart();
+  fields.add("threads", config.threads, "Event loops; 0: one for each CPU.")
+      .range(0, 1024)
+      .restart();
+  fields
+      .add("drain_timeout", config.drain_timeout,
+           "How long the end may take after SIGTERM; what is unfinished then is done after the "
+           "next start.")
+      .range(0s, 1h);
+  fields.add("log", config.log, "What is acknowledged is here.");
+  fields.add("ingress", config.ingress, "How mail comes in.");
+  fields.add("dns", config.dns, "How names are looked up.");
+  fields.add("router", config.router, "How mail finds its way.");
+  fields.add("sender", config.sender, "How mail goes out.");
+  fields.add("bounce", config.bounce, "What comes back.");
+  fields.add("capture", config.capture, "What routes to `capture` keep for looking at.");
+  fields.add("admin", config.admin, "Administration.");
+  fields.add("observe", config.observe, "Health, metrics and logs.");
+  fields.add("control", config.control, "Who may send what, from where, how fast.");
+}
+
+config::Outcome read_config(const std::filesystem::path& file, Config& config) {
+  return config::read_file(file, config);
+}
+
+namespace {
+
+std::string print(std::string (*printer)(const config::Fields&)) {
+  Config config;
+  config::Fields fields;
+  describe(fields, config);
+  return printer(fields);
+}
+
+}  // namespace
+
+std::string print_defaults() {
+  return "# Godwit: every key with its default. Paths are relative to this file.\n"
+         "# \"restart\": a reload (SIGHUP) does not change it.\n\n" +
+         print(config::print_yaml);
+}
+
+std::string print_configuration_reference() {
+  return print(config::print_reference);
+}
+
+}  // namespace godwit::cli

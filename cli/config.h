@@ -1,0 +1,124 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/config/fields.h"
+#include "common/config/read.h"
+#include "ingress/config.h"
+#include "router/config.h"
+#include "sender/config.h"
+
+// The whole configuration file: what belongs to the process, and each role's own struct below its name.
+// docs/configuration.md and `godwit defaults` are made from the describe() functions.
+namespace godwit::cli {
+
+enum class LogKind : std::uint8_t { kEmbedded, kKafka };
+constexpr auto config_names(LogKind) {
+  return std::to_array<config::EnumName<LogKind>>(
+      {{"embedded", LogKind::kEmbedded}, {"kafka", LogKind::kKafka}});
+}
+
+// The log on this machine; see docs/formats/segments.md.
+struct EmbeddedConfig {
+  std::uint32_t partitions = 16;
+  std::uint64_t segment_bytes = 64ull << 20;
+  std::uint32_t reserve_segments = 4;
+  std::uint64_t reserve_table_bytes = 512ull << 20;
+  std::uint64_t tail_cache_bytes = 64ull << 20;
+  std::chrono::milliseconds commit_sync_delay_max{100};
+  std::chrono::hours events_retention{24 * 45};
+};
+
+struct KafkaConfig {
+  std::vector<std::string> brokers;
+  std::string topic_prefix = "godwit.";
+  std::uint32_t replication = 3;
+};
+
+struct LogConfig {
+  LogKind kind = LogKind::kEmbedded;
+  EmbeddedConfig embedded;
+  KafkaConfig kafka;
+};
+
+struct DnsConfig {
+  std::vector<std::string> servers;
+  std::filesystem::path trust_anchor;
+  bool validate = true;
+  std::chrono::milliseconds timeout{20'000};
+};
+
+struct BounceConfig {
+  std::string domain;
+};
+
+struct AdminConfig {
+  config::HostPort listen{"127.0.0.1", 8026};
+  std::string token;
+};
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError, kOff };
+constexpr auto config_names(LogLevel) {
+  return std::to_array<config::EnumName<LogLevel>>({{"debug", LogLevel::kDebug},
+                                                    {"info", LogLevel::kInfo},
+                                                    {"warning", LogLevel::kWarning},
+                                                    {"error", LogLevel::kError},
+                                                    {"off", LogLevel::kOff}});
+}
+
+struct ObserveConfig {
+  config::HostPort listen{"127.0.0.1", 8027};
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+enum class ControlMode : std::uint8_t { kFile, kSeed };
+constexpr auto config_names(ControlMode) {
+  return std::to_array<config::EnumName<ControlMode>>(
+      {{"file", ControlMode::kFile}, {"seed", ControlMode::kSeed}});
+}
+
+struct ControlConfig {
+  std::filesystem::path file;
+  ControlMode mode = ControlMode::kFile;
+};
+
+// What routes `to: capture` keep.
+struct CaptureConfig {
+  std::uint32_t mails = 1000;
+  std::uint64_t bytes = 512ull << 20;
+};
+
+struct Config {
+  std::string cluster = "demo";
+  std::string node;  // empty: the machine's name
+  std::filesystem::path data_dir = "./data";
+  std::uint32_t threads = 0;
+  std::chrono::milliseconds drain_timeout = std::chrono::seconds(30);
+  LogConfig log;
+  ingress::Config ingress;
+  DnsConfig dns;
+  router::Config router;
+  sender::Config sender;
+  BounceConfig bounce;
+  CaptureConfig capture;
+  AdminConfig admin;
+  ObserveConfig observe;
+  ControlConfig control;
+
+  [[nodiscard]] std::filesystem::path capture_directory() const { return data_dir / "capture"; }
+};
+void describe(config::Fields& fields, Config& config);
+
+// Reads a configuration file: what every subcommand with `-c FILE` begins with. See config::read_file.
+[[nodiscard]] config::Outcome read_config(const std::filesystem::path& file, Config& config);
+
+// `godwit defaults`, and the body of docs/configuration.md.
+[[nodiscard]] std::string print_defaults();
+[[nodiscard]] std::string print_configuration_reference();
+
+}  // namespace godwit::cli

@@ -1,0 +1,87 @@
+#include "cli/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "common/config/print.h"
+
+namespace godwit::cli {
+namespace {
+
+// The contract of docs/architecture.md, as it stands there.
+constexpr std::string_view kContract = R"(
+cluster: demo
+data_dir: ./data
+log: {kind: embedded}              # or kafka, with kafka: {brokers: [...], topic_prefix: godwit., replication: 3, ...}
+ingress:
+  smtp:
+    - {listen: "127.0.0.1:2525", kind: relay, trusted_networks: [127.0.0.0/8]}
+    - {listen: "127.0.0.1:2587", kind: submission}
+    - {listen: "127.0.0.1:2465", kind: submission, tls: implicit}
+    - {listen: "127.0.0.1:2526", kind: inbound}      # port 25: bounces, feedback, replies
+  http: {listen: "127.0.0.1:8025"}
+  tls: {certificate: tls.crt, key: tls.key}
+  max_message_bytes: 36700160
+dns: {servers: []}                 # empty: the system's
+sender:
+  smtp_port: 25
+  routes: [{domain: "example.test", to: "127.0.0.1:2530"}]
+  retry: {first: 20m, factor: 2, max: 4h, age: 5d}
+bounce: {domain: bounces.example.test}
+admin: {listen: "127.0.0.1:8026"}
+observe: {listen: "127.0.0.1:8027"}
+control: {file: control.yaml}
+)";
+
+TEST(Config, TheContractIsAccepted) {
+  Config config;
+  const config::Outcome outcome = config::read_text(kContract, "/etc/godwit/godwit.yaml", config);
+  ASSERT_TRUE(outcome.ok()) << outcome.to_string();
+  EXPECT_EQ(config.data_dir, "/etc/godwit/data");
+  EXPECT_EQ(config.control.file, "/etc/godwit/control.yaml");
+  EXPECT_EQ(config.ingress.tls.certificate, "/etc/godwit/tls.crt");
+  EXPECT_EQ(config.ingress.smtp.size(), 4u);
+  EXPECT_EQ(config.ingress.max_message_bytes, 36'700'160u);
+  EXPECT_EQ(config.sender.routes.at(0).to, "127.0.0.1:2530");
+  EXPECT_EQ(config.observe.listen, (config::HostPort{"127.0.0.1", 8027}));
+}
+
+TEST(Config, KafkaIsAccepted) {
+  Config config;
+  const config::Outcome outcome = config::read_text(
+      "log: {kind: kafka, kafka: {brokers: [\"a:9092\"], topic_prefix: godwit., replication: 3}}",
+      "godwit.yaml", config);
+  ASSERT_TRUE(outcome.ok()) << outcome.to_string();
+  ASSERT_EQ(outcome.notices.size(), 1u);
+  EXPECT_EQ(outcome.notices[0].key, "log.kafka");
+}
+
+TEST(Config, PrintedDefaultsAreTheDefaults) {
+  Config config;
+  const config::Outcome outcome = config::read_text(print_defaults(), "godwit.yaml", config);
+  ASSERT_TRUE(outcome.ok()) << outcome.to_string();
+  Config defaults;
+  ASSERT_TRUE(config::read_text("", "godwit.yaml", defaults).ok());
+  config::Fields read;
+  config::Fields expected;
+  describe(read, config);
+  describe(expected, defaults);
+  for (const config::Change& change : config::differences(expected, read)) {
+    ADD_FAILURE() << change.key << ": " << change.before << " became " << change.after;
+  }
+}
+
+TEST(Config, TheDocumentedKeysAreTheKeys) {
+  std::ifstream in(GODWIT_SOURCE_DIR "/docs/configuration.md");
+  const std::string page((std::istreambuf_iterator<char>(in)), {});
+  const std::string reference = print_configuration_reference();
+  EXPECT_TRUE(page.ends_with(reference))
+      << "docs/configuration.md is old; put the output of `godwit defaults --markdown` at its end";
+}
+
+}  // namespace
+}  // namespace godwit::cli

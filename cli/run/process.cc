@@ -1,0 +1,405 @@
+#include "cli/run/process.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "cli/admin/address_file.h"
+#include "cli/run/archive.h"
+#include "cli/run/capture_pages.h"
+#include "cli/version.h"
+#include "common/admin/errc.h"
+#include "common/config/print.h"
+#include "common/log/embedded.h"
+#include "common/net/unbound_resolver.h"
+#include "common/observe/log.h"
+#include "ingress/role.h"
+#include "router/role.h"
+#include "sender/role.h"
+
+namespace godwit::cli::run {
+namespace {
+
+constexpr observe::Logger kLog{"process"};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
+}
+
+observe::Level level_of(LogLevel level) {
+  return observe::level_from_name(config::Scalar<LogLevel>::render(level))
+      .value_or(observe::Level::kInfo);
+}
+
+// A configured address, which has to be an IP address to be listened on.
+Result<net::Address> listen_address(const config::HostPort& listen, std::string_view key) {
+  if (const auto address = net::Address::from_text(listen.to_text())) return *address;
+  return fail(std::make_error_code(std::errc::invalid_argument),
+              std::string(key) + ": " + listen.to_text() + " is not an IP address and a port");
+}
+
+}  // namespace
+
+const std::vector<std::string>& role_names() {
+  static const std::vector<std::string> names{"ingress", "router", "sender"};
+  return names;
+}
+
+Process::Process(RunOptions options, Config config, role::Signals& signals)
+    : options_(std::move(options)),
+      config_(std::move(config)),
+      signals_(signals),
+      node_(config_.node.empty() ? host_name() : config_.node),
+      startup_(health_.component("process")) {}
+
+Process::~Process() {
+  end();
+}
+
+Result<void> Process::start() {
+  std::error_code error;
+  std::filesystem::create_directories(config_.data_dir, error);
+  if (error) return fail(error, "data_dir " + config_.data_dir.string());
+
+  shards_ = std::make_unique<async::Shards>(config_.threads, clock_);
+  shards_->start();
+  pulse_ = std::make_unique<Pulse>(*shards_, health_);
+  // Before the log is opened: a long recovery is not ready, but alive. When another process has the data directory
+  // it has the port too; then the directory is what to tell about.
+  Result<void> observing = start_observe();
+  constexpr std::size_t kBlockingQueueMax = 1024;
+  pool_ = std::make_unique<async::BlockingPool>("blocking", shards_->size() + 2, kBlockingQueueMax);
+  TRY_VOID(open_log());
+  TRY_VOID(std::move(observing));
+  TRY_VOID(load_control());
+  TRY(resolver_,
+      net::UnboundResolver::create({.servers = config_.dns.servers,
+                                    .trust_anchor_file = config_.dns.trust_anchor.string(),
+                                    .validate = config_.dns.validate,
+                                    .timeout = config_.dns.timeout}));
+  TRY(const std::optional<net::Address> capture, start_capture());
+  TRY_VOID(start_roles(capture));
+  TRY_VOID(start_http());
+  TRY_VOID(start_admin());
+  startup_->ok();
+  return {};
+}
+
+Result<void> Process::start_observe() {
+  TRY(const net::Address address, listen_address(config_.observe.listen, "observe.listen"));
+  auto routes = observe_routes(
+      metrics_, [this] { return health_.not_live(clock_.instant()); },
+      [this] { return not_ready(); });
+  auto server = http::Server::open(*shards_, address, std::move(routes));
+  if (!server) return fail(std::move(server).error().within("observe.listen"));
+  observe_server_ = *std::move(server);
+  observe_server_->start();
+  return {};
+}
+
+Result<void> Process::open_log() {
+  if (config_.log.kind == LogKind::kKafka) {
+    return fail(std::make_error_code(std::errc::not_supported), "log.kind: kafka");
+  }
+  startup_->problem("the log is being recovered");
+  const EmbeddedConfig& embedded = config_.log.embedded;
+  auto counters = std::make_shared<log::Counters>();
+  log::EmbeddedConfig config{.directory = config_.data_dir,
+                             .partitions = embedded.partitions,
+                             .segment_bytes = embedded.segment_bytes,
+                             .reserve_segments = embedded.reserve_segments,
+                             .reserve_table_bytes = embedded.reserve_table_bytes,
+                             .tail_cache_bytes = embedded.tail_cache_bytes,
+                             .commit_sync_delay_max = embedded.commit_sync_delay_max,
+                             .events_retention = embedded.events_retention,
+                             .archive_policy = archive_policy(),
+                             .counters = counters};
+  auto opened = log::open_embedded(config, clock_);
+  if (!opened) return fail(std::move(opened).error().within("log"));
+  log_ = *std::move(opened);
+  process_metrics_ = std::make_unique<ProcessMetrics>(metrics_, kVersion, std::move(counters));
+  startup_->problem("starting");
+  return {};
+}
+
+Result<void> Process::load_control() {
+  if (config_.control.mode == ControlMode::kSeed) {
+    kLog.warning("control.mode seed needs the log on Kafka; the file is the truth here");
+  }
+  if (config_.control.file.empty()) {
+    control_ = control::FileControl::defaults();
+    return {};
+  }
+  TRY(control_, control::FileControl::load(config_.control.file));
+  for (const config::Problem& notice : control_->notices()) {
+    kLog.warning("not in effect", {{"at", notice.to_string()}});
+  }
+  return {};
+}
+
+Result<std::optional<net::Address>> Process::start_capture() {
+  const auto leads_there = [](const sender::RouteConfig& route) { return route.to == "capture"; };
+  if (!has_role("sender") || std::ranges::none_of(config_.sender.routes, leads_there))
+    return std::nullopt;
+  TRY(capture_store_,
+      capture::Store::open(config_.capture_directory(), {.count_max = config_.capture.mails,
+                                                         .bytes_max = config_.capture.bytes}));
+  capture_server_ =
+      std::make_unique<capture::CaptureServer>(*shards_, *pool_, *capture_store_, clock_);
+  TRY(const net::Address address, capture_server_->start());
+  return address;
+}
+
+Result<void> Process::start_roles(std::optional<net::Address> capture) {
+  const role::RoleContext context{.shards = *shards_,
+                                  .pool = *pool_,
+                                  .log = *log_,
+                                  .control = *control_,
+                                  .resolver = *resolver_,
+                                  .clock = clock_,
+                                  .metrics = metrics_,
+                                  .health = health_,
+                                  .node = node_,
+                                  .data_dir = config_.data_dir};
+  // Whoever reads from a topic before whoever writes to it.
+  if (has_role("sender")) {
+    auto sender = sender::make_sender(context, config_.sender, capture);
+    queues_.push_back(sender.get());
+    roles_.add(std::move(sender));
+  }
+  if (has_role("router")) {
+    roles_.add(router::make_router(context, config_.router, config_.sender.static_routes()));
+  }
+  if (has_role("ingress"))
+    roles_.add(ingress::make_ingress(context, config_.ingress, config_.bounce.domain));
+  TRY_VOID(roles_.start());
+  roles_started_ = true;
+  return {};
+}
+
+Result<void> Process::start_http() {
+  if (!has_role("ingress") || config_.ingress.http.listen.empty()) return {};
+  TRY(const net::Address address,
+      listen_address(config_.ingress.http.listen, "ingress.http.listen"));
+  CapturePages pages{.directory = config_.capture_directory(),
+                     .cluster = config_.cluster,
+                     .version = std::string(kVersion),
+                     .landing = [this] {
+                       std::vector<capture::LandingEntry> entries;
+                       for (const role::NamedAddress& named : roles_.addresses()) {
+                         entries.push_back({named.name, named.address, "", ""});
+                       }
+                       entries.push_back({"captured mail", "", "", "/capture"});
+                       return entries;
+                     }};
+  auto server = http::Server::open(*shards_, address, capture_routes(*pool_, std::move(pages)));
+  if (!server) return fail(std::move(server).error().within("ingress.http.listen"));
+  http_server_ = *std::move(server);
+  http_server_->start();
+  return {};
+}
+
+Result<void> Process::start_admin() {
+  records_ = std::make_unique<godwit::admin::LogRecords>(*log_, true);
+  auto server = godwit::admin::Server::start(
+      {.listen = config_.admin.listen.to_text(), .token = config_.admin.token},
+      {.process = this, .records = records_.get(), .queues = queues_});
+  if (!server) return fail(std::move(server).error().within("admin.listen"));
+  admin_server_ = *std::move(server);
+  // With port 0 the commands of this machine find it here.
+  return cli::admin::write_address_file(config_.data_dir, admin_server_->address());
+}
+
+Troubles Process::not_ready() const {
+  Troubles troubles = health_.not_ready();
+  if (!roles_started_) return troubles;
+  for (role::Lifecycle::Trouble& trouble : roles_.troubles()) {
+    troubles.push_back({std::move(trouble.role), std::move(trouble.problem)});
+  }
+  if (log::Status status = log_->status(); !status.writable) {
+    troubles.push_back({"log", std::move(status.problem)});
+  }
+  return troubles;
+}
+
+void Process::publish_health() {
+  const Troubles troubles = not_ready();
+  for (const std::string& role : options_.roles) {
+    admin_server_->set_serving(role, std::ranges::none_of(troubles, [&](const auto& trouble) {
+                                 return trouble.name == role;
+                               }));
+  }
+  admin_server_->set_serving("", troubles.empty());
+}
+
+bool Process::wait_ready() {
+  constexpr auto kLookAgain = std::chrono::milliseconds(20);
+  constexpr auto kSayAgain = std::chrono::seconds(10);
+  Instant say_at = clock_.instant() + kSayAgain;
+  while (true) {
+    const Troubles troubles = not_ready();
+    if (troubles.empty()) break;
+    if (clock_.instant() >= say_at) {
+      for (const auto& trouble : troubles) {
+        kLog.warning("not ready yet", {{"component", trouble.name}, {"problem", trouble.problem}});
+      }
+      say_at = clock_.instant() + kSayAgain;
+    }
+    const auto signal = signals_.wait(kLookAgain);
+    if (signal == role::Signals::Signal::kTerminate) return false;
+    if (signal == role::Signals::Signal::kReload) answer_reloads();
+  }
+  publish_health();
+  return true;
+}
+
+std::string Process::ready_line() const {
+  std::string line = "ready";
+  const auto add = [&line](std::string_view name, std::string_view address) {
+    line.append(" ").append(name).append("=").append(address);
+  };
+  for (const role::NamedAddress& named : roles_.addresses()) add(named.name, named.address);
+  if (http_server_) add("http", http_server_->local().to_text());
+  add("admin", admin_server_->address());
+  add("observe", observe_server_->local().to_text());
+  return line;
+}
+
+void Process::serve() {
+  constexpr auto kHealthInterval = std::chrono::seconds(1);
+  while (true) {
+    const auto signal = signals_.wait(kHealthInterval);
+    if (signal == role::Signals::Signal::kTerminate) return;
+    if (signal == role::Signals::Signal::kReload) answer_reloads();
+    publish_health();
+  }
+}
+
+void Process::end() {
+  if (std::exchange(ended_, true)) return;
+  health_.drain();
+  draining_ = true;
+  if (admin_server_) publish_health();
+  answer_reloads();  // nobody is left waiting
+  roles_.end(config_.drain_timeout);
+  roles_started_ = false;
+  if (admin_server_) {
+    cli::admin::remove_address_file(config_.data_dir);
+    admin_server_->stop();
+  }
+  if (http_server_) http_server_->stop(clock_.instant() + std::chrono::seconds(1));
+  if (capture_server_) capture_server_->stop();
+  if (pool_) pool_->stop();
+  if (log_) log_->close();
+  if (observe_server_) observe_server_->stop(clock_.instant() + std::chrono::seconds(1));
+  resolver_.reset();
+  pulse_.reset();
+  if (shards_) shards_->stop();
+}
+
+godwit::admin::NodeInfo Process::info() {
+  godwit::admin::NodeInfo info{.node = node_,
+                               .version = std::string(kVersion),
+                               .cluster = config_.cluster,
+                               .started = started_at_,
+                               .now = clock_.now(),
+                               .draining = draining_,
+                               .pid = static_cast<std::uint32_t>(getpid())};
+  const Troubles troubles = not_ready();
+  for (const std::string& role : options_.roles) {
+    const auto trouble = std::ranges::find(troubles, role, &observe::Health::Trouble::name);
+    info.roles.push_back({role, trouble == troubles.end() ? std::string() : trouble->problem});
+  }
+  for (const role::NamedAddress& named : roles_.addresses()) {
+    info.addresses.push_back(named.name + " " + named.address);
+  }
+  return info;
+}
+
+void Process::drain(bool) {
+  signals_.raise(role::Signals::Signal::kTerminate);
+}
+
+Result<std::vector<std::string>> Process::reload() {
+  std::future<Result<Changes>> done;
+  {
+    const std::lock_guard lock(reloads_mutex_);
+    if (draining_) return fail(godwit::admin::Errc::kRefused, "the process is draining");
+    done = reloads_.emplace_back().get_future();
+  }
+  signals_.raise(role::Signals::Signal::kReload);
+  return done.get();
+}
+
+void Process::answer_reloads() {
+  std::vector<std::promise<Result<Changes>>> waiting;
+  {
+    const std::lock_guard lock(reloads_mutex_);
+    waiting.swap(reloads_);
+  }
+  Result<Changes> result =
+      draining_ ? fail(godwit::admin::Errc::kRefused, "the process is draining") : reload_now();
+  for (std::promise<Result<Changes>>& promise : waiting) promise.set_value(result);
+}
+
+Result<Process::Changes> Process::reload_now() {
+  const auto refuse = [this](std::string problem) -> std::unexpected<Error> {
+    process_metrics_->reload_failed();
+    kLog.error("reload refused; what was in force stays", {{"problem", problem}});
+    return fail(godwit::admin::Errc::kInvalid, std::move(problem));
+  };
+  Config fresh;
+  const config::Outcome outcome = read_config(options_.config_file, fresh);
+  if (!outcome.ok()) return refuse(outcome.to_string());
+  if (const Result<void> control = control_->reload(); !control)
+    return refuse(control.error().to_string());
+
+  Changes changes;
+  config::Fields before;
+  config::Fields after;
+  describe(before, config_);
+  describe(after, fresh);
+  for (const config::Change& change : config::differences(before, after)) {
+    std::string text = change.key + ": " + change.before + " -> " + change.after;
+    // Beyond these two the configuration is read at the start; the control file is what changes in operation.
+    const bool applied = change.key == "observe.log_level" || change.key == "drain_timeout";
+    if (!applied) text += " (needs a restart)";
+    kLog.info("configuration changed", {{"change", text}});
+    changes.push_back(std::move(text));
+  }
+  if (config_.observe.log_level != fresh.observe.log_level)
+    observe::set_level(level_of(fresh.observe.log_level));
+  config_.observe.log_level = fresh.observe.log_level;
+  config_.drain_timeout = fresh.drain_timeout;
+
+  std::string failures;
+  for (const role::Lifecycle::Trouble& trouble : roles_.reload()) {
+    failures += trouble.role + ": " + trouble.problem + "\n";
+  }
+  if (!failures.empty()) return refuse(std::move(failures));
+  changes.push_back("control data version " + std::to_string(control_->current()->version));
+  process_metrics_->reloaded();
+  kLog.info("reloaded", {{"control_version", control_->current()->version}});
+  return changes;
+}
+
+std::string Process::log_level() {
+  return std::string(observe::level_name(observe::level()));
+}
+
+Result<void> Process::set_log_level(std::string_view name) {
+  const auto level = observe::level_from_name(name);
+  if (!level)
+    return fail(godwit::admin::Errc::kInvalid,
+                "the log level " + std::string(name) + " is not known");
+  observe::set_level(*level);
+  kLog.info("log level set", {{"level", name}});
+  return {};
+}
+
+}  // namespace godwit::cli::run
