@@ -24,8 +24,7 @@ std::uint64_t recipients_in(log::Topic topic, const Rope& value) {
   }
 }
 
-DeadRow row_of(const log::HistoryRecord& at) {
-  const auto dead = record::decode_dead(at.record.value);
+DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
   if (!dead) {
     return {.topic = at.where.topic,
             .partition = at.where.partition,
@@ -47,13 +46,22 @@ DeadRow row_of(const log::HistoryRecord& at) {
 
 }  // namespace
 
+bool is_later_part(const record::Dead& dead, std::string_view key) {
+  if (dead.head.part() > 0) return true;
+  // <topic>/<partition>/<offset>, of a parked delivery retries/<partition>/<message id>/<index>; then the part.
+  const auto slashes = std::ranges::count(key, '/');
+  return slashes > (static_cast<log::Topic>(dead.head.topic()) == log::Topic::kRetries ? 3 : 2);
+}
+
 Result<DeadList> list_dead(log::Log& log, std::size_t rows_max) {
   DeadList list;
   const auto older = [](const DeadRow& a, const DeadRow& b) { return a.time < b.time; };
   // A heap whose front is the youngest row kept, so that the oldest rows_max stay.
   TRY_VOID(log.history(log::Topic::kDead, Timestamp{}, [&](const log::HistoryRecord& at) {
+    const auto dead = record::decode_dead(at.record.value);
+    if (dead && is_later_part(*dead, at.record.key)) return true;
     ++list.total;
-    list.rows.push_back(row_of(at));
+    list.rows.push_back(row_of(at, dead));
     std::ranges::push_heap(list.rows, older);
     if (list.rows.size() > rows_max) {
       std::ranges::pop_heap(list.rows, older);

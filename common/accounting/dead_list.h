@@ -2,11 +2,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/log/log.h"
+
+namespace godwit::record {
+struct Dead;
+}
 
 namespace godwit::accounting {
 
@@ -28,7 +33,10 @@ struct DeadList {
   std::uint64_t total = 0;
 };
 
-// What is held in `dead` now. Blocks. Errors: those of Log::history.
+// True when this row carries on a record that was too large for one row (proto DeadRecord.part, or its key).
+[[nodiscard]] bool is_later_part(const record::Dead& dead, std::string_view key);
+
+// What is held in `dead` now; of a record in parts `size` and `recipients` are those of the first. Blocks. Errors: those of Log::history.
 [[nodiscard]] Result<DeadList> list_dead(log::Log& log, std::size_t rows_max);
 
 }  // namespace godwit::accounting

@@ -78,6 +78,21 @@ TEST_F(DeadRecords, RecordsThatCannotBeReadAreListedWithoutRecipients) {
   EXPECT_EQ(list->rows[0].recipients + list->rows[1].recipients, 0u);
 }
 
+TEST_F(DeadRecords, ARecordInPartsIsOneRow) {
+  bury(1, 1, log::Topic::kOutbound, Bytes::of_static("first"));
+  record::Dead later;
+  later.head.set_topic(static_cast<std::uint32_t>(log::Topic::kOutbound));
+  put(record::dead_key("outbound", 3, 1, 1), record::encode(later));
+  later.head.set_part(2);
+  put("outbound/3/1", record::encode(later));
+  later.head.set_part(0);
+  later.head.set_topic(static_cast<std::uint32_t>(log::Topic::kRetries));
+  put("retries/3/" + MessageId{}.to_text() + "/0/1", record::encode(later));
+  EXPECT_EQ(list_dead(log_, 10)->total, 1u);
+  put("retries/3/" + MessageId{}.to_text() + "/0", record::encode(later));
+  EXPECT_EQ(list_dead(log_, 10)->total, 2u);
+}
+
 TEST_F(DeadRecords, KeepsTheOldestOfMany) {
   for (int i = 9; i >= 0; --i) bury(i, i, log::Topic::kReports, Bytes::of_static("x"));
   const auto list = list_dead(log_, 3);

@@ -1,12 +1,15 @@
 #include "common/audit/audit.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/accounting/dead_list.h"
 #include "common/audit/errc.h"
+#include "common/audit/salvage.h"
 #include "common/base/clock.h"
 #include "common/record/keys.h"
 #include "common/record/records.h"
@@ -34,28 +37,22 @@ class Finished {
   void add(log::PartitionId partition, const v1::FinishedPositions& positions) {
     for (const auto& topic : positions.topics()) {
       Runs& runs = runs_[{static_cast<log::Topic>(topic.topic()), partition}];
-      runs.next = topic.next();
       const int count = std::min(topic.run_first_size(), topic.run_length_size());
-      for (int i = 0; i < count; ++i) runs.ends[topic.run_first(i)] = topic.run_length(i);
+      for (int i = 0; i < count; ++i) runs[topic.run_first(i)] = topic.run_length(i);
     }
   }
 
   [[nodiscard]] bool contains(const log::TopicPartition& where, log::Offset offset) const {
     const auto found = runs_.find(where);
     if (found == runs_.end()) return false;
-    const Runs& runs = found->second;
-    if (offset < runs.next) return true;
-    auto run = runs.ends.upper_bound(offset);
-    if (run == runs.ends.begin()) return false;
+    auto run = found->second.upper_bound(offset);
+    if (run == found->second.begin()) return false;
     --run;
     return offset - run->first < run->second;
   }
 
  private:
-  struct Runs {
-    log::Offset next = 0;
-    std::map<log::Offset, std::int64_t> ends;  // first of a run: its length
-  };
+  using Runs = std::map<log::Offset, std::int64_t>;  // first of a run: its length
   std::map<log::TopicPartition, Runs> runs_;
 };
 
@@ -125,7 +122,8 @@ class Reading {
       if (at.record.offset < taken.at(at.where.partition)) return {};
       if (finished_.contains(at.where, at.record.offset)) return {};
       const auto delivery = record::decode_delivery(at.record.value);
-      if (!delivery) return unreadable();
+      // The sender, when it gets there, moves what it cannot read to `dead`.
+      if (!delivery) return held_unread(at.record.value, {});
       return pending(*delivery, Stage::kOutbound);
     });
   }
@@ -137,8 +135,7 @@ class Reading {
       const auto delivery = record::decode_delivery(at.record.value);
       if (delivery) return pending(*delivery, Stage::kParked);
       // Not understood, and not lost either: whoever it names is in there.
-      TRY_VOID(unreadable());
-      return ledger_.held_all(id->message);
+      return held_unread(at.record.value, at.record.key);
     });
   }
 
@@ -146,6 +143,7 @@ class Reading {
     return read(log::Topic::kDead, [&](const log::HistoryRecord& at) -> Result<void> {
       const auto dead = record::decode_dead(at.record.value);
       if (!dead) return unreadable();
+      if (accounting::is_later_part(*dead, at.record.key)) return {};
       switch (static_cast<log::Topic>(dead->head.topic())) {
         case log::Topic::kAccepted:
         case log::Topic::kAcceptedUrgent:
@@ -158,7 +156,7 @@ class Reading {
           break;
         default: return {};  // holds no recipient of ours
       }
-      return held_by_key(dead->head.key());
+      return held_unread(dead->value, dead->head.key());
     });
   }
 
@@ -196,17 +194,27 @@ class Reading {
     return {};
   }
 
-  // The record cannot be read, its key may still say whose it was.
-  Result<void> held_by_key(std::string_view key) {
+  // The record cannot be decoded; its head, or else its key, may still say whose it is.
+  Result<void> held_unread(const Rope& value, std::string_view key) {
     TRY_VOID(unreadable());
-    if (const auto delivery = record::delivery_of_key(key)) {
-      return ledger_.held_all(delivery->message);
+    const Bytes octets = value.flatten();
+    const Salvaged salvaged = salvage(octets.view());
+    if (salvaged.message && !salvaged.recipients.empty()) {
+      for (const std::uint32_t index : salvaged.recipients) {
+        TRY_VOID(ledger_.held({*salvaged.message, index}));
+      }
+      return {};
     }
-    if (const auto delivery = DeliveryId::from_text(key))
-      return ledger_.held_all(delivery->message);
-    if (const auto message = MessageId::from_text(key)) return ledger_.held_all(*message);
-    if (const auto message = MessageId::from_octets(key)) return ledger_.held_all(*message);
+    if (const auto message = salvaged.message ? salvaged.message : message_of_key(key)) {
+      return ledger_.held_all(*message);
+    }
     return {};
+  }
+
+  static std::optional<MessageId> message_of_key(std::string_view key) {
+    if (const auto delivery = record::delivery_of_key(key)) return delivery->message;
+    if (const auto message = MessageId::from_text(key)) return message;
+    return MessageId::from_octets(key);
   }
 
   Result<void> unreadable() {

@@ -357,6 +357,45 @@ TEST_F(Audit, DeadRecordsHold) {
   EXPECT_EQ(report.exceptions.front().recipient.message, id(4));
 }
 
+TEST_F(Audit, DeadRecordsThatCannotBeDecodedHoldWhomTheirHeadNames) {
+  for (int number = 0; number < 2; ++number) accept(number, 2);
+  for (int number = 0; number < 2; ++number) route(number, {});
+  // Of a version of tomorrow; and the first part of a record that took several rows.
+  auto tomorrow = delivery(0, 0, 1);
+  tomorrow.head.set_version(99);
+  bury(0, Topic::kOutbound, encoded(tomorrow));
+  const Rope whole = encoded(message(1, 2));
+  bury(1, Topic::kAccepted, whole.slice(0, whole.size() - 5));
+  const Report report = audited();
+  EXPECT_EQ(report.held, 3u);
+  EXPECT_EQ(report.unreadable_records, 2u);
+  ASSERT_EQ(report.missing, 1u);
+  EXPECT_EQ(report.exceptions.front().recipient, (RecipientId{id(0), 1}));
+}
+
+TEST_F(Audit, LaterPartsOfADeadRecordAreNotReadForThemselves) {
+  record::Dead dead;
+  dead.head.set_topic(static_cast<std::uint32_t>(Topic::kOutbound));
+  dead.value = encoded(delivery(7, 0, 1));
+  auto table = log_.shared_table(Topic::kDead);
+  ASSERT_TRUE(table);
+  std::vector<log::TableChange> changes;
+  changes.push_back(
+      {{Topic::kDead, 0}, record::dead_key("outbound", 0, 9, 1), record::encode(dead)});
+  (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  EXPECT_EQ(audited().outside, 0u);
+}
+
+TEST_F(Audit, AnOutboundRecordThatCannotBeDecodedHolds) {
+  accept(0, 1);
+  auto tomorrow = delivery(0, 0, 1);
+  tomorrow.head.set_version(99);
+  route(0, list(append_to(Topic::kOutbound, 0, encoded(tomorrow))));
+  const Report report = audited();
+  EXPECT_EQ(report.held, 1u);
+  EXPECT_TRUE(report.clean());
+}
+
 TEST_F(Audit, AParkedRowThatCannotBeReadHoldsItsMessage) {
   accept(0, 2);
   route_out(0, 2);
