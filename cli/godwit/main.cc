@@ -1,4 +1,5 @@
-// The one executable. Each subcommand registers itself; here is only what they share: help, version, exit status.
+// The one executable. Each folder of cli/ registers its subcommands; here is only what they share: help, version,
+// exit status.
 //
 // Exit status  0 done; 1 the answer is no; 2 usage; 3 could not run
 
@@ -6,14 +7,37 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "cli/admin/commands.h"
 #include "cli/run/commands.h"
 #include "cli/version.h"
+#include "common/config/node.h"
+
+namespace {
+
+constexpr int kUsage = 2;
+constexpr int kCouldNotRun = 3;
+
+// CLI11 says of an unknown command only that one is required.
+bool names_unknown_command(const CLI::App& app, std::string_view word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  for (const std::string& name : names) {
+    if (name == word) return false;
+  }
+  const auto near = godwit::config::nearest(word, {names.begin(), names.end()});
+  fmt::print(stderr, "there is no command {}; {}\n", word,
+             near ? fmt::format("did you mean {}?", *near)
+                  : fmt::format("commands are {}", fmt::join(names, ", ")));
+  return true;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  constexpr int kUsage = 2;
-  constexpr int kCouldNotRun = 3;
   int status = 0;
   CLI::App app("Godwit: a distributed SMTP relay and delivery cluster", "godwit");
   app.set_version_flag("--version", fmt::format("godwit {}", godwit::cli::kVersion));
@@ -21,6 +45,7 @@ int main(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::simple);
   godwit::cli::run::add_commands(app, status);
   godwit::cli::admin::add_commands(app, status);
+  if (argc > 1 && *argv[1] != '-' && names_unknown_command(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
