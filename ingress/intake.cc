@@ -1,0 +1,133 @@
+#include "ingress/intake.h"
+
+#include "common/base/check.h"
+#include "common/base/crc32c.h"
+#include "common/record/records.h"
+
+namespace godwit::ingress {
+namespace {
+
+// Everything of a record but recipients and content: ids, origin, flags, tags and lengths. The longest texts in
+// it are bounded by the session: HELO 255, user name 255, sender and ENVID below 2 KiB.
+constexpr std::size_t kHeadBytesMax = 8 * 1024;
+constexpr std::size_t kRecipientOverheadBytes = 24;  // index, notify, tags and lengths
+
+std::size_t recipient_bytes(const smtp::EnvelopeRecipient& recipient) {
+  return recipient.address.text().size() + recipient.parameters.orcpt.size() +
+         kRecipientOverheadBytes;
+}
+
+v1::Envelope::Ret ret_of(smtp::Ret ret) {
+  switch (ret) {
+    case smtp::Ret::kFull: return v1::Envelope::RET_FULL;
+    case smtp::Ret::kHeaders: return v1::Envelope::RET_HDRS;
+    case smtp::Ret::kUnset: break;
+  }
+  return v1::Envelope::RET_UNSET;
+}
+
+std::uint32_t crc_of(const Rope& content) {
+  std::uint32_t crc = 0;
+  for (const Bytes& piece : content.pieces()) crc = crc32c(piece.view(), crc);
+  return crc;
+}
+
+}  // namespace
+
+IntakeRecords::IntakeRecords(const Intake& intake, const Partitions& partitions) : intake_(intake) {
+  const auto& recipients = intake.envelope.recipients;
+  CHECK(!recipients.empty() && !intake.content.empty(), "a message has recipients and content");
+  where_ = {intake.topic,
+            static_cast<log::PartitionId>(intake.id.hash() % partitions(intake.topic))};
+  body_where_ = {log::Topic::kBodies,
+                 static_cast<log::PartitionId>(intake.id.hash() % partitions(log::Topic::kBodies))};
+  crc_ = crc_of(intake.content);
+
+  std::size_t envelope_bytes = 0;
+  for (const auto& recipient : recipients) envelope_bytes += recipient_bytes(recipient);
+  constexpr std::size_t kRoom = log::kRecordBytesMax - kHeadBytesMax;
+  if (envelope_bytes + intake.content.size() <= kRoom) {
+    parts_.push_back({0, recipients.size()});
+    return;
+  }
+  needs_body_ = true;
+  chunks_ = (intake.content.size() + kBodyChunkBytes - 1) / kBodyChunkBytes;
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < recipients.size(); ++i) {
+    if (parts_.empty() || bytes + recipient_bytes(recipients[i]) > kRoom) {
+      parts_.push_back({i, i});
+      bytes = 0;
+    }
+    bytes += recipient_bytes(recipients[i]);
+    parts_.back().end = i + 1;
+  }
+}
+
+std::vector<log::Append> IntakeRecords::body() const {
+  std::vector<log::Append> chunks;
+  for (std::size_t i = 0; i < chunks_; ++i) {
+    chunks.push_back({.where = body_where_,
+                      .key = std::string(intake_.id.octets()),
+                      .value = intake_.content.slice(i * kBodyChunkBytes, kBodyChunkBytes),
+                      .refers_to = std::nullopt});
+  }
+  return chunks;
+}
+
+Result<std::vector<log::Append>> IntakeRecords::records(
+    std::optional<log::Offset> body_offset) const {
+  CHECK(body_offset.has_value() == needs_body_, "the body goes first, if there is one");
+  std::vector<log::Append> appends;
+  for (const Part& part : parts_) {
+    TRY(log::Append append, record(part, body_offset));
+    appends.push_back(std::move(append));
+  }
+  return appends;
+}
+
+Result<log::Append> IntakeRecords::record(const Part& part,
+                                          std::optional<log::Offset> body_offset) const {
+  const smtp::Envelope& envelope = intake_.envelope;
+  record::Message message;
+  message.head.set_message_id(std::string(intake_.id.octets()));
+  message.head.set_accepted_unix_ms(to_unix_ms(intake_.time));
+  message.head.set_tenant(intake_.tenant.text());
+  message.head.set_first_index(static_cast<std::uint32_t>(part.begin));
+  message.head.set_total(static_cast<std::uint32_t>(envelope.recipients.size()));
+  message.head.set_smtputf8(envelope.parameters.smtputf8);
+  message.head.set_body_8bitmime(envelope.parameters.body == smtp::Body::k8BitMime);
+  *message.head.mutable_origin() = intake_.origin;
+
+  message.envelope.set_sender(envelope.sender.text());
+  message.envelope.set_ret(ret_of(envelope.parameters.ret));
+  message.envelope.set_envid(envelope.parameters.envid);
+  for (std::size_t i = part.begin; i < part.end; ++i) {
+    v1::Recipient& recipient = *message.envelope.add_recipients();
+    recipient.set_index(static_cast<std::uint32_t>(i));
+    recipient.set_address(envelope.recipients[i].address.text());
+    recipient.set_notify(envelope.recipients[i].parameters.notify);
+    recipient.set_orcpt(envelope.recipients[i].parameters.orcpt);
+  }
+
+  message.content.set_size(intake_.content.size());
+  message.content.set_crc32c(crc_);
+  message.content.set_has_8bit(intake_.has_8bit);
+  message.content.set_dot_stuffed(intake_.dot_stuffed);
+  message.content.set_size_unstuffed(intake_.size_unstuffed);
+  if (body_offset) {
+    message.content.mutable_body()->set_partition(body_where_.partition);
+    message.content.mutable_body()->set_first_offset(*body_offset);
+    message.content.mutable_body()->set_chunks(static_cast<std::uint32_t>(chunks_));
+  } else {
+    message.data = intake_.content;
+  }
+  TRY(Rope value, record::encode(message));
+  CHECK(value.size() + intake_.id.octets().size() <= log::kRecordBytesMax, "a record of {} octets",
+        value.size());
+  return log::Append{.where = where_,
+                     .key = std::string(intake_.id.octets()),
+                     .value = std::move(value),
+                     .refers_to = std::nullopt};
+}
+
+}  // namespace godwit::ingress

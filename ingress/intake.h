@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/log/types.h"
+#include "common/smtp/envelope.h"
+#include "godwit/v1/message.pb.h"
+
+namespace godwit::ingress {
+
+// A message as it is about to be trusted to the log.
+struct Intake {
+  MessageId id;
+  Timestamp time;
+  log::Topic topic = log::Topic::kAccepted;  // or kReports
+  TenantName tenant;
+  v1::Origin origin;
+  smtp::Envelope envelope;
+  Rope content;                      // our header fields, then what was received
+  std::uint64_t size_unstuffed = 0;  // of all of it
+  bool has_8bit = false;
+  bool dot_stuffed = true;
+};
+
+inline constexpr std::size_t kBodyChunkBytes = log::kRecordBytesMax - 1024;
+
+// What goes into the log for one message, in two steps: content that does not fit beside its envelope first goes
+// to `bodies`, in chunks, and the records that name it follow when that is acknowledged.
+//
+// Input     an Intake with at least one recipient and content
+// Output    log::Appends; the content's pieces are shared, not copied
+// Errors    records(): as record::encode; kTooLarge from the log is impossible by the sizes here
+// Limits    every record at most log::kRecordBytesMax with its key. Recipients that do not fit into one record are
+//           spread over several (first_index, total), all in one partition
+// Threads   pure
+class IntakeRecords {
+ public:
+  // The number of partitions of a topic, as log::Log::partitions.
+  using Partitions = std::function<log::PartitionId(log::Topic)>;
+  IntakeRecords(const Intake& intake, const Partitions& partitions);
+
+  // True when the content goes to `bodies`.
+  [[nodiscard]] bool needs_body() const { return needs_body_; }
+  [[nodiscard]] std::vector<log::Append> body() const;
+  // `body_offset`: of the first chunk, when needs_body().
+  [[nodiscard]] Result<std::vector<log::Append>> records(
+      std::optional<log::Offset> body_offset) const;
+
+ private:
+  // Recipients [begin, end) of one record.
+  struct Part {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  [[nodiscard]] Result<log::Append> record(const Part& part,
+                                           std::optional<log::Offset> body_offset) const;
+
+  const Intake& intake_;
+  log::TopicPartition where_;
+  log::TopicPartition body_where_;
+  std::uint32_t crc_ = 0;
+  bool needs_body_ = false;
+  std::size_t chunks_ = 0;
+  std::vector<Part> parts_;
+};
+
+}  // namespace godwit::ingress

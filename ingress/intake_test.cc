@@ -1,0 +1,98 @@
+#include "ingress/intake.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/manual_clock.h"
+#include "common/record/records.h"
+
+namespace godwit::ingress {
+namespace {
+
+class IntakeTest : public ::testing::Test {
+ protected:
+  IntakeTest() {
+    SeededRandom random(1);
+    intake.id = MessageId::generate(clock, random);
+    intake.time = clock.now();
+    intake.tenant = TenantName("acme");
+    intake.envelope.sender = *smtp::Address::parse("a@b.example");
+  }
+  void add_recipients(std::size_t count, std::size_t orcpt_bytes = 0) {
+    for (std::size_t i = 0; i < count; ++i) {
+      intake.envelope.recipients.push_back(
+          {.address = *smtp::Address::parse("r" + std::to_string(i) + "@example.org"),
+           .parameters = {.orcpt =
+                              orcpt_bytes == 0 ? "" : "rfc822;" + std::string(orcpt_bytes, 'x')}});
+    }
+  }
+  static log::PartitionId four(log::Topic) { return 4; }
+
+  ManualClock clock;
+  Intake intake;
+};
+
+TEST_F(IntakeTest, InlineUpToTheRecordsLimit) {
+  add_recipients(1);
+  bool inlined = true;
+  // The boundary lies between these; on both sides every record fits.
+  for (const std::size_t size :
+       {std::size_t{1}, std::size_t{500 * 1024}, log::kRecordBytesMax - 8 * 1024 - 60,
+        log::kRecordBytesMax - 8 * 1024, log::kRecordBytesMax, 3 * log::kRecordBytesMax}) {
+    intake.content = Bytes::adopt(std::string(size, 'x'));
+    const IntakeRecords records(intake, four);
+    EXPECT_TRUE(inlined || records.needs_body()) << size;
+    inlined = !records.needs_body();
+    std::size_t total = 0;
+    for (const log::Append& chunk : records.body()) {
+      EXPECT_LE(chunk.key.size() + chunk.value.size(), log::kRecordBytesMax);
+      EXPECT_EQ(chunk.where,
+                (log::TopicPartition{log::Topic::kBodies,
+                                     static_cast<log::PartitionId>(intake.id.hash() % 4)}));
+      total += chunk.value.size();
+    }
+    EXPECT_EQ(total, inlined ? 0 : size);
+    const auto appends = records.records(inlined ? std::nullopt : std::optional<log::Offset>(7));
+    ASSERT_TRUE(appends) << appends.error().to_string();
+    ASSERT_EQ(appends->size(), 1u);
+    EXPECT_LE(appends->front().key.size() + appends->front().value.size(), log::kRecordBytesMax);
+    const auto message = record::decode_message(appends->front().value);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->where(),
+              inlined ? record::Message::Where::kInline : record::Message::Where::kBody);
+    if (!inlined) EXPECT_EQ(message->content.body().first_offset(), 7);
+  }
+  EXPECT_FALSE(inlined);
+}
+
+TEST_F(IntakeTest, TheContentIsNotCopied) {
+  add_recipients(1);
+  const Bytes content = Bytes::adopt(std::string(5000, 'x'));
+  intake.content = content;
+  const auto appends = IntakeRecords(intake, four).records(std::nullopt);
+  ASSERT_TRUE(appends);
+  EXPECT_EQ(appends->front().value.pieces().back().view().data(), content.view().data());
+}
+
+TEST_F(IntakeTest, RecipientsOverSeveralRecords) {
+  add_recipients(2500, 490);
+  intake.content = Bytes::of_static("x\r\n");
+  const IntakeRecords records(intake, four);
+  ASSERT_TRUE(records.needs_body());
+  const auto appends = records.records(0);
+  ASSERT_TRUE(appends);
+  EXPECT_EQ(appends->size(), 3u);
+  std::uint32_t next = 0;
+  for (const log::Append& append : *appends) {
+    EXPECT_LE(append.key.size() + append.value.size(), log::kRecordBytesMax);
+    EXPECT_EQ(append.where, appends->front().where);
+    const auto message = record::decode_message(append.value);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->head.first_index(), next);
+    EXPECT_EQ(message->head.total(), 2500u);
+    next += static_cast<std::uint32_t>(message->envelope.recipients_size());
+  }
+  EXPECT_EQ(next, 2500u);
+}
+
+}  // namespace
+}  // namespace godwit::ingress
