@@ -1,10 +1,12 @@
 #include "common/admin/server.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "common/admin/convert.h"
 #include "common/admin/errc.h"
 #include "common/net/address.h"
+#include "common/observe/log.h"
 #include "common/record/records.h"
 #include "godwit/admin/v1/admin.grpc.pb.h"
 
@@ -27,6 +30,20 @@ constexpr std::uint32_t kDeadRowsMax = 10'000;
 constexpr std::uint32_t kExceptionsDefault = 100;
 constexpr std::uint32_t kExceptionsMax = 10'000;
 constexpr std::chrono::milliseconds kStopBound{500};  // then streams are cancelled
+
+constexpr observe::Logger kLog{"admin"};
+
+// gRPC's own lines go where ours go. They are few and about the library's insides.
+void log_line_of_grpc(gpr_log_func_args* line) {
+  const auto level =
+      line->severity == GPR_LOG_SEVERITY_ERROR ? observe::Level::kWarning : observe::Level::kDebug;
+  kLog.log(level, "grpc", {{"text", line->message}});
+}
+
+void take_lines_of_grpc() {
+  static std::once_flag once;
+  std::call_once(once, [] { gpr_set_log_function(log_line_of_grpc); });
+}
 
 // Takes as long for a wrong token as for a right one of the same length.
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
@@ -256,14 +273,14 @@ Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
                                               const Services& services) {
   auto listen = net::Address::from_text(config.listen);
   if (!listen) {
-    return fail(Errc::kAddress, fmt::format("admin.listen: \"{}\" is no address and port, as in "
-                                            "127.0.0.1:8026",
-                                            config.listen));
+    return fail(Errc::kAddress,
+                fmt::format("\"{}\" is no address and port, as in 127.0.0.1:8026", config.listen));
   }
   if (!listen->ip.is_loopback() && config.token.empty()) {
-    return fail(Errc::kTokenNeeded, fmt::format("admin.listen {}", config.listen));
+    return fail(Errc::kTokenNeeded, config.listen);
   }
 
+  take_lines_of_grpc();
   // Keep calls to one pair of polling threads; what blocks longer than a moment is a stream, and those are counted.
   grpc::EnableDefaultHealthCheckService(true);
   auto state = std::make_unique<State>(config, services);
@@ -281,8 +298,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
   builder.RegisterService(&state->service);
   state->server = builder.BuildAndStart();
   if (!state->server || port == 0) {
-    return fail(Errc::kAddress, fmt::format("admin.listen {}: it is in use, or not of this machine",
-                                            config.listen));
+    return fail(Errc::kAddress,
+                fmt::format("{}: it is in use, or not of this machine", config.listen));
   }
   listen->port = static_cast<std::uint16_t>(port);
   state->address = listen->to_text();
