@@ -1,5 +1,7 @@
 #include "common/store/rocksdb_file_system.h"
 
+#include <rocksdb/env.h>
+
 #include <rocksdb/file_system.h>
 
 #include <algorithm>

@@ -1,12 +1,12 @@
 #pragma once
 
-// Internal to the store: includes RocksDB.
-
-#include <rocksdb/env.h>
-
 #include <memory>
 
 #include "common/store/file.h"
+
+namespace rocksdb {
+class Env;
+}
 
 namespace godwit::store {
 
