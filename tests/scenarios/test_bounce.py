@@ -20,7 +20,7 @@ def test_bounce(start_godwit, own, script: Script, code: int, enhanced: str, tex
     godwit = start_godwit(to=server.address, config={"sender": {"retry": HASTY}})
 
     with Client(godwit.relay) as client:
-        message_id = client.send(message())
+        message_id = client.submit(message())
 
     bounced = godwit.wait_for_event("bounced", message_id=message_id)
     assert bounced["attempt"] == 1
@@ -39,7 +39,7 @@ def test_bounce_by_smtp_sink(start_godwit, own, tmp_path, command: str) -> None:
     godwit = start_godwit(to=sink.address)
 
     with Client(godwit.relay) as client:
-        client.send(message())
+        client.submit(message())
 
     bounced = godwit.wait_for_event("bounced")
     assert bounced["reply"]["code"] == 500
@@ -52,7 +52,7 @@ def test_a_refused_connection_is_not_the_end(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address)
 
     with Client(godwit.relay) as client:
-        client.send(message())
+        client.submit(message())
 
     assert godwit.wait_for_event("deferred")["reply"]["code"] == 421
     assert wait_until(lambda: godwit.audit()["pending_parked"] == 1, 20, "a parked recipient")

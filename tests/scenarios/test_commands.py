@@ -22,7 +22,7 @@ def busy(start_godwit, own):
     server = own(ScriptedServer(Script(rcpt=answers.get)))
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
-        godwit.message_id = client.send(message(), "ann@sender.test", "good@example.test", *answers)
+        godwit.message_id = client.submit(message(), "ann@sender.test", "good@example.test", *answers)
     godwit.wait_for_event("deferred")
     godwit.wait_until_ended(2)
     return godwit
@@ -82,7 +82,7 @@ def test_events_follow(busy, own, tmp_path) -> None:
     try:
         follower.wait_for_output("{", 20)
         with Client(busy.relay) as client:
-            message_id = client.send(message(), "ann@sender.test", "followed@example.test")
+            message_id = client.submit(message(), "ann@sender.test", "followed@example.test")
         busy.wait_for_event("delivered", message_id=message_id)
 
         def seen() -> bool:

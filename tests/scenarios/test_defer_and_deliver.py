@@ -30,7 +30,7 @@ def test_defer_and_deliver(start_godwit, own, stage: str, reply: str) -> None:
     godwit = start_godwit(to=server.address, config={"sender": {"retry": HASTY}})
 
     with Client(godwit.relay) as client:
-        client.send(message())
+        client.submit(message())
 
     godwit.wait_until_ended(1)
     assert server.recipients() == ["bob@example.test"]
@@ -48,7 +48,7 @@ def test_nobody_listens_at_first(start_godwit, own, tmp_path) -> None:
     godwit = start_godwit(to=f"127.0.0.1:{port}", config={"sender": {"retry": HASTY}})
 
     with Client(godwit.relay) as client:
-        client.send(message("worth waiting for"))
+        client.submit(message("worth waiting for"))
     deferred = godwit.wait_for_event("deferred", attempt=1)
     assert "reply" not in deferred or deferred["reply"].get("code", 0) == 0, "nobody replied"
     sink = own(SmtpSink(tmp_path, port=port))
@@ -66,8 +66,8 @@ def test_a_slow_domain_does_not_hold_up_another(start_godwit, own) -> None:
 
     with Client(godwit.relay) as client:
         for n in range(50):
-            client.send(message(), "ann@sender.test", f"u{n}@slow.test")
-            client.send(message(), "ann@sender.test", f"u{n}@quick.test")
+            client.submit(message(), "ann@sender.test", f"u{n}@slow.test")
+            client.submit(message(), "ann@sender.test", f"u{n}@quick.test")
 
     report = godwit.wait_until_ended(50)
     assert report["delivered"] == 50

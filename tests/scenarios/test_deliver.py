@@ -44,7 +44,7 @@ def test_smtplib_to_smtp_sink(start_godwit, own, tmp_path) -> None:
     godwit = start_godwit(to=sink.address)
 
     with Client(godwit.relay) as client:
-        ids = [client.send(message(f"number {n}"), "ann@sender.test", f"bob{n}@example.test") for n in range(20)]
+        ids = [client.submit(message(f"number {n}"), "ann@sender.test", f"bob{n}@example.test") for n in range(20)]
 
     assert len(set(ids)) == 20
     godwit.wait_until_ended(20)
@@ -68,7 +68,7 @@ def test_content_arrives_unchanged(start_godwit, own) -> None:
 
     with Client(godwit.relay) as client:
         for subject, body in bodies.items():
-            client.send(message(subject, body), "ann@sender.test", "bob@example.test", options=("BODY=8BITMIME",))
+            client.submit(message(subject, body), "ann@sender.test", "bob@example.test", options=("BODY=8BITMIME",))
 
     godwit.wait_until_ended(len(bodies))
     arrived = {mail.subject: mail.content for mail in server.mails()}
@@ -86,7 +86,7 @@ def test_one_mail_for_several_domains(start_godwit, own) -> None:
         {"domain": "one.test", "to": one.address}, {"domain": "other.test", "to": other.address}]}})
 
     with Client(godwit.relay) as client:
-        client.send(message(), "ann@sender.test", "a@one.test", "b@other.test", "c@one.test")
+        client.submit(message(), "ann@sender.test", "a@one.test", "b@other.test", "c@one.test")
 
     godwit.wait_until_ended(3)
     assert sorted(one.recipients()) == ["a@one.test", "c@one.test"]
@@ -100,7 +100,7 @@ def test_null_reverse_path(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address)
 
     with Client(godwit.relay) as client:
-        client.send(message("a bounce"), "", "bob@example.test")
+        client.submit(message("a bounce"), "", "bob@example.test")
 
     godwit.wait_until_ended(1)
     assert [mail.sender for mail in server.mails()] == [""]

@@ -24,7 +24,7 @@ def test_disconnect_after_dot(start_godwit, own, kept: bool) -> None:
     godwit = start_godwit(to=server.address, config={"sender": {"retry": HASTY}})
 
     with Client(godwit.relay) as client:
-        client.send(message(), "ann@sender.test", "a@example.test", "b@example.test")
+        client.submit(message(), "ann@sender.test", "a@example.test", "b@example.test")
 
     for recipient in ("a@example.test", "b@example.test"):
         deferred = godwit.wait_for_event("deferred", recipient=recipient)

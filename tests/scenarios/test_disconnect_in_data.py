@@ -24,7 +24,7 @@ def test_client_goes_away_in_data(start_godwit, own, tmp_path) -> None:
 
     # What comes after is accepted; by then the halves would have been, too.
     with Client(godwit.relay) as client:
-        client.send(message("whole"))
+        client.submit(message("whole"))
     report = godwit.wait_until_ended(1)
     assert report["accepted"] == 1
     wait_until(sink.mails, 10, "the whole mail")
@@ -41,7 +41,7 @@ def test_client_goes_away_in_a_chunk(start_godwit, own, tmp_path) -> None:
         client.send(b"BDAT 1000 LAST\r\nSubject: half\r\n\r\n")
 
     with Client(godwit.relay) as client:
-        client.send(message("whole"))
+        client.submit(message("whole"))
     assert godwit.wait_until_ended(1)["accepted"] == 1
 
 
@@ -52,7 +52,7 @@ def test_destination_goes_away_in_data(start_godwit, own, tmp_path) -> None:
     godwit = start_godwit(to=broken.address, config={"sender": {"retry": HASTY}})
 
     with Client(godwit.relay) as client:
-        client.send(message("patience"))
+        client.submit(message("patience"))
     deferred = godwit.wait_for_event("deferred", attempt=1)
     assert deferred.get("outcome") != "unknown", "before the final dot nothing was delivered, and that is known"
     broken.close()

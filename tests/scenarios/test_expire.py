@@ -10,7 +10,7 @@ def test_expire(start_godwit, own) -> None:
         "first": "1s", "factor": 1, "max": "1s", "age": "4s"}}})
 
     with Client(godwit.relay) as client:
-        client.send(message())
+        client.submit(message())
 
     expired = godwit.wait_for_event("expired", 60)
     events = godwit.events()

@@ -47,7 +47,7 @@ def test_full_disk(make_godwit, own, tmp_path) -> None:
     def takes_mail() -> bool:
         with Client(node.relay) as client:
             try:
-                client.send(message("room again"), "ann@sender.test", "again@example.test")
+                client.submit(message("room again"), "ann@sender.test", "again@example.test")
             except smtplib.SMTPException:
                 return False
         return True

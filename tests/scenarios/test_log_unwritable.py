@@ -20,7 +20,7 @@ def test_log_unwritable(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address, prefix=NO_SIGNAL)
     with Client(godwit.relay) as client:
-        kept = client.send(message("kept"), "ann@sender.test", "kept@example.test")
+        kept = client.submit(message("kept"), "ann@sender.test", "kept@example.test")
         godwit.wait_for_event("delivered", message_id=kept)
 
         _, hard = resource.prlimit(godwit.process.pid, resource.RLIMIT_FSIZE)
@@ -28,7 +28,7 @@ def test_log_unwritable(start_godwit, own) -> None:
         refusals = []
         for n in range(5):
             with pytest.raises(smtplib.SMTPException) as refusal:
-                client.send(message("refused"), "ann@sender.test", f"refused{n}@example.test")
+                client.submit(message("refused"), "ann@sender.test", f"refused{n}@example.test")
             refusals.append(refusal.value)
             if isinstance(refusal.value, smtplib.SMTPServerDisconnected):
                 break
@@ -43,7 +43,7 @@ def test_log_unwritable(start_godwit, own) -> None:
     godwit.start()
     assert godwit.is_ready()
     with Client(godwit.relay) as client:
-        again = client.send(message("again"), "ann@sender.test", "again@example.test")
+        again = client.submit(message("again"), "ann@sender.test", "again@example.test")
     godwit.wait_for_event("delivered", message_id=again)
     report = godwit.audit()
     assert report["clean"], report

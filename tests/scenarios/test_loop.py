@@ -17,10 +17,10 @@ def test_loop(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
         with pytest.raises(smtplib.SMTPDataError) as refusal:
-            client.send(message(extra=HOP * 50))
+            client.submit(message(extra=HOP * 50))
         assert refusal.value.smtp_code == 554
         assert refusal.value.smtp_error.startswith(b"5.4.6")
-        client.send(message("not yet a loop", extra=HOP * 49))
+        client.submit(message("not yet a loop", extra=HOP * 49))
     assert godwit.wait_until_ended(1)["accepted"] == 1
     assert [mail.subject for mail in server.mails()] == ["not yet a loop"]
 
@@ -29,7 +29,7 @@ def test_received_in_the_body_is_no_hop(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
-        client.send(message(body=HOP * 200))
+        client.submit(message(body=HOP * 200))
     godwit.wait_until_ended(1)
 
 
@@ -43,7 +43,7 @@ def test_a_real_loop_ends(start_godwit, make_godwit, own) -> None:
                                   "trusted_networks": ["127.0.0.0/8"]}]},
             "sender": {"routes": [{"domain": "*", "to": f"127.0.0.1:{there}"}]}}).start())
     with Client(nodes[0].relay) as client:
-        client.send(message())
+        client.submit(message())
     for node in nodes:
         node.wait_for_event("routed")
 

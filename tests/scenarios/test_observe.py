@@ -23,7 +23,7 @@ def test_not_ready_while_it_drains(start_godwit, own) -> None:
     server = own(ScriptedServer(Script(data_delay=5)))
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
-        client.send(message())
+        client.submit(message())
     wait_until(lambda: godwit.counts()["routed"], 20, "a delivery under way")
     godwit.process.signal(signal.SIGTERM)
 
@@ -42,7 +42,7 @@ def test_metrics(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
         for _ in range(5):
-            client.send(message())
+            client.submit(message())
     godwit.wait_until_ended(5)
     status, page = godwit.get("/metrics")
     assert status == 200

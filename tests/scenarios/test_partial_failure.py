@@ -20,7 +20,7 @@ def test_partial_failure(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address, config={"sender": {"retry": HASTY}})
 
     with Client(godwit.relay) as client:
-        client.send(message(), "ann@sender.test", "good@example.test", "gone@example.test", "busy@example.test")
+        client.submit(message(), "ann@sender.test", "good@example.test", "gone@example.test", "busy@example.test")
 
     godwit.wait_until_ended(3)
     assert godwit.endings() == {"good@example.test": ["delivered"], "gone@example.test": ["bounced"],
@@ -38,8 +38,8 @@ def test_all_recipients_refused(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address)
 
     with Client(godwit.relay) as client:
-        client.send(message(), "ann@sender.test", "gone1@example.test", "gone2@example.test")
-        client.send(message("the next"), "ann@sender.test", "good@example.test")
+        client.submit(message(), "ann@sender.test", "gone1@example.test", "gone2@example.test")
+        client.submit(message("the next"), "ann@sender.test", "good@example.test")
 
     godwit.wait_until_ended(3)
     assert [mail.recipients for mail in server.mails()] == [("good@example.test",)]

@@ -14,7 +14,7 @@ def test_attempts_go_on_counting(start_godwit, own, end) -> None:
     godwit = start_godwit(to=server.address, config={"sender": {"retry": {
         "first": "2s", "factor": 1, "max": "2s", "age": "5d"}}})
     with Client(godwit.relay) as client:
-        client.send(message("patience"))
+        client.submit(message("patience"))
     godwit.wait_for_event("deferred", attempt=2)
 
     end(godwit)
@@ -41,7 +41,7 @@ def test_due_times_stand(start_godwit, own) -> None:
     godwit = start_godwit(to=server.address)  # the next attempt is an hour away
     with Client(godwit.relay) as client:
         for n in range(20):
-            client.send(message(), "ann@sender.test", f"u{n}@example.test")
+            client.submit(message(), "ann@sender.test", f"u{n}@example.test")
     wait_until(lambda: godwit.audit()["pending_parked"] == 20, 60, "20 parked recipients")
     before = {e["recipient"]: e["due"] for e in godwit.events() if e["type"] == "deferred"}
     assert len(before) == 20 and tried == 20
@@ -51,7 +51,7 @@ def test_due_times_stand(start_godwit, own) -> None:
 
     # Mail accepted now is tried, and that took longer than looking at the parked would have.
     with Client(godwit.relay) as client:
-        client.send(message(), "ann@sender.test", "new@example.test")
+        client.submit(message(), "ann@sender.test", "new@example.test")
     godwit.wait_for_event("deferred", recipient="new@example.test")
     assert tried == 21
     assert godwit.audit()["pending_parked"] == 21

@@ -21,10 +21,10 @@ def test_what_we_accept(start_godwit, own) -> None:
         assert client.mail("ann@sender.test", [f"SIZE={LIMIT + 1}"])[0] == 552
         # Not announced: refused after the dot, and the session goes on.
         with pytest.raises(smtplib.SMTPDataError) as refusal:
-            client.send(message(body=("x" * 70 + "\r\n") * (LIMIT // 72 + 1)))
+            client.submit(message(body=("x" * 70 + "\r\n") * (LIMIT // 72 + 1)))
         assert refusal.value.smtp_code == 552
         assert refusal.value.smtp_error.startswith(b"5.3.4")
-        client.send(message("just right", body=("x" * 70 + "\r\n") * 1000))
+        client.submit(message("just right", body=("x" * 70 + "\r\n") * 1000))
     assert godwit.wait_until_ended(1)["accepted"] == 1
 
 
@@ -33,8 +33,8 @@ def test_what_the_destination_accepts(start_godwit, own) -> None:
     server = own(ScriptedServer(size_limit=10_000))
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
-        client.send(message("large", body=("x" * 70 + "\r\n") * 1000))
-        client.send(message("small"), "ann@sender.test", "small@example.test")
+        client.submit(message("large", body=("x" * 70 + "\r\n") * 1000))
+        client.submit(message("small"), "ann@sender.test", "small@example.test")
     bounced = godwit.wait_for_event("bounced")
     assert bounced.get("reply", {}).get("enhanced") in ("5.3.4", "5.2.3")
     wait_until(lambda: [mail.subject for mail in server.mails()] == ["small"], 30, "the small mail")
@@ -60,7 +60,7 @@ def test_long_lines_in_content(start_godwit) -> None:
     godwit = start_godwit()
     with Client(godwit.relay) as client:
         with pytest.raises(smtplib.SMTPDataError) as refusal:
-            client.send(message(body="x" * 999 + "\r\n"))
+            client.submit(message(body="x" * 999 + "\r\n"))
         assert 500 <= refusal.value.smtp_code < 600
     assert godwit.audit()["accepted"] == 0
 
@@ -70,7 +70,7 @@ def test_many_recipients(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
-        client.send(message(), "ann@sender.test", *[f"u{n}@example.test" for n in range(1000)])
+        client.submit(message(), "ann@sender.test", *[f"u{n}@example.test" for n in range(1000)])
         client.rset()
         client.mail("ann@sender.test")
         answers = [client.rcpt(f"u{n}@example.test")[0] for n in range(1001)]

@@ -38,7 +38,7 @@ def test_smuggling(start_godwit, own, end: bytes) -> None:
     assert replies and all(reply[0] in "45" for reply in replies), replies
 
     with Client(godwit.relay) as client:
-        client.send(message("afterwards"))
+        client.submit(message("afterwards"))
     assert godwit.wait_until_ended(1)["accepted"] == 1
     assert [mail.subject for mail in server.mails()] == ["afterwards"]
 
@@ -59,7 +59,7 @@ def test_dots_cannot_escape(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address)
     with Client(godwit.relay) as client:
-        client.send(message("dots", body=".\r\nMAIL FROM:<x@y.test>\r\n.\r\n"))
+        client.submit(message("dots", body=".\r\nMAIL FROM:<x@y.test>\r\n.\r\n"))
     godwit.wait_until_ended(1)
     assert len(server.mails()) == 1
     assert server.mails()[0].content.endswith(b"\r\n\r\n.\r\nMAIL FROM:<x@y.test>\r\n.\r\n")

@@ -75,7 +75,7 @@ def test_from_a_destination(start_godwit, own) -> None:
     server = own(InjectingServer())
     godwit = start_godwit(to=f"127.0.0.1:{server.port}")
     with Client(godwit.relay) as client:
-        client.send(message())
+        client.submit(message())
     wait_until(lambda: godwit.counts()["deferred"] >= 1, 30, "a deferral")
     spoken = b"".join(server.after_starttls).upper()
     assert b"MAIL FROM" not in spoken and b"EHLO" not in spoken, "the injected reply was believed"

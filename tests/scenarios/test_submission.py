@@ -122,7 +122,7 @@ def test_submission_completes_a_mail(start_godwit, own) -> None:
         client.login("acme", "correct horse")
         client.sendmail("news@acme.example", ["submitted@example.test"], bare)
     with Client(godwit.relay) as client:
-        client.send(bare, "news@acme.example", "relayed@example.test")
+        client.submit(bare, "news@acme.example", "relayed@example.test")
 
     wait_until(lambda: len(server.mails()) == 2, 30, "both mails")
     by_recipient = {mail.recipients[0]: mail.content.lower() for mail in server.mails()}

@@ -37,7 +37,7 @@ class Load:
                     recipient = f"{self._tag}c{number}n{sent}@{self._domain}"
                     sent += 1
                     try:
-                        message_id = client.send(message(recipient, self._body), "ann@sender.test", recipient)
+                        message_id = client.submit(message(recipient, self._body), "ann@sender.test", recipient)
                     except smtplib.SMTPResponseException as refusal:
                         self._note_refusal(refusal.smtp_code, refusal.smtp_error)
                         if not self._keep_going(refusal.smtp_code) or refusal.smtp_code == 421:

@@ -53,8 +53,8 @@ class Client(smtplib.SMTP):
     def __init__(self, server: tuple[str, int], timeout: float = 30) -> None:
         super().__init__(*server, local_hostname="client.test", timeout=timeout)
 
-    def send(self, content: bytes, sender: str = "ann@sender.test", *recipients: str,
-             options: tuple[str, ...] = ()) -> str:
+    def submit(self, content: bytes, sender: str = "ann@sender.test", *recipients: str,
+               options: tuple[str, ...] = ()) -> str:
         """Sends one mail and returns its id. Raises smtplib's exceptions when it was not accepted."""
         self.ehlo_or_helo_if_needed()
         code, text = self.mail(sender, options)
