@@ -33,12 +33,10 @@ struct AsResult<Result<T>> {
 // Threads for what blocks or burns: file I/O, RocksDB scans, password hashes, signatures.
 //
 // Bounds     `threads` at work and `queue_max` waiting; beyond that run() answers Errc::kBusy at
-// once and the
-//            caller decides (a session says 451, a background job comes again).
+//            once and the caller decides (a session says 451, a background job comes again).
 // Ordering   first come, first served; no order between threads.
 // Lifecycle  threads start with the pool; stop() refuses new work (kClosed), finishes what is
-// queued and
-//            joins. Idempotent; the destructor calls it.
+//            queued and joins. Idempotent; the destructor calls it.
 // Threads    any.
 class BlockingPool {
  public:

@@ -18,8 +18,9 @@ namespace godwit::async {
 //     co_await gate.close()       ... lets nothing in any more and waits until all are out
 //
 // A gate only waits: what is inside ends because its streams were closed (StopSignal) or its work
-// is done. Threads  any; one short lock for entering and leaving. Use one for sessions and roles,
-// not for lines. Lifecycle  must be empty when destroyed.
+// is done.
+// Threads    any; one short lock for entering and leaving. For sessions and roles, not for lines.
+// Lifecycle  must be empty when destroyed.
 class Gate {
  public:
   class Pass {

@@ -18,10 +18,9 @@ namespace godwit::async {
 // shard-mates.
 //
 // Lifecycle  construct; run() on a thread of the caller's choice (Shards does it); stop() ends
-// run().
-//            What is spawned must have ended before stop(): close the gates first.
+//            run(). What is spawned must have ended before stop(): close the gates first.
 // Threads    post(), spawn() and stop() may be called from any thread; everything else on the
-// shard's own.
+//            shard's own.
 class Shard {
  public:
   explicit Shard(std::size_t index, const Clock& clock = system_clock());

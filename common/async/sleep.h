@@ -11,7 +11,8 @@ namespace godwit::async {
 [[nodiscard]] Task<void> sleep_for(Duration duration);
 
 // A sleep that stop() can end: wake() now or before makes the current and every later sleep return
-// at once. Threads  belongs to one shard.
+// at once.
+// Threads  belongs to one shard.
 class Sleeper {
  public:
   // True after the full time, false when woken.

@@ -10,8 +10,7 @@ namespace godwit::async {
 //
 //     StopSignal::Callback on_stop(signal, [&stream] { stream.close(); });
 //
-// Threads  belongs to one shard: request() by post() from elsewhere. Callbacks run inside
-// request().
+// Threads  belongs to one shard: request() by post() from elsewhere. Callbacks run inside it.
 class StopSignal {
  public:
   class Callback {

@@ -11,15 +11,12 @@
 
 namespace godwit::async {
 
-// Deadlines of one shard: O(1) to set and to cancel, no allocation, one kernel timer for all of
-// them.
+// Deadlines of one shard: O(1) to set and to cancel, no allocation, one kernel timer for them all.
 //
 // Precision  a timer fires at its deadline or up to one kTick later, never before.
 // Limits     any number of timers, any distance; one further away than a turn of the wheel (65 s)
-// is looked
-//            at once a turn.
-// Threads    belongs to one thread. Pure: the owner says what time it is, so that tests can turn
-// it.
+//            is looked at once a turn.
+// Threads    belongs to one thread. Pure: the owner says what time it is, so tests can turn it.
 class TimerWheel {
  public:
   static constexpr Duration kTick = std::chrono::milliseconds(16);
