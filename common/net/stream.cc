@@ -521,6 +521,14 @@ void Stream::close() {
   if (impl_ != nullptr) impl_->close();
 }
 
+void Stream::abort() {
+  if (!is_open()) return;
+  const linger hard{1, 0};
+  ::setsockopt(impl_->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  impl_->tls_failed = true;  // no close_notify either
+  impl_->close();
+}
+
 bool Stream::is_open() const {
   return impl_ != nullptr && impl_->fd >= 0;
 }

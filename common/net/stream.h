@@ -75,6 +75,8 @@ class Stream {
   // the connection, and with it the peer would lose our last reply.
   [[nodiscard]] async::Task<void> finish(Instant deadline);
   void close();
+  // Closes with a reset: what is under way, in either direction, is lost. For peers that are to notice.
+  void abort();
   [[nodiscard]] bool is_open() const;
 
   [[nodiscard]] const Address& remote() const;

@@ -221,6 +221,14 @@ TEST_F(StreamTest, FinishLetsThePeerReadTheLastReply) {
   EXPECT_FALSE(half.stream.is_open());
 }
 
+TEST_F(StreamTest, AbortIsAResetForThePeer) {
+  Pair pair(loop.shard());
+  pair.client.abort();
+  std::array<char, 8> buffer;
+  EXPECT_EQ(code_of(loop.run(pair.server.read_some(buffer, soon()))), Errc::kReset);
+  EXPECT_FALSE(pair.client.is_open());
+}
+
 TEST_F(StreamTest, FinishEndsAtItsDeadline) {
   HalfPair half(loop.shard());
   loop.run(half.stream.finish(in(30ms)));  // the peer never closes
