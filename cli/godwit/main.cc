@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/admin/commands.h"
+#include "cli/bench/commands.h"
 #include "cli/run/commands.h"
 #include "cli/version.h"
 #include "common/config/node.h"
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::simple);
   godwit::cli::run::add_commands(app, status);
   godwit::cli::admin::add_commands(app, status);
+  godwit::cli::bench::add_commands(app, status);
   if (argc > 1 && *argv[1] != '-' && names_unknown_command(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);
