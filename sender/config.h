@@ -36,7 +36,7 @@ struct RouteConfig {
 
 // RFC 5321 s4.5.3.2: how long each answer is waited for.
 struct Timeouts {
-  std::chrono::milliseconds connect = std::chrono::seconds{60};
+  std::chrono::milliseconds connect = std::chrono::seconds{30};
   std::chrono::milliseconds banner = std::chrono::minutes{5};  // s4.5.3.2.1
   std::chrono::milliseconds ehlo = std::chrono::minutes{5};
   std::chrono::milliseconds starttls = std::chrono::seconds{60};  // the handshake

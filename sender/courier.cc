@@ -231,6 +231,10 @@ async::Task<Courier::Ended> Courier::converse(const MxPlan::Target& target, bool
   ended.connected = true;
   env_.metrics.connection_opened();
   async::StopSignal::Callback on_abort(dispatch_.abort(), [this] { stream_.close(); });
+  // An idle connection says QUIT; one that has nothing under way yet has nothing to wait for.
+  async::StopSignal::Callback on_drain(dispatch_.drained(), [this] {
+    if (open_.empty() && !idle_) stream_.close();
+  });
   smtp::ClientSession session(session_config(target, in_clear));
   Instant idle_until = now() + shaping_.idle_timeout;
   for (bool closed = false; !closed;) {
@@ -452,8 +456,10 @@ void Courier::finish(const std::shared_ptr<Work>& work) {
 async::Task<bool> Courier::wait_for_work(smtp::ClientSession& session, Instant idle_until) {
   if (ending_ || dispatch_.draining()) co_return false;
   lane_.idle_begins(*this);
+  idle_ = true;
   lane_.pump();
   const bool woken = co_await event_.wait(idle_until);
+  idle_ = false;
   lane_.idle_ends(*this);
   if (!stream_.is_open() || stream_.pending() != net::Stream::Pending::kNothing) {
     // The host hung up, or said 421 unasked, while nothing was under way.

@@ -114,6 +114,7 @@ class Courier {
   std::vector<Open> open_;
   std::uint64_t tag_ = 0;
   std::uint32_t carried_ = 0;  // transactions begun on this connection
+  bool idle_ = false;          // between transactions
   bool ending_ = false;        // no further transaction on this connection
 
   net::Stream stream_;

@@ -52,7 +52,9 @@ class Dispatch {
   [[nodiscard]] virtual bool may_begin() const = 0;
   // The partition is being given back: connections are closed as soon as they are idle.
   [[nodiscard]] virtual bool draining() const = 0;
-  // True when the registered connections are to be broken off now.
+  // Requested when a drain begins (connections without an open transaction close), and when its time is over
+  // (every connection is broken off).
+  [[nodiscard]] virtual async::StopSignal& drained() = 0;
   [[nodiscard]] virtual async::StopSignal& abort() = 0;
 
   // Fetches delivery.content and waits until the log has what it was accepted with on disk: the outside

@@ -25,8 +25,7 @@ Journal::Journal(log::PartitionId partition, log::PartitionId event_partitions,
       urgent_(urgent),
       bulk_(bulk),
       urgent_committed_(urgent.next()),
-      bulk_committed_(bulk.next()),
-      beyond_committed_(urgent.finished_beyond() || bulk.finished_beyond()) {}
+      bulk_committed_(bulk.next()) {}
 
 log::TableChange Journal::change(std::string key, std::optional<Rope> value) const {
   return {{log::Topic::kRetries, partition_}, std::move(key), std::move(value)};

@@ -49,6 +49,9 @@ class Journal {
   [[nodiscard]] Result<void> add_dead(DeliveryPtr& parked, const record::Dead& dead);
   void add_change(std::string key, std::optional<Rope> value);  // of `retries`: lane states
 
+  // The windows were restored from `!position`: the record is in the table.
+  void position_restored() { beyond_committed_ = true; }
+
   struct Sealed {
     log::Batch batch;
     std::vector<DeliveryPtr> parked;

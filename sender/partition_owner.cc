@@ -77,6 +77,7 @@ async::Task<void> PartitionOwner::run() {
 
 void PartitionOwner::drain() {
   draining_ = true;
+  drained_.request();
   for (auto& [id, state] : lanes_) state.lane->notify_all();
   intake_event_.notify();
   due_event_.notify();
@@ -177,6 +178,7 @@ async::Task<Result<void>> PartitionOwner::restore() {
   auto restored = co_await env_.pool.run(std::move(read));
   if (!restored) co_return fail(std::move(restored).error());
   if (restored->finished) {
+    journal_.position_restored();
     for (const auto& topic : restored->finished->topics()) {
       if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutboundUrgent))
         urgent_.restore(topic);
@@ -185,7 +187,7 @@ async::Task<Result<void>> PartitionOwner::restore() {
   }
   tally_ = std::move(restored->tally);
   saved_states_ = std::move(restored->states);
-  for (const LaneId& id : restored->backlogs) lane(id).backlog = true;
+  for (const LaneId& id : restored->backlogs) set_backlog(lane(id), true);
   co_return Result<void>{};
 }
 
@@ -208,7 +210,10 @@ async::Task<void> PartitionOwner::intake_loop() {
     relieve_window();
     if (urgent_.room()) ownership_->reader(Topic::kOutboundUrgent).when_ready(wake);
     if (bulk_.room()) ownership_->reader(Topic::kOutbound).when_ready(wake);
-    co_await intake_event_.wait(env_.clock.instant() + kLook);
+    const bool full = window_full_since_ != Instant::max();
+    co_await intake_event_.wait(
+        env_.clock.instant() +
+        (full ? std::min<Duration>(kLook, env_.config.window.patience) : kLook));
   }
 }
 
@@ -292,7 +297,7 @@ void PartitionOwner::relieve_window() {
   }
   const std::size_t share = env_.config.window.lane_share;
   if (fullest == nullptr || fullest->lane->waiting() <= share) return;
-  fullest->backlog = true;
+  set_backlog(*fullest, true);
   kLog.info("mail is parked behind a slow lane",
             {{"site", fullest->lane->id().site.text()},
              {"pool", fullest->lane->id().pool.text()},
@@ -337,6 +342,12 @@ PartitionOwner::LaneState& PartitionOwner::lane(const LaneId& id) {
   return at->second;
 }
 
+void PartitionOwner::set_backlog(LaneState& state, bool backlog) {
+  if (state.backlog == backlog) return;
+  state.backlog = backlog;
+  backlogs_ += backlog ? 1 : -1;
+}
+
 void PartitionOwner::each_lane_pump() {
   for (auto& [id, state] : lanes_) state.lane->notify_all();
 }
@@ -363,6 +374,12 @@ Settlement::Context PartitionOwner::context() const {
 void PartitionOwner::taken(const QueuedDelivery& delivery) {
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
   tally_.add(QueueTally::State::kActive, QueueTally::share_of(delivery));
+  if (backlogs_ == 0) return;
+  const LaneState& state = lane(delivery.lane());
+  // There is room for more of its parked mail.
+  if (state.backlog && state.lane->waiting() <= env_.config.window.lane_share / 2) {
+    due_event_.notify();
+  }
 }
 
 void PartitionOwner::given_back(const QueuedDelivery& delivery) {
@@ -595,7 +612,7 @@ async::Task<void> PartitionOwner::refill_lanes() {
     LaneState& state = lane(id);
     if (found->ids.empty()) {
       // At the end. From the beginning once more: a clock may have gone back. Nothing there: caught up.
-      if (state.cursor.empty()) state.backlog = false;
+      if (state.cursor.empty()) set_backlog(state, false);
       state.cursor.clear();
       continue;
     }
@@ -725,7 +742,7 @@ void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
     const v1::Delivery& head = delivery->record.head;
     due_.parked({look_at(head), delivery->id});
     due_changed = true;
-    if (head.throttled()) lane(delivery->lane()).backlog = true;
+    if (head.throttled()) set_backlog(lane(delivery->lane()), true);
   }
   if (due_changed) due_event_.notify();
   if (sealed.slots > 0) intake_event_.notify();

@@ -55,6 +55,7 @@ class PartitionOwner final : public Dispatch {
   // Dispatch
   [[nodiscard]] bool may_begin() const override;
   [[nodiscard]] bool draining() const override { return draining_; }
+  [[nodiscard]] async::StopSignal& drained() override { return drained_; }
   [[nodiscard]] async::StopSignal& abort() override { return abort_; }
   [[nodiscard]] async::Task<Result<void>> load_content(QueuedDelivery& delivery) override;
   void taken(const QueuedDelivery& delivery) override;
@@ -91,6 +92,7 @@ class PartitionOwner final : public Dispatch {
 
   // lanes
   LaneState& lane(const LaneId& id);
+  void set_backlog(LaneState& state, bool backlog);
   void each_lane_pump();
   void sweep_lanes();
 
@@ -137,6 +139,7 @@ class PartitionOwner final : public Dispatch {
   std::deque<Parting> parting_;
   std::vector<DeliveryPtr> stalled_;  // content could not be read now
   std::uint64_t control_version_ = 0;
+  std::size_t backlogs_ = 0;  // lanes that have one
 
   bool draining_ = false;
   bool flushing_ = false;  // couriers are out: commit what is left and end
@@ -149,6 +152,7 @@ class PartitionOwner final : public Dispatch {
 
   // Callbacks of the log may outlive us.
   std::shared_ptr<PartitionOwner*> self_ = std::make_shared<PartitionOwner*>(this);
+  async::StopSignal drained_;
   async::StopSignal abort_;
   async::Gate couriers_;
   async::Gate loops_;

@@ -57,6 +57,7 @@ void Window::advance() {
     next_ = entries_.front().offset + 1;
     entries_.pop_front();
   }
+  while (!restored_.empty() && restored_.front().second <= next_) restored_.pop_front();
 }
 
 bool Window::finished_beyond() const {

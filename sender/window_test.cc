@@ -103,6 +103,21 @@ TEST(Window, WhatAnEarlierOwnerFinishedIsNotDoneAgain) {
   EXPECT_FALSE(window.finished_beyond());
 }
 
+TEST(Window, ARestoredRunAtTheEndOfWhatWasReadIsForgottenToo) {
+  Finished finished;
+  finished.add_run_first(1);
+  finished.add_run_length(2);
+  Window window(0, {});
+  window.restore(finished);
+  EXPECT_TRUE(window.consume(0, 1));
+  EXPECT_FALSE(window.consume(1, 1));
+  EXPECT_FALSE(window.consume(2, 1));
+  EXPECT_TRUE(window.finished_beyond());
+  window.finish(0);
+  EXPECT_EQ(window.next(), 3);
+  EXPECT_FALSE(window.finished_beyond());
+}
+
 TEST(Window, RestoredRunsBelowThePositionAndBrokenOnesAreIgnored) {
   Finished finished;
   finished.add_run_first(3);

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/async/blocking_pool.h"
+#include "common/async/shard.h"
+#include "common/log/fake_log.h"
+#include "common/net/fake_resolver.h"
+#include "common/observe/health.h"
+#include "common/observe/metrics.h"
+#include "common/record/records.h"
+#include "sender/role.h"
+
+namespace godwit::sender {
+
+// Everything around the role, for its component tests: a log in memory, a DNS that knows what it was told,
+// control data, shards; and the router's part, which puts deliveries into `outbound`.
+class FakeMailSystem {
+ public:
+  explicit FakeMailSystem(log::PartitionId partitions = 1);
+  ~FakeMailSystem();
+
+  // Before start(); later changes of `control` need publish().
+  Config config;
+  control::Snapshot control;
+  log::FakeLog log;
+  net::FakeResolver dns;
+
+  void publish();
+  // All mail goes to that port on 127.0.0.1, lanes stay those of the domains.
+  void route_all_to(std::uint16_t port);
+  void start();
+  void drain(Duration bound = std::chrono::seconds(10));
+  // Drains, then ends the role; start() may follow.
+  void stop(Duration bound = std::chrono::seconds(10));
+  [[nodiscard]] Sender& role() { return *role_; }
+
+  struct Mail {
+    std::string domain = "a.example";
+    std::vector<std::string> recipients = {"one"};  // local parts
+    std::string content = "Subject: test\r\n\r\nHello\r\n";
+    std::string tenant = "acme";
+    std::string site;  // empty: the domain
+    bool urgent = false;
+    bool has_8bit = false;
+    bool smtputf8 = false;
+    std::chrono::milliseconds due_in{0};
+    std::chrono::milliseconds expires_in{0};  // 0: by age
+    log::PartitionId partition = 0;
+  };
+  // Accepts and routes it; the message id.
+  MessageId put(const Mail& mail);
+  // The same as a router ahead of the disk does it: readable at once, durable when the log is.
+  MessageId put_unsynced(const Mail& mail);
+  // Any octets as a record of `outbound`.
+  void put_octets(std::string_view octets);
+
+  [[nodiscard]] std::vector<record::Event> events() const;
+  // "delivered one@a.example 250 dot", in the order of the log, times and ids left out.
+  [[nodiscard]] std::vector<std::string> story() const;
+  [[nodiscard]] std::size_t count(v1::EventType type) const;
+  [[nodiscard]] std::vector<v1::Delivery> parked(log::PartitionId partition = 0) const;
+  [[nodiscard]] log::Offset committed(log::Topic topic = log::Topic::kOutbound,
+                                      log::PartitionId partition = 0);
+
+  // Waits, up to a generous limit, until it is so; false: it never was.
+  [[nodiscard]] static bool eventually(const std::function<bool()>& so,
+                                       std::chrono::seconds limit = std::chrono::seconds(30));
+
+ private:
+  class ControlView;
+  class Router;
+  using Write = std::function<log::RecordPosition(log::Append)>;
+  MessageId put(const Mail& mail, const Write& write);
+
+  std::unique_ptr<async::Shards> shards_;
+  std::unique_ptr<async::BlockingPool> pool_;
+  std::unique_ptr<ControlView> view_;
+  std::unique_ptr<observe::Metrics> metrics_;
+  observe::Health health_;
+  std::unique_ptr<log::Producer> producer_;
+  std::shared_ptr<Router> router_;
+  std::unique_ptr<log::Group> router_group_;
+  std::unique_ptr<Sender> role_;
+};
+
+}  // namespace godwit::sender
