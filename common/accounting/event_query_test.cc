@@ -6,6 +6,7 @@
 #include <atomic>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "common/base/manual_clock.h"
 #include "common/log/fake_log.h"
@@ -158,6 +159,23 @@ TEST_F(ReadEvents, FollowsWithoutGapOrRepeat) {
   std::vector<std::string> expected;
   for (int i = 0; i < kEvents; ++i) expected.push_back("e" + std::to_string(i));
   EXPECT_THAT(ids, testing::UnorderedElementsAreArray(expected));
+}
+
+TEST_F(ReadEvents, OnlyWhatIsNewMeansNothingOfBefore) {
+  write(1, 0);
+  std::vector<std::string> ids;
+  EXPECT_TRUE(read_events(
+      log_, {.only_new = true, .follow = true},
+      [&](const EventAt& at) {
+        ids.push_back(at.event.head.id());
+        return false;
+      },
+      // Asked when reading has begun and nothing has come: only now something does.
+      [&, first = true]() mutable {
+        if (std::exchange(first, false)) write(2, 0);
+        return false;
+      }));
+  EXPECT_THAT(ids, ElementsAre("e2"));
 }
 
 TEST_F(ReadEvents, FollowingEndsWhenCancelled) {
