@@ -167,10 +167,9 @@ void PartitionRouter::accept(Intake& intake, log::Record record, const control::
   if (message) {
     work->message = *std::move(message);
     work->groups = group_by_domain(work->message->envelope);
-    work->pool = pool_of(work->message->head, control);
-    if (!work->message->head.pool().empty() && work->message->head.pool() != work->pool.text()) {
-      context_.metrics.pool_unknown();
-    }
+    const PoolChoice choice = pool_of(work->message->head, control);
+    if (!choice.known) context_.metrics.pool_unknown();
+    work->pool = choice.pool;
     find_sites(work, control);
   } else {
     work->cause = message.error().to_string();

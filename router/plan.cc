@@ -205,14 +205,14 @@ std::vector<DomainGroup> group_by_domain(const v1::Envelope& envelope) {
   return groups;
 }
 
-PoolName pool_of(const v1::Message& message, const control::Snapshot& control) {
+PoolChoice pool_of(const v1::Message& message, const control::Snapshot& control) {
   std::string name = message.pool();
   if (name.empty()) {
     const control::Tenant* tenant = control.tenant(message.tenant());
     if (tenant != nullptr) name = tenant->pool.text();
   }
-  if (name.empty() || control.pool(name) == nullptr) name = kDefaultPool;
-  return PoolName(std::move(name));
+  if (control.pool(name) != nullptr) return {.pool = PoolName(std::move(name)), .known = true};
+  return {.pool = PoolName(std::string(kDefaultPool)), .known = false};
 }
 
 Result<std::vector<log::Append>> plan(const PlanInput& input, const PlanContext& context) {

@@ -34,7 +34,11 @@ struct DomainGroup {
 
 // The message's pool, else its tenant's, else `default`; a pool that no longer exists is `default` too. Mail is
 // never lost because control data changed behind it.
-[[nodiscard]] PoolName pool_of(const v1::Message& message, const control::Snapshot& control);
+struct PoolChoice {
+  PoolName pool;
+  bool known = true;  // false: control data does not have the pool, or the tenant that would say
+};
+[[nodiscard]] PoolChoice pool_of(const v1::Message& message, const control::Snapshot& control);
 
 // What is the same for all messages of a router.
 struct PlanContext {

@@ -122,16 +122,20 @@ TEST(PoolOf, MailIsNotLostWhenControlDataChanged) {
   control.tenants["left"].pool = PoolName("gone");
   const struct {
     std::string_view tenant, pool, expected;
+    bool known;
   } cases[] = {
-      {"acme", "", "fast"},    {"acme", "default", "default"}, {"acme", "gone", "default"},
-      {"left", "", "default"}, {"nobody", "", "default"},      {"nobody", "fast", "fast"},
-      {"", "", "default"},
+      {"acme", "", "fast", true},         {"acme", "default", "default", true},
+      {"acme", "gone", "default", false}, {"left", "", "default", false},
+      {"nobody", "", "default", false},   {"nobody", "fast", "fast", true},
+      {"", "", "default", false},
   };
-  for (const auto& [tenant, pool, expected] : cases) {
+  for (const auto& [tenant, pool, expected, known] : cases) {
     v1::Message message;
     message.set_tenant(std::string(tenant));
     message.set_pool(std::string(pool));
-    EXPECT_EQ(pool_of(message, control).text(), expected) << tenant << " " << pool;
+    const PoolChoice choice = pool_of(message, control);
+    EXPECT_EQ(choice.pool.text(), expected) << tenant << " " << pool;
+    EXPECT_EQ(choice.known, known) << tenant << " " << pool;
   }
 }
 
