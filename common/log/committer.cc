@@ -148,6 +148,10 @@ Committer::Room Committer::make_room(std::uint64_t bytes, bool outside) {
     const std::size_t free = segments_.free();
     const bool enough = outside ? free > config_.reserve_segments : free > 0;
     if (enough && begin_segment()) return Room::kThere;
+    if (space_.disk_fails() && free == 0) {
+      break_down({Errc::kIo, "no segment can be made"});
+      break;
+    }
     if (space_.exhausted()) {
       if (outside) return Room::kNotForOutside;
       refuse_outside();

@@ -44,22 +44,26 @@ Result<void> visit_topic(const Archive& archive, const PartitionTable& partition
   return {};
 }
 
+bool visit_row(Topic topic, std::string_view row, std::string_view value,
+               const VisitHistory& visit) {
+  const std::size_t prefix_bytes = table_prefix({topic, 0}).size();
+  if (row.size() < prefix_bytes) return true;
+  TopicPartition where{topic, 0};
+  for (const char octet : row.substr(1, prefix_bytes - 1)) {
+    where.partition = where.partition << 8 | static_cast<unsigned char>(octet);
+  }
+  return visit({where,
+                {.offset = 0,
+                 .time = {},
+                 .key = std::string(row.substr(prefix_bytes)),
+                 .value = Rope(Bytes::copy_of(value))}});
+}
+
 Result<void> visit_rows(const store::Store& store, Topic topic, const VisitHistory& visit) {
   const std::string prefix(1, static_cast<char>(topic));
-  const std::size_t prefix_bytes = table_prefix({topic, 0}).size();
   const auto scanned = store.scan(store::Space::kTables, prefix, prefix_end(prefix),
                                   [&](std::string_view row, std::string_view value) {
-                                    TopicPartition where{topic, 0};
-                                    if (row.size() < prefix_bytes) return true;
-                                    for (const char octet : row.substr(1, prefix_bytes - 1)) {
-                                      where.partition =
-                                          where.partition << 8 | static_cast<unsigned char>(octet);
-                                    }
-                                    return visit({where,
-                                                  {.offset = 0,
-                                                   .time = {},
-                                                   .key = std::string(row.substr(prefix_bytes)),
-                                                   .value = Rope(Bytes::copy_of(value))}});
+                                    return visit_row(topic, row, value, visit);
                                   });
   if (!scanned) return fail(from_store(scanned.error()));
   return {};

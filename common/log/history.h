@@ -14,4 +14,8 @@ namespace godwit::log {
 [[nodiscard]] Result<void> visit_rows(const store::Store& store, Topic topic,
                                       const VisitHistory& visit);
 
+// One row, under its key in the store, as history() shows it. Returns what `visit` says.
+bool visit_row(Topic topic, std::string_view row, std::string_view value,
+               const VisitHistory& visit);
+
 }  // namespace godwit::log

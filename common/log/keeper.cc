@@ -171,7 +171,12 @@ void Keeper::make_segments() {
   while (segments_.free() < config_.reserve_segments + kSegmentsAhead && !stopping_) {
     const bool last_resort = segments_.free() == 0;
     const bool room = bytes >= config_.reserve_table_bytes + segments_.capacity();
-    exhausted_ = (!room && !last_resort) || !segments_.make();
+    exhausted_ = !room && !last_resort;
+    if (!exhausted_) {
+      const auto made = segments_.make();
+      exhausted_ = !made;
+      disk_fails_ = !made && made.error().code != Errc::kNoSpace;
+    }
     if (exhausted_) break;
     bytes -= std::min<std::uint64_t>(bytes, segments_.capacity());
     report_space();
@@ -190,7 +195,7 @@ void Keeper::report_space() {
                                                          : 0;
   if (bytes > config_.reserve_table_bytes) usable += bytes - config_.reserve_table_bytes;
   bytes_free_ = usable;
-  space_.report(exhausted_, !exhausted_ || free > config_.reserve_segments);
+  space_.report(exhausted_, !exhausted_ || free > config_.reserve_segments, disk_fails_);
 }
 
 }  // namespace godwit::log

@@ -83,6 +83,7 @@ class Keeper {
   std::shared_mutex pin_mutex_;
   StreamPosition checkpoint_;
   bool exhausted_ = false;
+  bool disk_fails_ = false;
   std::atomic<std::uint64_t> bytes_free_{0};
   mutable std::mutex problem_mutex_;
   std::string problem_;

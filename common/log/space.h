@@ -18,8 +18,12 @@ class Space {
   // The disk has no room for another segment.
   [[nodiscard]] bool exhausted() const { return exhausted_.load(std::memory_order_relaxed); }
 
-  void report(bool exhausted, bool outside_open) {
+  // No segment can be made because the disk fails, not because it is full.
+  [[nodiscard]] bool disk_fails() const { return disk_fails_.load(std::memory_order_relaxed); }
+
+  void report(bool exhausted, bool outside_open, bool disk_fails) {
     const std::lock_guard lock(mutex_);
+    disk_fails_ = disk_fails;
     exhausted_ = exhausted;
     outside_open_ = outside_open;
     ++reports_;
@@ -49,6 +53,7 @@ class Space {
  private:
   std::atomic<bool> outside_open_{true};
   std::atomic<bool> exhausted_{false};
+  std::atomic<bool> disk_fails_{false};
   std::mutex mutex_;
   std::condition_variable reported_;
   std::condition_variable wanted_;

@@ -119,6 +119,7 @@ class NoLogger final : public rocksdb::Logger {
  public:
   using rocksdb::Logger::Logv;
   void Logv(const char*, va_list) override {}
+  size_t GetLogFileSize() const override { return 0; }
 };
 
 class RocksdbFileSystem final : public rocksdb::FileSystemWrapper {

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "common/store/file.h"
+
+namespace godwit::store {
+
+// A file system in memory that knows what was synced, for tests of what a disk can do to us.
+//
+// lose_power() keeps of each page of 4 KiB that was written since its file's last sync either the old octets or
+// the new ones, page by page, at random: not only the last ones are lost. Names that were created, renamed or
+// removed since their directory was synced come out as they were after a random prefix of those operations.
+// Files opened before lose_power() answer kIo from then on, so that threads of a process that "died" do nothing.
+//
+// Threads  any
+class FakeFileSystem final : public FileSystem {
+ public:
+  explicit FakeFileSystem(std::uint64_t seed, std::uint64_t capacity = 1ull << 40);
+  ~FakeFileSystem() override;
+
+  // --- What the disk does ---
+  // As above. What was synced stays, unless ignore_syncs(): then a sync says "done" and does nothing.
+  void lose_power();
+  void ignore_syncs(bool ignore) { ignore_syncs_ = ignore; }
+  // Nothing is written any more, and lose_power() has yet to come: the moment of the failure.
+  void freeze();
+  // Total octets of all files.
+  void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+  [[nodiscard]] std::uint64_t used() const;
+  // The next `count` syncs of files whose path contains `part` fail; what they should have synced is lost from
+  // the page cache's point of view: a later sync says "done" without it ("fsyncgate").
+  void fail_syncs(std::string part, int count);
+  void fail_writes(std::string part, int count);
+  // Called before each sync of a file, with its path: to wait, or to look.
+  void before_sync(std::function<void(const std::string& path)> hook);
+  // Turns one bit of a file.
+  void flip_bit(const Path& path, std::uint64_t offset, int bit);
+  [[nodiscard]] std::string contents(const Path& path) const;
+  [[nodiscard]] std::vector<std::string> paths() const;
+  [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
+
+  Result<std::unique_ptr<File>> open(const Path& path, Mode mode) override;
+  bool exists(const Path& path) const override;
+  Result<std::vector<std::string>> list(const Path& directory) const override;
+  Result<void> remove(const Path& path) override;
+  Result<void> rename(const Path& from, const Path& to) override;
+  Result<void> create_directory(const Path& path) override;
+  Result<void> sync_directory(const Path& path) override;
+  Result<std::uint64_t> free_bytes(const Path& path) const override;
+  Result<std::unique_ptr<FileLock>> lock(const Path& path, bool shared) override;
+
+  struct Node;  // fake_file_system.cc
+  struct State;
+
+ private:
+  friend class FakeFile;
+  friend class FakeLock;
+  [[nodiscard]] bool take_failure(std::map<std::string, int>& failures, const std::string& path);
+
+  mutable std::mutex mutex_;
+  std::unique_ptr<State> state_;
+  std::atomic<std::uint64_t> capacity_;
+  std::atomic<bool> ignore_syncs_{false};
+  std::atomic<std::uint64_t> syncs_{0};
+};
+
+}  // namespace godwit::store
