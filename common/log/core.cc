@@ -140,6 +140,7 @@ Result<void> Core::recover_and_start(const EmbeddedConfig& config) {
                           .directory = layout_.segments,
                           .capacity = segment_bytes_,
                           .checkpoint = stored.checkpoint,
+                          .needed_from = stored.needed_from,
                           .verify_from = stored.checkpoint},
                          stored, partitions, replay));
   TRY_VOID(tables->check(partitions));
@@ -169,7 +170,7 @@ Result<void> Core::recover_and_start(const EmbeddedConfig& config) {
   committer->when_broken([this](const Error& error) { broken(error); });
   applier->when_broken([this](const Error& error) { broken(error); });
   applier->start(scan.end);
-  keeper->start(stored.checkpoint);
+  keeper->start(stored.checkpoint, stored.needed_from);
   committer->start(scan.clean && !scan.live.empty() ? scan.live.back() : nullptr, scan.end,
                    scan.next_sequence);
   return {};

@@ -42,8 +42,9 @@ Keeper::~Keeper() {
   stop();
 }
 
-void Keeper::start(StreamPosition checkpoint) {
+void Keeper::start(StreamPosition checkpoint, std::uint64_t needed_from) {
   checkpoint_ = checkpoint;
+  needed_from_ = needed_from;
   run_once();
   thread_ = std::thread([this] {
     while (!stopping_) {
@@ -81,7 +82,8 @@ Result<void> Keeper::checkpoint() {
     }
     return next;
   };
-  auto marked = applier_.mark_checkpoint(next_offsets);
+  const std::uint64_t needed_from = oldest_needed();
+  auto marked = applier_.mark_checkpoint(needed_from, next_offsets);
   Result<void> flushed;
   if (marked) {
     flushed = tables_.store().flush();
@@ -99,30 +101,34 @@ Result<void> Keeper::checkpoint() {
   counters_.checkpoints_total.fetch_add(1, std::memory_order_relaxed);
   problem_.clear();
   checkpoint_ = *marked;
+  needed_from_ = needed_from;
   return {};
 }
 
 void Keeper::checkpoint_if_due() {
-  if (checkpoint_.segment < segments_.newest_number()) (void)checkpoint();
+  if (checkpoint_.segment < segments_.newest_number() || needed_from_ < oldest_needed()) {
+    (void)checkpoint();
+  }
 }
 
 void Keeper::free_segments() {
   while (true) {
-    std::shared_ptr<Segment> oldest;
-    {
-      const auto live = segments_.live();
-      if (live.size() < 2 || is_needed(*live.front(), live)) return;
-      oldest = live.front();
-    }
+    const std::shared_ptr<Segment> oldest = segments_.oldest();
+    if (!oldest || oldest->number >= std::min(needed_from_, checkpoint_.segment)) return;
     // A tool that reads the history keeps everything for as long as it does.
     const std::unique_lock pinned(pin_mutex_, std::try_to_lock);
     if (!pinned || !free_oldest(oldest)) return;
   }
 }
 
+std::uint64_t Keeper::oldest_needed() const {
+  auto live = segments_.live();
+  while (live.size() > 1 && !is_needed(*live.front(), live)) live.erase(live.begin());
+  return live.empty() ? 0 : live.front()->number;
+}
+
 bool Keeper::is_needed(const Segment& oldest,
                        const std::vector<std::shared_ptr<Segment>>& live) const {
-  if (checkpoint_.segment <= oldest.number) return true;
   if (oldest.content.last_body_time + config_.unreferenced_body_hold > clock_.now()) return true;
   if (has_unread(oldest)) return true;
   // Positions first, references after: a commit that moves a position past one record and writes another that

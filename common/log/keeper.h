@@ -37,6 +37,8 @@ struct KeeperConfig {
 //     has not committed past, and, of the topics that carry mail, what nobody has read at all;
 //   - the bodies in it are old enough that a record must have referred to them by now;
 //   - what outlives it is in the archive, on disk.
+// Which segments are needed is part of the checkpoint, and only what a checkpoint on disk does not need is freed:
+// so a segment that is missing at a start is told from one that was freed.
 // Lifecycle  start(), stop() (joins)
 // Threads    run_once() is called by its own thread, or by a test instead of start()
 class Keeper {
@@ -46,8 +48,8 @@ class Keeper {
          Space& space, Counters& counters, const Clock& clock);
   ~Keeper();
 
-  // `checkpoint`: what is on disk of the tables. Looks around once before it returns.
-  void start(StreamPosition checkpoint);
+  // What is on disk of the tables, and the oldest segment it needs. Looks around once before it returns.
+  void start(StreamPosition checkpoint, std::uint64_t needed_from);
   void stop();
 
   void run_once();
@@ -63,6 +65,8 @@ class Keeper {
   void make_segments();
   void checkpoint_if_due();
   void free_segments();
+  // The number of the oldest segment that is needed, checkpoint and archive aside.
+  [[nodiscard]] std::uint64_t oldest_needed() const;
   [[nodiscard]] bool is_needed(const Segment& oldest,
                                const std::vector<std::shared_ptr<Segment>>& live) const;
   [[nodiscard]] bool has_unread(const Segment& segment) const;
@@ -82,6 +86,7 @@ class Keeper {
 
   std::shared_mutex pin_mutex_;
   StreamPosition checkpoint_;
+  std::uint64_t needed_from_ = 0;  // as the checkpoint on disk says
   bool exhausted_ = false;
   bool disk_fails_ = false;
   std::atomic<std::uint64_t> bytes_free_{0};

@@ -65,6 +65,7 @@ class ReadOnlyLog final : public Log {
                                   .directory = layout_.segments,
                                   .capacity = segment_bytes_,
                                   .checkpoint = stored.checkpoint,
+                                  .needed_from = stored.needed_from,
                                   .verify_from = stored.checkpoint,
                                   .writes = false},
                                  stored, partitions_, overlay_));

@@ -89,7 +89,8 @@ Result<StoredState> read_stored_state(const store::Store& store) {
     const auto position = decode_checkpoint(**checkpoint);
     const auto offsets = *next ? decode_next_offsets(**next) : std::nullopt;
     if (!position || !offsets) return fail(Errc::kCorrupt, "tables: the checkpoint");
-    state.checkpoint = *position;
+    state.checkpoint = position->position;
+    state.needed_from = position->needed_from;
     state.next_offsets = *offsets;
   }
   return state;

@@ -22,6 +22,7 @@ class ReplaySink {
 // What the store says about the log it reflects.
 struct StoredState {
   StreamPosition checkpoint;
+  std::uint64_t needed_from = 0;  // the oldest segment that must be there; 0: none yet
   std::vector<PositionChange> next_offsets;
 };
 // Errors: kCorrupt, kIo.

@@ -99,10 +99,9 @@ class Scanner {
       }
       scan_.live.push_back(segment);
     }
-    if (!scan_.live.empty() && options_.checkpoint.segment != 0 &&
-        scan_.live.front()->number > options_.checkpoint.segment) {
-      return fail(Errc::kCorrupt,
-                  fmt::format("segment {} is missing", options_.checkpoint.segment));
+    if (!scan_.live.empty() && options_.needed_from != 0 &&
+        scan_.live.front()->number > options_.needed_from) {
+      return fail(Errc::kCorrupt, fmt::format("segment {} is missing", options_.needed_from));
     }
     return {};
   }

@@ -26,6 +26,7 @@ struct ScanOptions {
   std::uint32_t capacity = 0;  // octets of a segment file
   // What the tables reflect: it was on disk, so everything before it must be there.
   StreamPosition checkpoint;
+  std::uint64_t needed_from = 0;  // the oldest segment that must be there
   // Batches that begin here or later are read whole and verified; of older ones the headers are.
   StreamPosition verify_from;
   bool writes = true;  // false: changes nothing, opens for reading

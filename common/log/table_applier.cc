@@ -159,12 +159,12 @@ void TableApplier::notify(const Write& write) {
 }
 
 Result<StreamPosition> TableApplier::mark_checkpoint(
-    const std::function<std::vector<PositionChange>()>& next_offsets) {
+    std::uint64_t needed_from, const std::function<std::vector<PositionChange>()>& next_offsets) {
   std::promise<Result<StreamPosition>> promise;
   auto marked = promise.get_future();
   post([&] {
     if (broken_) return promise.set_value(fail(*broken_));
-    tables_.stage_checkpoint(applied_, next_offsets());
+    tables_.stage_checkpoint(applied_, needed_from, next_offsets());
     const auto applied = tables_.apply();
     if (!applied) return promise.set_value(fail(applied.error()));
     promise.set_value(applied_);

@@ -41,7 +41,7 @@ class TableApplier {
   // Writes into the store up to which position it reflects the log; to be flushed by the caller.
   // `next_offsets` is asked on the thread. Blocks until it is done.
   [[nodiscard]] Result<StreamPosition> mark_checkpoint(
-      const std::function<std::vector<PositionChange>()>& next_offsets);
+      std::uint64_t needed_from, const std::function<std::vector<PositionChange>()>& next_offsets);
 
   // Called once when the store cannot be written for a reason that does not pass.
   void when_broken(std::function<void(const Error&)> broken) {

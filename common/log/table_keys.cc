@@ -47,17 +47,19 @@ std::string prefix_end(std::string prefix) {
   return prefix;
 }
 
-std::string encode_checkpoint(StreamPosition position) {
+std::string encode_checkpoint(StreamPosition position, std::uint64_t needed_from) {
   std::string out;
   put_big_endian(out, position.segment, 8);
   put_big_endian(out, position.offset, 4);
+  put_big_endian(out, needed_from, 8);
   return out;
 }
 
-std::optional<StreamPosition> decode_checkpoint(std::string_view value) {
-  if (value.size() != 12) return std::nullopt;
-  return StreamPosition{get_big_endian(value.substr(0, 8)),
-                        static_cast<std::uint32_t>(get_big_endian(value.substr(8)))};
+std::optional<Checkpoint> decode_checkpoint(std::string_view value) {
+  if (value.size() != 20) return std::nullopt;
+  return Checkpoint{{get_big_endian(value.substr(0, 8)),
+                     static_cast<std::uint32_t>(get_big_endian(value.substr(8, 4)))},
+                    get_big_endian(value.substr(12))};
 }
 
 std::string group_key(std::string_view group, TopicPartition where) {

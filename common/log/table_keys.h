@@ -26,8 +26,13 @@ inline constexpr std::string_view kGroupPrefix = "group/";
 inline constexpr std::string_view kUnindexedPrefix = "unindexed/";
 inline constexpr std::string_view kIndexerPrefix = "indexer/";
 
-[[nodiscard]] std::string encode_checkpoint(StreamPosition position);
-[[nodiscard]] std::optional<StreamPosition> decode_checkpoint(std::string_view value);
+// How far the store reflects the log, and the oldest segment that is needed from then on.
+struct Checkpoint {
+  StreamPosition position;
+  std::uint64_t needed_from = 0;
+};
+[[nodiscard]] std::string encode_checkpoint(StreamPosition position, std::uint64_t needed_from);
+[[nodiscard]] std::optional<Checkpoint> decode_checkpoint(std::string_view value);
 
 [[nodiscard]] std::string group_key(std::string_view group, TopicPartition where);
 struct GroupPosition {

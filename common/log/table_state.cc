@@ -116,9 +116,9 @@ void TableState::stage_position(std::string_view group, const PositionChange& ch
   staged_positions_[{std::string(group), change.where}] = change.next;
 }
 
-void TableState::stage_checkpoint(StreamPosition position,
+void TableState::stage_checkpoint(StreamPosition position, std::uint64_t needed_from,
                                   const std::vector<PositionChange>& next_offsets) {
-  batch_.put(Space::kMeta, kCheckpointKey, encode_checkpoint(position));
+  batch_.put(Space::kMeta, kCheckpointKey, encode_checkpoint(position, needed_from));
   batch_.put(Space::kMeta, kNextOffsetsKey, encode_next_offsets(next_offsets));
 }
 

@@ -42,7 +42,8 @@ class TableState {
 
   [[nodiscard]] Result<void> stage_change(const TableChange& change);
   void stage_position(std::string_view group, const PositionChange& change);
-  void stage_checkpoint(StreamPosition position, const std::vector<PositionChange>& next_offsets);
+  void stage_checkpoint(StreamPosition position, std::uint64_t needed_from,
+                        const std::vector<PositionChange>& next_offsets);
   [[nodiscard]] std::size_t staged_bytes() const { return batch_.bytes(); }
   // On an error everything stays staged: resume() and try again.
   [[nodiscard]] Result<void> apply();

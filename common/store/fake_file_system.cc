@@ -202,6 +202,13 @@ void FakeFileSystem::freeze() {
   state_->frozen = true;
 }
 
+void FakeFileSystem::thaw() {
+  const std::lock_guard lock(mutex_);
+  ++state_->life;
+  state_->frozen = false;
+  for (auto& [path, holders] : state_->locks) holders = 0;
+}
+
 void FakeFileSystem::lose_power() {
   const std::lock_guard lock(mutex_);
   ++state_->life;

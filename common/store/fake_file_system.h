@@ -33,6 +33,8 @@ class FakeFileSystem final : public FileSystem {
   void ignore_syncs(bool ignore) { ignore_syncs_ = ignore; }
   // Nothing is written any more, and lose_power() has yet to come: the moment of the failure.
   void freeze();
+  // The process died, the machine did not: what it wrote is there, synced or not.
+  void thaw();
   // Total octets of all files.
   void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
   [[nodiscard]] std::uint64_t used() const;
