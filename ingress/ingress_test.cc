@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -577,6 +578,45 @@ TEST_F(IngressTest, DrainFinishesWhatIsUnderWay) {
   draining.join();
   EXPECT_EQ(messages().size(), 1u);
   EXPECT_NE(role->problem(), "");
+}
+
+// Clients that never stop sending meet a drain: each hears 421 in its turn, and whatever was acknowledged is kept.
+TEST_F(IngressTest, DrainUnderLoadKeepsEveryAcknowledgedMessage) {
+  start(ListenerKind::kRelay);
+  std::atomic<int> acknowledged_total{0};
+  std::vector<std::vector<std::string>> acknowledged(8);
+  std::vector<std::thread> clients;
+  for (auto& own : acknowledged) {
+    clients.emplace_back([&own, &acknowledged_total, this] {
+      TestClient client = connect();
+      client.send("EHLO client.example\r\n");
+      client.reply();
+      for (;;) {
+        client.send(
+            "MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\nBDAT 3 LAST\r\nx\r\n");
+        for (int i = 0; i < 3; ++i) {
+          const std::string reply = client.reply();
+          if (reply.starts_with("250 2.0.0 Ok: queued as ")) {
+            own.push_back(reply.substr(24));
+            ++acknowledged_total;
+          } else if (!reply.starts_with("250 ")) {
+            EXPECT_THAT(reply, StartsWith("421 4.3.2 "));
+            return;
+          }
+        }
+      }
+    });
+  }
+  wait_until([&] { return acknowledged_total > 200; });
+  role->drain(std::chrono::steady_clock::now() + 30s);
+  for (std::thread& client : clients) client.join();
+  std::vector<std::string> expected;
+  for (const auto& own : acknowledged) expected.insert(expected.end(), own.begin(), own.end());
+  std::vector<std::string> kept;
+  for (const auto& message : messages()) kept.push_back(message.message_id().to_text());
+  std::ranges::sort(expected);
+  std::ranges::sort(kept);
+  EXPECT_EQ(kept, expected);
 }
 
 TEST_F(IngressTest, StopCutsWhatIsLeft) {

@@ -26,7 +26,6 @@ constexpr std::size_t kContentBufferBytesMax = 512 * 1024;
 constexpr std::uint64_t kContentTrustBytes = 64 * 1024;
 constexpr Duration kIdleWithBuffer = 1s;  // then the buffer is given away
 constexpr Duration kLingerTime = 2s;      // for a reply to be read before a connection is reset
-constexpr std::size_t kLingerBytesMax = 256 * 1024;
 
 std::string session_id() {
   return fmt::format("{:016x}", system_random().next());
@@ -76,11 +75,14 @@ async::Task<void> SmtpSession::run() {
     // Without a handshake there is nobody to talk to.
     if (port_.config.tls == ListenerTls::kImplicit) co_return;
     protocol_.close(Reply::of(421, {4, 7, 0}, services_.hostname + " Too many connections"));
+  } else {
+    services_.metrics.session_begun(port_.config.kind);
+    if (observe::Logger::enabled(observe::Level::kDebug)) {
+      kLog.debug("session begun", {{"session", id_},
+                                   {"listener", port_.name()},
+                                   {"client", observe::personal(stream_.remote().to_text())}});
+    }
   }
-  services_.metrics.session_begun(port_.config.kind);
-  kLog.debug("session begun", {{"session", id_},
-                               {"listener", port_.name()},
-                               {"client", observe::personal(stream_.remote().to_text())}});
   if (port_.config.tls == ListenerTls::kImplicit && !co_await handshake()) co_return;
 
   async::StopSignal::Callback on_drain(shard_.drain, [this] { drain_requested(); });
@@ -130,7 +132,10 @@ async::Task<void> SmtpSession::run() {
     }
     if (action.consumed > 0) command_deadline_ = in(services_.config.timeouts.command);
   }
-  if (farewell_) co_await farewell_->wait();
+  if (farewell_) {
+    ended_.notify();
+    co_await farewell_->wait();
+  }
   kLog.debug("session ended", {{"session", id_}, {"errors", protocol_.errors()}});
 }
 
@@ -164,18 +169,19 @@ async::Task<bool> SmtpSession::write_output() {
   co_return (co_await stream_.write(output, in(services_.config.timeouts.write))).has_value();
 }
 
-// After an error the peer may still be sending: were the connection closed over unread octets, TCP would reset it
-// and our reply be lost. So it is read for a moment.
+// After an error or in a drain the peer may still be sending: were the connection closed over unread octets, TCP
+// would reset it and our reply be lost. So it is read for a moment.
 async::Task<void> SmtpSession::close() {
-  if (!co_await write_output() || protocol_.errors() == 0) co_return;
-  const Instant deadline = in(std::chrono::duration_cast<std::chrono::milliseconds>(kLingerTime));
-  if (!co_await stream_.shutdown_write(deadline)) co_return;
-  input_.release();
-  for (std::size_t dropped = 0; dropped < kLingerBytesMax;) {
-    const auto count = co_await stream_.read_some(input_.space(kCommandBufferBytes), deadline);
-    if (!count || *count == 0) break;
-    dropped += *count;
+  if (saying_farewell_) {  // which writes, and ends our side
+    const Instant deadline = shard_.shard.now() + kLingerTime;
+    do {
+      input_.consume(input_.view().size());
+    } while ((co_await stream_.read_some(input_.space(kCommandBufferBytes), deadline)).value_or(0) >
+             0);
+    co_return;
   }
+  if (!co_await write_output() || (protocol_.errors() == 0 && !draining_)) co_return;
+  co_await stream_.finish(shard_.shard.now() + kLingerTime);
 }
 
 bool SmtpSession::read_ended(const Result<std::size_t>& count) {
@@ -249,10 +255,19 @@ void SmtpSession::drain_requested() {
   if (!shard_.shard.spawn(say_farewell(), shard_.farewells)) farewell_->notify();
 }
 
-// While run() waits in a read: it ends when the connection is closed here, and waits for farewell_.
+// While run() waits in a read: that ends when the peer hangs up, as 421 makes it, or when the connection is closed
+// here; then run() waits for farewell_.
 async::Task<void> SmtpSession::say_farewell() {
+  if (!waiting_idle_) {  // a command came meanwhile: the session says it when it is idle again
+    farewell_->notify();
+    co_return;
+  }
+  saying_farewell_ = true;
   protocol_.close(Reply::of(421, {4, 3, 2}, services_.hostname + " Service shutting down"));
-  (void)co_await write_output();
+  if (co_await write_output() &&
+      co_await stream_.shutdown_write(in(services_.config.timeouts.write))) {
+    (void)co_await ended_.wait(shard_.shard.now() + kLingerTime);
+  }
   stream_.close();
   farewell_->notify();
 }

@@ -83,7 +83,9 @@ class SmtpSession {
 
   bool waiting_idle_ = false;
   bool draining_ = false;
-  std::optional<async::Event> farewell_;  // set when say_farewell() runs; told when it has ended
+  bool saying_farewell_ = false;          // say_farewell() has taken over
+  async::Event ended_;                    // told when run() has no more use for the connection
+  std::optional<async::Event> farewell_;  // set when say_farewell() was spawned; told when it ended
 
   Instant command_deadline_;
   Instant message_deadline_;
