@@ -22,7 +22,7 @@ namespace godwit::net {
 // Deadlines  each call takes one, on the shard's clock; when it passes the call returns kTimeout. A write that
 //            timed out may have sent a part: only close() is sensible then.
 // Concurrency  one reader and one writer at a time (two tasks may share the stream so); not during a handshake.
-// Memory     an idle connection holds no buffer of ours; about 16 kB in TLS (OpenSSL's state).
+// Memory     an idle connection holds no buffer of ours; about 15 kB in TLS (OpenSSL's state).
 // Errors     errc.h. After any error but kTimeout of a read the stream is of no use but to be closed.
 // Threads    belongs to its shard, destruction included.
 // Lifecycle  close() may be called at any time, while others wait: they return kClosed. The destructor closes;
