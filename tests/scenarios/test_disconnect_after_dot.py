@@ -20,8 +20,8 @@ def test_disconnect_after_dot(start_godwit, own, kept: bool) -> None:
         return DISCONNECT if calls == 1 else None
 
     server = own(ScriptedServer(Script(data=answer, keeps_on_disconnect=kept)))
-    # An unknown outcome is not tried again at once, whatever the schedule says: give it the schedule's first step.
-    godwit = start_godwit(to=server.address, config={"sender": {"retry": HASTY}})
+    # Left alone, an unknown outcome is not tried again for ten minutes.
+    godwit = start_godwit(to=server.address, config={"sender": {"retry": {**HASTY, "after_unknown": "1s"}}})
 
     with Client(godwit.relay) as client:
         client.submit(message(), "ann@sender.test", "a@example.test", "b@example.test")

@@ -119,7 +119,8 @@ class _Handler:
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        mail = Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), envelope.original_content or b"")
+        sender = "" if envelope.mail_from in (None, "<>") else envelope.mail_from  # aiosmtpd keeps the brackets of <>
+        mail = Mail(sender, tuple(envelope.rcpt_tos), envelope.original_content or b"")
         if self.script.data_delay:
             await asyncio.sleep(self.script.data_delay)
         answer = self.script.data(mail)
