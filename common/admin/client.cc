@@ -41,6 +41,7 @@ std::string_view advice(Errc code) {
     case Errc::kUnauthenticated: return "set admin.token in the configuration to that process's";
     case Errc::kBusy: return "end another `events` or `audit` first";
     case Errc::kDeadline: return "the process is there, but did not answer";
+    case Errc::kCancelled: return "the stream was ended: the process is stopping, or we are";
     default: return {};
   }
 }

@@ -60,7 +60,8 @@ Status status_of(const Error& error) {
   if (is(Errc::kRefused)) code = StatusCode::FAILED_PRECONDITION;
   if (is(Errc::kUnsupported)) code = StatusCode::UNIMPLEMENTED;
   if (is(Errc::kBusy)) code = StatusCode::RESOURCE_EXHAUSTED;
-  return {code, error.to_string()};
+  // The client says what kind of error it is; the words of the context are ours to add.
+  return {code, error.context.empty() ? error.to_string() : error.context};
 }
 
 template <class T>
