@@ -156,4 +156,6 @@ class ScriptedServer:
         return [recipient for mail in self.mails() for recipient in mail.recipients]
 
     def close(self) -> None:
-        self._controller.stop(no_assert=True)
+        """May be called again: a test that ends it early leaves the rest to own()."""
+        if not self._controller.loop.is_closed():
+            self._controller.stop(no_assert=True)
