@@ -69,9 +69,9 @@ struct Config {
   // No new transaction for a partition whose oldest unacknowledged commit is this old.
   std::chrono::milliseconds commit_age_max{1000};
   std::chrono::milliseconds drain_wait = std::chrono::seconds{30};
-  std::uint32_t connection_failures_max = 10;  // of a source at a site, in a row, before it pauses
-  std::string tls_ca_file;                     // empty: the system's
-  std::vector<std::string> own_networks;       // MX hosts in them are refused: mail would come back
+  std::uint32_t connection_failures_max = 100;  // of a source at a site, in a row, before it pauses
+  std::string tls_ca_file;                      // empty: the system's
+  std::vector<std::string> own_networks;  // MX hosts in them are refused: mail would come back
 
   // The routes as the look-up both roles use. Elements were checked when they were read.
   [[nodiscard]] control::StaticRoutes static_routes() const;

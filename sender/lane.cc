@@ -186,8 +186,12 @@ void Lane::unreachable(const SourceName& source) {
   const std::uint32_t limit = env_.config.connection_failures_max;
   if (of->failures < limit) return;
   // The site does not answer: what waits stays where it is instead of failing one by one.
+  // Not longer than a first retry would take, nor, later, than the longest.
+  const RetrySchedule& retry = env_.config.retry;
   const std::uint32_t doublings = std::min<std::uint32_t>(of->failures - limit, 8);
-  of->paused_until = env_.clock.instant() + std::min(kPauseFirst * (1 << doublings), kPauseMax);
+  const Duration pause = std::min<Duration>(kPauseFirst, retry.first) * (1 << doublings);
+  of->paused_until =
+      env_.clock.instant() + std::min(pause, std::min<Duration>(kPauseMax, retry.max));
 }
 
 void Lane::connecting_ended(const SourceName& source) {

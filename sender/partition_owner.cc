@@ -103,9 +103,9 @@ async::Task<void> PartitionOwner::stop(Instant deadline) {
   co_await loops_.close();
 }
 
-void PartitionOwner::lost() {
+void PartitionOwner::lost(std::string why) {
   lost_ = true;
-  set_problem("lost the partition");
+  set_problem(std::move(why));
   drain();
   abort_.request();
   commit_event_.notify();
@@ -707,8 +707,7 @@ async::Task<bool> PartitionOwner::commit(Journal::Sealed& sealed) {
     if (code != log::Errc::kNoSpace && code != log::Errc::kUnavailable) {
       kLog.error("a commit failed for good, the partition stops",
                  {{"partition", partition_}, {"error", written.error()}});
-      lost();
-      set_problem("stopped: " + written.error().to_string());
+      lost("stopped: " + written.error().to_string());
       co_return false;
     }
     if (!paused) {
@@ -753,6 +752,14 @@ void PartitionOwner::save_lane_states(bool all) {
   if (!all && now - lane_states_at_ < kLaneStates) return;
   lane_states_at_ = now;
   const Timestamp wall = env_.clock.now();
+  // Of lanes that had no mail since: gone when their limits have forgotten.
+  std::erase_if(saved_states_, [&](const auto& entry) {
+    const bool past = std::ranges::all_of(entry.second.limiters(), [&](const auto& limiter) {
+      return limiter.theoretical_arrival_unix_us() <= to_unix_ms(wall) * 1000;
+    });
+    if (past) journal_.add_change(record::lane_key(entry.first), std::nullopt);
+    return past;
+  });
   for (auto& [id, state] : lanes_) {
     v1::LaneState record;
     state.lane->limits().save(record, now, wall);

@@ -46,7 +46,7 @@ class PartitionOwner final : public Dispatch {
   void drain();
   [[nodiscard]] async::Task<void> stop(Instant deadline);
   // Another may own the partition: nothing is written any more.
-  void lost();
+  void lost(std::string why = "lost the partition");
 
   [[nodiscard]] log::PartitionId partition() const { return partition_; }
   [[nodiscard]] std::string problem() const;

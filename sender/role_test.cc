@@ -575,6 +575,26 @@ TEST(SenderRole, WhatWasSetAsideBehindASlowLaneComesBackOnce) {
   EXPECT_EQ(system.events().size(), 80U);
 }
 
+TEST(SenderRole, ASpentSlowLimitSurvivesARestart) {
+  FakePeer peer;
+  FakeMailSystem system;
+  system.route_all_to(peer.port());
+  system.control.shaping.push_back(
+      {.is_default = true, .max_message_rate = control::Rate{.count = 1, .per = 1h}});
+  system.start();
+  system.put({});
+  EVENTUALLY(system.committed() == 1);
+  system.stop();
+  EXPECT_EQ(system.log.rows({log::Topic::kRetries, 0}).size(), 1U);  // l/
+  system.start();
+  system.put({});
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(peer.mails().size(), 1U);
+  const auto summary = system.role().summary({.by = admin::QueueBy::kLane}).value();
+  ASSERT_EQ(summary.rows.size(), 1U);
+  EXPECT_EQ(summary.rows[0].suspended, "max_message_rate");
+}
+
 TEST(SenderRole, UrgentMailGoesFirst) {
   FakePeer peer;
   FakeMailSystem system;
