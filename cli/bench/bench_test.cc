@@ -214,7 +214,7 @@ TEST_F(BenchTest, ARateIsKept) {
   options.duration = 500ms;
   const SourceReport report = run(options);
   EXPECT_LE(report.accepted, 120U);  // timers are 16 ms apart
-  EXPECT_GE(report.accepted, 50U);  // a busy machine may be late
+  EXPECT_GE(report.accepted, 50U);   // a busy machine may be late
 }
 
 TEST_F(BenchTest, StopEndsARunWithoutAnEnd) {
