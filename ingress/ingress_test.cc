@@ -587,8 +587,8 @@ TEST_F(IngressTest, DrainUnderLoadKeepsEveryAcknowledgedMessage) {
   std::vector<std::vector<std::string>> acknowledged(8);
   std::vector<std::thread> clients;
   for (auto& own : acknowledged) {
-    clients.emplace_back([&own, &acknowledged_total, this] {
-      TestClient client = connect();
+    // All are greeted before the drain, which refuses new connections.
+    clients.emplace_back([&own, &acknowledged_total, client = connect()]() mutable {
       client.send("EHLO client.example\r\n");
       client.reply();
       for (;;) {
