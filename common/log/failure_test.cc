@@ -14,6 +14,16 @@
 #include "common/log/segment_format.h"
 #include "common/store/fake_file_system.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// RocksDB is not built with the sanitizer, so its locks are not seen.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:rocksdb::\n";
+}
+#endif
+#endif
+
 namespace godwit::log {
 namespace {
 
@@ -257,11 +267,18 @@ TEST_F(EmbeddedFailure, AFullDiskKeepsTheReserveForCommitsAndDrains) {
   auto group = *log_->join({.name = "router", .subscribed = Topic::kAccepted}, listener);
   auto owned = listener->wait_for(2);
 
-  Result<Written> full;
+  // The tables compact meanwhile and give room back: full is when it says so and refuses.
   int taken = 0;
-  while (full = append(std::string(3000, 'x')), full) ASSERT_LT(++taken, 10'000);
-  EXPECT_EQ(full.error().code, Errc::kNoSpace);
-  EXPECT_FALSE(log_->status().writable);
+  while (true) {
+    const bool writable = log_->status().writable;
+    const auto written = append(std::string(3000, 'x'));
+    if (written) {
+      ASSERT_LT(++taken, 10'000);
+    } else {
+      ASSERT_EQ(written.error().code, Errc::kNoSpace);
+      if (!writable) break;
+    }
+  }
   EXPECT_GT(taken, 20);
 
   // Commits use the reserve, and so make room.

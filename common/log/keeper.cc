@@ -131,12 +131,11 @@ bool Keeper::is_needed(const Segment& oldest,
                        const std::vector<std::shared_ptr<Segment>>& live) const {
   if (oldest.content.last_body_time + config_.unreferenced_body_hold > clock_.now()) return true;
   if (has_unread(oldest)) return true;
-  // Positions first, references after: a commit that moves a position past one record and writes another that
-  // refers to the same content has written it before the position moves.
-  std::vector<bool> unread;
-  for (const auto& segment : live) unread.push_back(has_unread(*segment));
+  // Positions first, the newest references after: a commit that moves a position past one record and writes
+  // another that refers to the same content has written it before the position moves.
+  // The last of `live` belongs to the commit thread, which may be writing it.
   for (std::size_t i = 1; i + 1 < live.size(); ++i) {
-    if (unread[i] && live[i]->oldest_reference <= oldest.number) return true;
+    if (live[i]->oldest_reference <= oldest.number && has_unread(*live[i])) return true;
   }
   // The one being written, and any that was begun meanwhile, may get unread records at any time.
   return std::ranges::any_of(segments_.live(), [&](const auto& segment) {
