@@ -71,19 +71,22 @@ class Partitions final : public log::GroupListener {
   void assigned(std::shared_ptr<log::Ownership> ownership) override {
     const PartitionId partition = ownership->partition();
     Environment& environment = environment_of(partition);
+    async::Gate::Pass pass = posts_.try_enter();
+    if (!pass) return;
     {
       const std::lock_guard lock(mutex_);
       ++known_;
     }
-    environment.shard.post([this, &environment, ownership = std::move(ownership)]() mutable {
-      auto owner = std::make_unique<PartitionOwner>(environment, std::move(ownership));
-      PartitionOwner& started = *owner;
-      {
-        const std::lock_guard lock(mutex_);
-        owners_[started.partition()] = std::move(owner);
-      }
-      started.start();
-    });
+    environment.shard.post(
+        [this, &environment, pass = std::move(pass), ownership = std::move(ownership)]() mutable {
+          auto owner = std::make_unique<PartitionOwner>(environment, std::move(ownership));
+          PartitionOwner& started = *owner;
+          {
+            const std::lock_guard lock(mutex_);
+            owners_[started.partition()] = std::move(owner);
+          }
+          started.start();
+        });
   }
 
   void revoked(PartitionId partition, std::move_only_function<void()> released) override {
@@ -109,8 +112,11 @@ class Partitions final : public log::GroupListener {
     latch->wait_for(std::max(deadline - context_.clock.instant(), Duration{}) + seconds{20});
   }
 
-  // After the group was left.
-  void close() { gate_.close_and_wait(); }
+  // After the group was left. What was posted to the shards runs first, then what it spawned ends.
+  void close() {
+    posts_.close_and_wait();
+    gate_.close_and_wait();
+  }
 
   [[nodiscard]] std::string problem() const {
     const std::lock_guard lock(mutex_);
@@ -140,14 +146,17 @@ class Partitions final : public log::GroupListener {
     admin::QueueQuery whole = query;
     whole.rows_max = ~0U;  // a row may be large only in the sum
     for (const PartitionId partition : partitions) {
-      environment_of(partition).shard.post([this, partition, answers, whole] {
-        if (PartitionOwner* owner = find(partition)) {
-          admin::QueueSummary part = owner->summary(whole);
-          const std::lock_guard lock(answers->mutex);
-          answers->parts.push_back(std::move(part));
-        }
-        answers->latch.arrive();
-      });
+      async::Gate::Pass pass = posts_.try_enter();
+      if (!pass) return fail(Errc::kBusy, "the role is stopping");
+      environment_of(partition).shard.post(
+          [this, pass = std::move(pass), partition, answers, whole] {
+            if (PartitionOwner* owner = find(partition)) {
+              admin::QueueSummary part = owner->summary(whole);
+              const std::lock_guard lock(answers->mutex);
+              answers->parts.push_back(std::move(part));
+            }
+            answers->latch.arrive();
+          });
     }
     if (!partitions.empty() && !answers->latch.wait_for(kSummaryWait)) {
       return fail(Errc::kBusy, "a shard did not answer in time");
@@ -175,23 +184,24 @@ class Partitions final : public log::GroupListener {
   void release(PartitionId partition, Instant deadline, bool lost,
                std::move_only_function<void()> released) {
     Environment& environment = environment_of(partition);
-    environment.shard.post(
-        [this, &environment, partition, deadline, lost, released = std::move(released)]() mutable {
-          std::unique_ptr<PartitionOwner> owner;
-          {
-            const std::lock_guard lock(mutex_);
-            const auto at = owners_.find(partition);
-            if (at != owners_.end()) {
-              owner = std::move(at->second);
-              owners_.erase(at);
-              --known_;
-            }
-          }
-          if (!owner) return released();
-          if (lost) owner->lost();
-          // The gate is closed only after every partition was released.
-          environment.shard.spawn(end(std::move(owner), deadline, std::move(released)), gate_);
-        });
+    async::Gate::Pass pass = posts_.try_enter();
+    if (!pass) return released();
+    environment.shard.post([this, &environment, pass = std::move(pass), partition, deadline, lost,
+                            released = std::move(released)]() mutable {
+      std::unique_ptr<PartitionOwner> owner;
+      {
+        const std::lock_guard lock(mutex_);
+        const auto at = owners_.find(partition);
+        if (at != owners_.end()) {
+          owner = std::move(at->second);
+          owners_.erase(at);
+          --known_;
+        }
+      }
+      if (!owner) return released();
+      if (lost) owner->lost();
+      environment.shard.spawn(end(std::move(owner), deadline, std::move(released)), gate_);
+    });
   }
 
   static async::Task<void> end(std::unique_ptr<PartitionOwner> owner, Instant deadline,
@@ -207,7 +217,8 @@ class Partitions final : public log::GroupListener {
   std::shared_ptr<net::TlsClientContext> tls_;
   SenderMetrics metrics_;
   std::vector<std::unique_ptr<Corner>> corners_;
-  async::Gate gate_;
+  async::Gate posts_;  // on their way to a shard
+  async::Gate gate_;   // partitions that end
   mutable std::mutex mutex_;
   std::map<PartitionId, std::unique_ptr<PartitionOwner>> owners_;
   std::size_t known_ = 0;  // assigned and not released
