@@ -75,11 +75,16 @@ void PartitionLog::add(std::vector<Record> records) {
 void PartitionLog::harden(const std::shared_ptr<const Segment>& segment, const Run& run,
                           std::uint32_t batch_offset, Timestamp time) {
   const std::lock_guard lock(mutex_);
+  // Offsets follow each other, except behind what could not be read: there is a hole.
+  const Offset follows = segments_.empty() ? run.first : segments_.back().next;
   if (segments_.empty() || segments_.back().segment != segment) {
     if (!segments_.empty()) segments_.back().runs.shrink_to_fit();
-    segments_.push_back({segment, run.first, run.first, time, {}});
+    segments_.push_back({segment, follows, follows, time, {}});
   }
   SegmentRuns& runs = segments_.back();
+  if (follows < run.first) {
+    runs.runs.push_back({.delta = static_cast<std::uint32_t>(follows - runs.first)});
+  }
   runs.runs.push_back({.delta = static_cast<std::uint32_t>(run.first - runs.first),
                        .offset = batch_offset + run.offset,
                        .length = run.length,

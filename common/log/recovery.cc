@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <utility>
+
 namespace godwit::log {
 namespace {
 
@@ -23,7 +26,7 @@ class Recovery {
       if (partition == nullptr) return fail(corrupt(*segment, header, "a partition that is not"));
       TRY_VOID(follow(*segment, header, run, *partition));
     }
-    after_gap_ = (header.flags & kBatchGap) != 0;
+    if ((header.flags & kBatchGap) != 0) ++gaps_;
     const bool replayed = header.position >= stored_.checkpoint && octets;
     if (replayed) TRY_VOID(replay(*segment, header, *octets));
     // `follow` used `segment` by reference; the index keeps it.
@@ -41,7 +44,9 @@ class Recovery {
                       PartitionLog& partition) {
     const Offset expected = partition.durable_end();
     const bool known = expected > 0;
-    if (known && run.first != expected && !after_gap_) {
+    // Behind what could not be read each partition may jump, once.
+    const bool may_jump = std::exchange(gaps_seen_[run.where], gaps_) < gaps_;
+    if (known && run.first != expected && !(may_jump && run.first > expected)) {
       return fail(corrupt(segment, header,
                           fmt::format("offset {} of {}/{} stands where {} should", run.first,
                                       topic_name(run.where.topic), run.where.partition, expected)));
@@ -64,7 +69,12 @@ class Recovery {
       } else {
         std::string_view group;
         PositionChange change;
-        while (reader.next(group, change)) TRY_VOID(sink_.position(group, change));
+        while (reader.next(group, change)) {
+          // It may be past records that could not be read.
+          PartitionLog* const partition = partitions_.find(change.where);
+          if (gaps_ > 0 && partition != nullptr) partition->start_at(change.next);
+          TRY_VOID(sink_.position(group, change));
+        }
       }
       if (!reader.at_end()) return fail(corrupt(segment, header, "records do not fill their run"));
     }
@@ -74,7 +84,8 @@ class Recovery {
   const StoredState& stored_;
   PartitionTable& partitions_;
   ReplaySink& sink_;
-  bool after_gap_ = false;
+  int gaps_ = 0;
+  std::map<TopicPartition, int> gaps_seen_;
 };
 
 }  // namespace

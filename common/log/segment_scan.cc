@@ -120,7 +120,7 @@ class Scanner {
       if (used) return {};
       TRY(const StreamPosition mark, highest_mark(*last, kPageBytes));
       if (std::max(mark, options_.checkpoint) > StreamPosition{last->number, kPageBytes}) {
-        return fail(corrupt(*last, kPageBytes, "a batch that was synced cannot be read"));
+        return fail(unreadable(*last, kPageBytes, "the first one"));
       }
       dropped_.push_back(last);
       scan_.live.pop_back();
@@ -140,6 +140,12 @@ class Scanner {
     return highest;
   }
 
+  Error unreadable(const Segment& segment, std::uint32_t offset, std::string_view what) {
+    if (options_.damage != nullptr) *options_.damage = {segment.number, offset};
+    return corrupt(segment, offset,
+                   fmt::format("a batch that was synced cannot be read: {}", what));
+  }
+
   // Where the segment ends, when a later one says so: what was synced before its first batch was written.
   Result<std::optional<std::uint32_t>> end_by_successor(std::size_t index) {
     if (index + 1 == scan_.live.size()) return std::nullopt;
@@ -148,7 +154,7 @@ class Scanner {
     BatchHeader header;
     TRY(const Decoded decoded, read_batch_header(next, kPageBytes, header, buffer_));
     if (decoded != Decoded::kOk) {
-      return fail(corrupt(next, kPageBytes, "a batch that was synced cannot be read"));
+      return fail(unreadable(next, kPageBytes, "the first one"));
     }
     if (header.synced.segment < segment.number)
       return kPageBytes;  // its sync failed: nothing counts
@@ -168,8 +174,7 @@ class Scanner {
       if (decoded != Decoded::kOk ||
           std::uint64_t{segment->end} + header.length > segment->capacity) {
         if (last) return end_of_log(*segment, "its header");
-        return fail(
-            corrupt(*segment, segment->end, "a batch that was synced cannot be read: its header"));
+        return fail(unreadable(*segment, segment->end, "its header"));
       }
       const bool whole = last || header.position >= options_.verify_from;
       Result<std::string> octets;
@@ -177,6 +182,9 @@ class Scanner {
         octets = read_batch(*segment, header);
         if (!octets && octets.error().code == Errc::kCorrupt && last) {
           return end_of_log(*segment, octets.error().context);
+        }
+        if (!octets && octets.error().code == Errc::kCorrupt) {
+          return fail(unreadable(*segment, segment->end, octets.error().context));
         }
         if (!octets) return fail(octets.error());
       }
@@ -199,21 +207,21 @@ class Scanner {
     const StreamPosition here = segment.position();
     TRY(const StreamPosition mark, highest_mark(segment, segment.end));
     if (std::max(mark, options_.checkpoint) > here) {
-      return fail(corrupt(segment, segment.end,
-                          fmt::format("a batch that was synced cannot be read: {}", what)));
+      return fail(unreadable(segment, segment.end, what));
     }
     return {};
   }
 
   Result<void> check_sequence(const Segment& segment, const BatchHeader& header) {
-    const bool first = std::exchange(first_, false);
-    const bool gap = std::exchange(after_gap_, (header.flags & kBatchGap) != 0);
-    if (!first && !gap && header.sequence != scan_.next_sequence) {
+    const bool gap = (header.flags & kBatchGap) != 0;
+    const bool free = std::exchange(first_, false) || after_gap_ || gap;
+    after_gap_ = gap;
+    if (!free && header.sequence != scan_.next_sequence) {
       return fail(corrupt(
           segment, segment.end,
           fmt::format("batch {} stands where {} should", header.sequence, scan_.next_sequence)));
     }
-    scan_.next_sequence = header.sequence + 1;
+    if (!gap) scan_.next_sequence = header.sequence + 1;
     return {};
   }
 

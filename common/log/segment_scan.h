@@ -30,6 +30,8 @@ struct ScanOptions {
   // Batches that begin here or later are read whole and verified; of older ones the headers are.
   StreamPosition verify_from;
   bool writes = true;  // false: changes nothing, opens for reading
+  // Told where a batch that was synced cannot be read, when that is why the scan fails (repair).
+  StreamPosition* damage = nullptr;
 };
 
 // What the segment files say.
