@@ -4,17 +4,13 @@ The network namespace has nothing but a loopback device; the addresses of the MX
 reserved, because MX hosts in loopback, private and reserved ranges are refused.
 """
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from support.dns import DnsServer
 from support.destinations import SmtpSink
 from support.godwit import Godwit
 from support.mail import swaks
-from support.process import Process
+from support.network import Network
 from support.waiting import wait_until
 
 PORT = 2525
@@ -41,26 +37,6 @@ nothing TXT "neither MX nor address"
 """
 
 
-class Network:
-    """A network namespace, held by a process that sleeps in it."""
-
-    def __init__(self, directory: Path) -> None:
-        assert os.geteuid() == 0, "a network namespace needs root"
-        self._holder = Process("netns", ["unshare", "--net", "sleep", "infinity"], directory)
-        own_net = os.readlink("/proc/self/ns/net")
-        wait_until(lambda: os.readlink(f"/proc/{self._holder.pid}/ns/net") != own_net, 10, "a network namespace")
-        self.prefix = ("nsenter", f"--net=/proc/{self._holder.pid}/ns/net")
-        self.run("ip", "link", "set", "lo", "up")
-        for address in (FIRST, SECOND):
-            self.run("ip", "address", "add", f"{address}/32", "dev", "lo")
-
-    def run(self, *command: str) -> None:
-        subprocess.run([*self.prefix, *command], check=True)
-
-    def close(self) -> None:
-        self._holder.clean_up()
-
-
 class World:
     def __init__(self, network: Network, godwit: Godwit, dns: DnsServer, first: SmtpSink, second: SmtpSink) -> None:
         self.network, self.godwit, self.dns, self.first, self.second = network, godwit, dns, first, second
@@ -73,7 +49,7 @@ class World:
 
 @pytest.fixture
 def world(make_godwit, own, tmp_path) -> World:
-    network = own(Network(tmp_path))
+    network = own(Network(tmp_path, [FIRST, SECOND]))
     dns = own(DnsServer(tmp_path, {"mail.test": ZONE}, prefix=network.prefix))
     first = own(SmtpSink(tmp_path, name="mx1", host=FIRST, port=PORT, prefix=network.prefix))
     second = own(SmtpSink(tmp_path, name="mx2", host=SECOND, port=PORT, prefix=network.prefix))

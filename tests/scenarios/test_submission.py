@@ -2,11 +2,13 @@
 
 import smtplib
 import ssl
+import subprocess
 
 import pytest
 
 from support.destinations import ScriptedServer
 from support.mail import Client, Conversation, message, swaks
+from support.network import Network
 from support.waiting import wait_until
 
 TENANT = {"tenants": [{"name": "acme", "credentials": [{"username": "acme", "password": "correct horse"}],
@@ -15,6 +17,9 @@ LISTENERS = {"ingress": {"smtp": [
     {"listen": "127.0.0.1:0", "kind": "submission"},
     {"listen": "127.0.0.1:0", "kind": "submission", "tls": "implicit"},
 ]}}
+
+# Neither loopback nor reserved; it exists in the test's own network only.
+ELSEWHERE = "11.1.0.1"
 
 
 def trusting() -> ssl.SSLContext:
@@ -78,7 +83,7 @@ def test_unknown_user_and_wrong_password_look_alike(start_godwit) -> None:
 
 
 def test_the_clear_is_for_this_machine(start_godwit) -> None:
-    """In the clear AUTH is offered to clients on loopback alone, and these are (tests/dialogs has the others)."""
+    """In the clear AUTH is offered to clients on loopback alone, and these are."""
     godwit = start_godwit(config=LISTENERS, control=TENANT)
     with Conversation(godwit.submission) as client:
         offered = client.ask("EHLO client.test")
@@ -86,6 +91,27 @@ def test_the_clear_is_for_this_machine(start_godwit) -> None:
         assert "AUTH" in offered
         assert client.ask("MAIL FROM:<news@acme.example>").startswith("530 5.7.0")
         assert client.ask("AUTH PLAIN AGFjbWUAY29ycmVjdCBob3JzZQ==").startswith("235 2.7.0")
+
+
+def test_no_password_in_the_clear(make_godwit, own, tmp_path) -> None:
+    """From another machine AUTH is neither offered nor taken before TLS; on loopback there is nobody to listen."""
+    network = own(Network(tmp_path, [ELSEWHERE]))
+    listeners = {"ingress": {"smtp": [{"listen": f"{ELSEWHERE}:2587", "kind": "submission"}]}}
+    make_godwit(listeners, TENANT, prefix=network.prefix).start()
+    login = ("--auth", "PLAIN", "--auth-user", "acme", "--auth-password", "correct horse")
+
+    in_clear = swaks((ELSEWHERE, 2587), *login, prefix=network.prefix)
+    assert in_clear.status != 0
+    assert any("STARTTLS" in reply for reply in in_clear.replies()), in_clear.transcript
+    assert not any("AUTH" in reply for reply in in_clear.replies()), in_clear.transcript
+
+    forced = subprocess.run([*network.prefix, "bash", "-c", f"exec 3<>/dev/tcp/{ELSEWHERE}/2587; "
+                             "printf 'EHLO x\\r\\nAUTH PLAIN AGFjbWUAY29ycmVjdCBob3JzZQ==\\r\\nQUIT\\r\\n' >&3; cat <&3"],
+                            capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "\n235" not in forced, forced
+    assert "\n538 5.7.11" in forced or "\n530 5.7.0" in forced, forced
+
+    assert swaks((ELSEWHERE, 2587), "--tls", *login, prefix=network.prefix).status == 0
 
 
 def test_without_credentials_nobody_gets_in(start_godwit) -> None:

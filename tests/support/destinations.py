@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from support.addresses import free_port
-from support.process import Process
+from support.process import Process, let_others_in
 from support.waiting import wait_until
 
 
@@ -42,9 +42,7 @@ class SmtpSink:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         if user:
             self._dump.chmod(0o777)
-            for parent in self._dump.parents:
-                if parent.stat().st_uid == os.geteuid() and parent.name.startswith(("pytest-", directory.name)):
-                    parent.chmod(parent.stat().st_mode | 0o011)
+            let_others_in(directory)
         self.process = Process(name, [*prefix, "smtp-sink", *user, "-4", "-d", f"{self._dump}/%s.", *options,
                                       f"{self.host}:{self.port}", "512"], directory)
         wait_until(lambda: self.process.listens(self.port) or self.process.status is not None, 10,

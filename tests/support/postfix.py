@@ -5,7 +5,7 @@ import pwd
 from pathlib import Path
 
 from support.addresses import free_port
-from support.process import Process
+from support.process import Process, let_others_in
 from support.waiting import wait_until
 
 # service type private unprivileged chroot wakeup maxproc command
@@ -46,10 +46,7 @@ class PostfixServer:
         owner = pwd.getpwnam("postfix")
         os.chown(data, owner.pw_uid, owner.pw_gid)
         os.chown(self._mailboxes, owner.pw_uid, owner.pw_gid)
-        for folder in (root, *root.parents):
-            # Its unprivileged programs walk here.
-            if folder.stat().st_uid == 0 and "pytest-" in str(folder):
-                folder.chmod(folder.stat().st_mode | 0o011)
+        let_others_in(root)
         self.log = root / "log"
         (config / "main.cf").write_text(f"""\
 compatibility_level = 3.6

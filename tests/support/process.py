@@ -3,12 +3,22 @@
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.waiting import wait_until
 
 STOP_SECONDS = 20
+
+
+def let_others_in(directory: Path) -> None:
+    """Servers that give up root's privileges must be able to walk to a test's directory, which pytest keeps closed."""
+    top = Path(tempfile.gettempdir()).resolve()
+    for folder in (directory, *directory.parents):
+        if folder.stat().st_uid != os.geteuid() or folder == top or folder == folder.parent:
+            break
+        folder.chmod(folder.stat().st_mode | 0o011)
 
 
 class Process:
