@@ -111,7 +111,7 @@ def test_no_password_in_the_clear(make_godwit, own, tmp_path) -> None:
     assert "\n235" not in forced, forced
     assert "\n538 5.7.11" in forced or "\n530 5.7.0" in forced, forced
 
-    assert swaks((ELSEWHERE, 2587), "--tls", *login, prefix=network.prefix).status == 0
+    assert swaks((ELSEWHERE, 2587), "--tls", *login, sender="news@acme.example", prefix=network.prefix).status == 0
 
 
 def test_without_credentials_nobody_gets_in(start_godwit) -> None:
