@@ -242,12 +242,13 @@ void Committer::break_down(Error error) {
     const std::lock_guard lock(problem_mutex_);
     problem_ = error.to_string();
   }
+  // First, so that whoever is told "unknown" and tries again is told "unavailable".
+  if (broken_handler_) broken_handler_(error);
   for (InFlight& batch : in_flight_) {
     fail_all(batch.writes, {Errc::kUnknown, error.to_string()});
   }
   in_flight_.clear();
   unsynced_since_.reset();
-  if (broken_handler_) broken_handler_(error);
 }
 
 void Committer::publish(InFlight& batch, bool synced) {

@@ -221,6 +221,7 @@ std::optional<Error> Core::refusal(const Write& write) const {
     return Error{Errc::kTooLarge, fmt::format("a batch of {} octets", write.bytes)};
   }
   if (write.from_outside && !space_.outside_open()) {
+    if (space_.disk_fails()) return Error{Errc::kUnavailable, "no segment can be made"};
     counters->refused_no_space_total.fetch_add(1, std::memory_order_relaxed);
     return Error{Errc::kNoSpace, "only the reserve is left"};
   }
