@@ -2,7 +2,7 @@
 # the library of one folder, its unit tests and its micro-benchmarks.
 #
 # Sources are found by name: *.cc is the library, *_test.cc goes into NAME_test, *_bench.cc into NAME_bench,
-# test_*.cc and fake_*.cc hold test doubles and are part of NAME_fakes, which only tests link.
+# fake_*.cc hold test doubles and are part of NAME_fakes, which only tests link.
 # Dependencies are other modules (plain names) or imported targets; private ones are not seen by those who link NAME.
 function(godwit_module name)
   cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})

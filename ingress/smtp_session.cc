@@ -475,7 +475,7 @@ async::Task<Reply> SmtpSession::finish_message() {
   co_return Reply::of(250, {2, 0, 0}, "Ok: queued as " + id);
 }
 
-// The body is acknowledged before the record that names it (LOG.md "Sizes").
+// The body is acknowledged before the record that names it.
 async::Task<Result<void>> SmtpSession::store(const Intake& intake) {
   const Instant deadline = in(services_.config.timeouts.store);
   const IntakeRecords records(intake,

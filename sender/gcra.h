@@ -30,8 +30,8 @@ class Gcra {
   // Gives the last take() back: it was not used after all.
   void give_back();
 
-  // A new owner that does not know what the last one did: no burst, and nothing before `now +
-  // spent` (LOG "Ownership": a commit window's worth already spent).
+  // A new owner that does not know what the last one did since its last commit: no burst, and
+  // nothing before `now + spent`.
   void start_cold(Instant now, Duration spent);
 
   // The state, as a point in time that is comparable across machines. Neutral when idle.

@@ -32,8 +32,9 @@ enum class Wait {
 // A connection is asked for before it is opened and closed() after; a message is taken just before
 // its MAIL. What is granted is counted at once, so two askers can never have the same token.
 //
-// Use       auto answer = limits.may_send(source, now); if (answer.granted()) { limits.sent(source,
-// now); ... } Threads   pure; belongs to one shard
+// Use       auto answer = limits.may_send(source, now);
+//           if (answer.granted()) { limits.sent(source, now); ... }
+// Threads   pure; belongs to one shard
 class LaneLimits {
  public:
   struct Answer {

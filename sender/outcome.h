@@ -24,17 +24,19 @@ struct Judgement {
 
 // Judges what the dialogue said about a recipient.
 //
-//   2xx to the final dot                      delivered
-//   4xx anywhere, 421 included                deferred
-//   5xx to MAIL, RCPT, DATA, the dot          bounced
-//   552 to RCPT without a code that says more deferred: old hosts mean "too many recipients" (RFC 5321
-//                                             s4.5.3.1.10)
-//   452 or such a 552 to RCPT after another recipient was taken: again, in the next transaction of this attempt
-//   5xx to banner, EHLO, STARTTLS, AUTH       deferred: it is about us or that host, not about the recipient
-//   refused on our side (peer's SIZE 5.3.4, SMTPUTF8 5.6.7, 8BITMIME 5.6.3)   bounced
-//   connection lost before the final dot      deferred;   after it: unknown
+//   2xx to the final dot                 delivered
+//   4xx anywhere, 421 included           deferred
+//   5xx to MAIL, RCPT, DATA, the dot     bounced
+//   552 to RCPT, no code that says more  deferred: old hosts mean "too many recipients" (RFC 5321
+//                                        s4.5.3.1.10)
+//   452 or such a 552 to RCPT after another recipient was taken: again, in the next transaction of
+//                                        this attempt
+//   5xx to banner, EHLO, STARTTLS, AUTH  deferred: it is about us or that host, not the recipient
+//   refused on our side (the peer's SIZE 5.3.4, SMTPUTF8 5.6.7, 8BITMIME 5.6.3): bounced
+//   connection lost                      before the final dot: deferred; after it: unknown
 //
 // `others_accepted`: another recipient of the same transaction got a 2xx to its RCPT.
+//
 // Threads   pure
 [[nodiscard]] Judgement judge(const smtp::RecipientOutcome& outcome, bool others_accepted);
 

@@ -820,7 +820,7 @@ async::Task<Result<void>> PartitionOwner::load_content(QueuedDelivery& delivery)
   co_return Result<void>{};
 }
 
-// Readers may be ahead of the disk; the outside world must not be (LOG "Embedded").
+// Readers may be ahead of the disk; the outside world must not be.
 async::Task<Result<void>> PartitionOwner::wait_durable(log::TopicPartition where,
                                                        log::Offset offset) {
   const Instant deadline = env_.clock.instant() + kDurableWait;

@@ -17,8 +17,7 @@ namespace godwit::sender {
 //
 // Threads   pure
 // Source    RFC 5321 s4.5.4.1: at least 30 minutes between attempts "in general", give up after 4-5
-// days; the
-//           first retry is sooner (20 minutes), as greylisting made customary
+//           days; the first retry is sooner (20 minutes), as greylisting made customary
 struct RetrySchedule {
   std::chrono::milliseconds first = std::chrono::minutes{20};
   double factor = 2;

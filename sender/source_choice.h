@@ -17,8 +17,7 @@ namespace godwit::sender {
 // joins or leaves a pool only the deliveries that have to move do.
 //
 // Input     the pool; `usable` says no for a source that must not be used now (unknown, suspended).
-// A member
-//           of weight 0 takes no mail
+//           A member of weight 0 takes no mail
 // Output    nullptr when no member is left
 // Threads   pure
 // Source    Schindelhauer and Schomaker, "Weighted distributed hash tables" (2005)

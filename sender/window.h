@@ -14,12 +14,12 @@ namespace godwit::sender {
 //
 // Deliveries end in any order; a position can only say "everything below is finished". The window
 // knows the difference: next() is the position to commit, and finished() names what is finished
-// beyond it, so that a new owner does not attempt it again (`!position`, LOG "Topics and tables").
+// beyond it, so that a new owner does not attempt it again (`!position` of table `retries`,
+// docs/formats/retries.md).
 //
 // Input     offsets in ascending order; gaps are allowed (Kafka's commit markers leave them)
 // Limits    records_max and bytes_max of what is unfinished; room() false means: stop reading. One
-// record
-//           is always taken, so that a record larger than bytes_max cannot stop the partition
+//           record is always taken: one larger than bytes_max cannot stop the partition
 // Threads   belongs to one shard
 class Window {
  public:

@@ -46,9 +46,10 @@ using VisitEvent = std::function<bool(const EventAt&)>;
 // them, then with `follow` those to come, without a gap between the two.
 //
 // Output     when it returns without an error, everything wanted was visited, or somebody said
-// enough Errors     those of Log::history and Reader::take. A record that is no event is passed
-// over Limits     holds at most 64 records or 1 MiB of each partition at a time Threads    blocks;
-// `cancelled` is asked at least every 250 ms and between records
+//            enough
+// Errors     those of Log::history and Reader::take. A record that is no event is passed over
+// Limits     holds at most 64 records or 1 MiB of each partition at a time
+// Threads    blocks; `cancelled` is asked at least every 250 ms and between records
 [[nodiscard]] Result<void> read_events(log::Log& log, const EventQuery& query,
                                        const VisitEvent& visit,
                                        const std::function<bool()>& cancelled);

@@ -26,7 +26,8 @@ struct ClientConfig {
 // Asks one process. Every error's context names the address and what to do about it.
 //
 // Errors     kUnreachable, kUnauthenticated, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
-// kCancelled, kFailed Threads    functions block and may be called from several threads
+//            kCancelled, kFailed
+// Threads    functions block and may be called from several threads
 class Client {
  public:
   explicit Client(ClientConfig config);

@@ -29,14 +29,13 @@ struct Services {
 // The gRPC service Admin of a process (proto/godwit/admin/v1/admin.proto) and grpc.health.v1.
 //
 // Lifecycle  start() listens; the destructor or stop() cancels streams, waits for calls under way
-// (each notices
-//            within 250 ms) and ends the threads. stop() may be called again.
+//            (each notices within 250 ms) and ends the threads. stop() may be called again.
 // Access     a loopback listen address with no token: everybody on the machine. With a token every
-// call but
-//            grpc.health.v1 needs `authorization: Bearer <token>`. The token travels in the clear:
-//            a listen address that is not loopback belongs on a private network.
+//            call but grpc.health.v1 needs `authorization: Bearer <token>`. The token travels in
+//            the clear: a listen address that is not loopback belongs on a private network.
 // Threads    its own, at most threads_max; none of them is a mail loop. Functions here: from any
-// thread Errors     kAddress, kTokenNeeded
+//            thread
+// Errors     kAddress, kTokenNeeded
 class Server {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(const ServerConfig& config,

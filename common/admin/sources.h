@@ -13,9 +13,8 @@
 
 // What the process plugs into its admin server. admin knows no role: roles implement these.
 //
-// Threads   every function is called on threads of the admin server, several at a time, and may
-// block there for
-//           a moment (a post to a shard and its answer); never on a mail loop.
+// Threads    every function is called on threads of the admin server, several at a time, and may
+//            block there for a moment (a post to a shard and its answer); never on a mail loop.
 namespace godwit::admin {
 
 // The process itself: implemented by whoever runs the roles.

@@ -19,6 +19,7 @@ namespace godwit::async {
 //
 // A gate only waits: what is inside ends because its streams were closed (StopSignal) or its work
 // is done.
+//
 // Threads    any; one short lock for entering and leaving. For sessions and roles, not for lines.
 // Lifecycle  must be empty when destroyed.
 class Gate {

@@ -24,12 +24,13 @@ struct AuditOptions {
 // Reads the log and says of every accepted recipient whether it ended exactly once.
 //
 // Input      the log alone: `accepted` (who was promised), the groups' positions, `outbound` and
-// `retries` (who
-//            is pending), `dead` (who is held), `events` (who ended). Recipients come from
-//            `accepted`, never from events.
+//            `retries` (who is pending), `dead` (who is held), `events` (who ended). Recipients
+//            come from `accepted`, never from events.
 // Ordering   read along the flow of mail, so that a recipient that moves on meanwhile is met again
-// further down Errors     kCancelled, kSpill, those of Log::history Threads    blocks for the
-// length of the reading: not on a mail loop Source     LOG.md "Identity", "Audit"
+//            further down
+// Errors     kCancelled, kSpill, those of Log::history
+// Threads    blocks for the length of the reading: not on a mail loop
+// Source     docs/audit.md
 [[nodiscard]] Result<Report> audit(log::Log& log, const AuditOptions& options);
 
 }  // namespace godwit::audit

@@ -22,10 +22,12 @@ struct LedgerLimits {
 //
 // Input      facts, each any number of times; 32 octets are kept of each
 // Output     settle(): one Report
-// Limits     memory_bytes_max of facts in memory. Beyond it they go, sorted, to runs in one unlinked temporary
-//            file, which settle() merges with 64 KiB of memory a run: 10 million recipients are 640 MB of facts
+// Limits     memory_bytes_max of facts in memory. Beyond it they go, sorted, to runs in one
+//            unlinked temporary file, which settle() merges with 64 KiB of memory a run: 10
+//            million recipients are 640 MB of facts
 // Errors     kSpill: a temporary file cannot be made, written or read. The ledger is then of no
-// more use. Threads    one at a time; no clock, no network
+//            more use.
+// Threads    one at a time; no clock, no network
 class Ledger {
  public:
   explicit Ledger(LedgerLimits limits = {});

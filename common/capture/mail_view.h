@@ -11,12 +11,12 @@ namespace godwit::capture {
 //
 // Input      a mail's octets, of any quality
 // Output     fields in order, unfolded, encoded words (RFC 2047, UTF-8 and Latin-1) decoded; the
-// first text/plain
-//            part (else the first text part) with its transfer encoding undone, as UTF-8; names of
-//            attachments
+//            first text/plain part (else the first text part) with its transfer encoding undone, as
+//            UTF-8; names of attachments
 // Errors     none: what cannot be understood is shown as it is
 // Limits     100 fields of 2,000 octets, 256 KiB of text, parts nested 5 deep and 100 in all;
-// `truncated` says so Threads    pure
+//            `truncated` says so
+// Threads    pure
 struct MailView {
   struct Field {
     std::string name;

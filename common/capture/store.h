@@ -49,9 +49,12 @@ struct Limits {
 // <id>.json.
 //
 // Bounds      count_max mails and bytes_max octets of mail; the oldest go first. Recipients kept:
-// 1,000 Durability  none: files are renamed into place whole, but not synced. It is for looking at,
-// not for keeping Threads     functions block on the disk: not on a mail loop. Any thread; one
-// Store writes a directory Errors      kTooLarge (one mail over bytes_max), kIo
+//             1,000
+// Durability  none: files are renamed into place whole, but not synced. It is for looking at, not
+//             for keeping
+// Threads     functions block on the disk: not on a mail loop. Any thread; one Store writes a
+//             directory
+// Errors      kTooLarge (one mail over bytes_max), kIo
 class Store {
  public:
   // Makes the directory when it is missing, and removes what an earlier end left half written.

@@ -19,22 +19,21 @@
 //     };
 //     void describe(config::Fields& fields, Retry& retry) {
 //       fields.add("first", retry.first, "Delay before the second attempt.").range(1s, 24h);
-//       fields.add("factor", retry.factor, "Each further delay is this much
-//       longer.").range(1.0, 10.0);
+//       fields.add("factor", retry.factor, "Each further delay is this much longer.")
+//           .range(1.0, 10.0);
 //     }
 //
 // and read by read_file() (read.h). The reader, `godwit defaults`, the reference in
 // docs/configuration.md and the comparison at a reload all come from the same declaration; the
 // default is what the struct is born with.
 //
-// Types   whatever has a Scalar<T> (scalar.h: bool, integers, double, std::string,
-// std::filesystem::path,
-//         std::chrono durations, HostPort, Name<Tag>, enumerations with config_names), structs with
-//         a describe(), and std::vector<T>, std::map<std::string, T>, std::optional<T> of these,
-//         nested as you like. A list or map in the file replaces the default one as a whole; a
-//         struct is read over its defaults.
-// Errors  unknown and duplicate keys, wrong types, values out of range: all of them, each with its
-// place.
+// Types    whatever has a Scalar<T> (scalar.h: bool, integers, double, std::string,
+//          std::filesystem::path, std::chrono durations, HostPort, Name<Tag>, enumerations with
+//          config_names), structs with a describe(), and std::vector<T>,
+//          std::map<std::string, T>, std::optional<T> of these, nested as you like. A list or map
+//          in the file replaces the default one as a whole; a struct is read over its defaults.
+// Errors   unknown and duplicate keys, wrong types, values out of range: all of them, each with its
+//          place.
 namespace godwit::config {
 
 // One declared key.

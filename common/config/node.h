@@ -66,8 +66,7 @@ inline constexpr int kDepthMax = 32;
 // Input     the text; `file` only names it in problems
 // Output    the tree; an empty document is kNull
 // Errors    one Problem for a syntax error (the rest of the file is then unknown), and one for each
-// duplicate
-//           key, second document, key that is not text, or limit that is exceeded
+//           duplicate key, second document, key that is not text, or limit that is exceeded
 // Threads   pure
 [[nodiscard]] Node parse_yaml(std::string_view text, std::string_view file, Problems& problems);
 

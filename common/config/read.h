@@ -24,8 +24,10 @@ struct Outcome {
 // Reads YAML into a described struct, over its defaults.
 //
 // Input     the path, or the text and the name to show for it; relative paths inside are relative
-// to its directory Output    all problems at once, in the order of the file Limits kFileBytesMax,
-// kNodesMax, kDepthMax Threads   pure, but for the file
+//           to its directory
+// Output    all problems at once, in the order of the file
+// Limits    kFileBytesMax, kNodesMax, kDepthMax
+// Threads   pure, but for the file
 [[nodiscard]] Outcome read_file(const std::filesystem::path& path, Fields& fields);
 [[nodiscard]] Outcome read_text(std::string_view text, const std::filesystem::path& name,
                                 Fields& fields);

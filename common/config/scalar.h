@@ -28,9 +28,9 @@ struct Wrong {
 // of your own (a rate, a network, an address):
 //
 //     template <> struct config::Scalar<Rate> {
-//       static constexpr std::string_view kType = "rate";                       // for the
-//       reference static std::expected<Rate, Wrong> parse(std::string_view text); static
-//       std::string render(const Rate& rate);                            // parse(render(x)) == x
+//       static constexpr std::string_view kType = "rate";                 // for the reference
+//       static std::expected<Rate, Wrong> parse(std::string_view text);
+//       static std::string render(const Rate& rate);                      // parse(render(x)) == x
 //     };
 template <class T>
 struct Scalar;
@@ -43,8 +43,8 @@ concept HasScalar = requires(const T& value, std::string_view text) {
 
 // An enumeration names its values by a function beside it, found by its argument:
 //     constexpr auto config_names(Kind) {
-//       return std::to_array<config::EnumName<Kind>>({{"relay", Kind::kRelay}, {"inbound",
-//       Kind::kInbound}});
+//       return std::to_array<config::EnumName<Kind>>({{"relay", Kind::kRelay},
+//                                                     {"inbound", Kind::kInbound}});
 //     }
 template <class E>
 struct EnumName {

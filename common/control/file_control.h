@@ -33,9 +33,9 @@ struct ParsedControl {
 [[nodiscard]] SnapshotPtr default_snapshot();
 
 // The control data of `control.mode: file`: the file is the truth.
+//
 // Threads   current() from any thread, wait-free for readers but for one reference count; reload()
-// from any,
-//           one at a time, blocks on the file.
+//           from any, one at a time, blocks on the file.
 class FileControl final : public View {
  public:
   // Reads the file for the first time. Errors: kUnreadable, kBadFile.

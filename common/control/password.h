@@ -7,11 +7,9 @@ namespace godwit::control {
 // Compares what a client sent with what the control data holds.
 //
 // stored    "$argon2id$..." (or "$argon2i$...") is verified by libsodium; anything else is plain
-// text, for trials,
-//           compared in constant time
+//           text, for trials, compared in constant time
 // Cost      argon2 takes tens of milliseconds of CPU and the memory its text says: call it on a
-// blocking pool,
-//           with few at once. Hashes that ask for more than 256 MiB are refused.
+//           blocking pool, with few at once. Hashes that ask for more than 256 MiB are refused.
 // Threads   any
 [[nodiscard]] bool verify_password(std::string_view stored, std::string_view presented);
 

@@ -11,8 +11,7 @@ namespace godwit::control {
 // Reads "100/s", "5000/h", "1/min, max_burst=10".
 //
 // Input     COUNT "/" UNIT ["," "max_burst" "=" BURST]; units: s sec second, m min minute, h hour,
-// d day; white
-//           space anywhere between the parts; a burst of 1 unless it says more
+//           d day; white space anywhere between the parts; a burst of 1 unless it says more
 // Errors    kBadRate, the context says what is wrong
 // Limits    1 <= COUNT <= 1,000,000,000; 1 <= BURST <= 1,000,000
 // Threads   pure

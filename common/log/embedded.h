@@ -46,9 +46,10 @@ struct EmbeddedConfig {
 };
 
 // Opens (or creates) the embedded log: locks the directory, replays what the tables lack, cuts a
-// torn tail. Blocks for the length of the recovery. Errors: kCorrupt (a bad batch below the synced
-// mark, or a table that does not open; nothing is changed),
-//         kUnavailable (another process holds the directory), kIo.
+// torn tail. Blocks for the length of the recovery.
+//
+// Errors    kCorrupt (a bad batch below the synced mark, or a table that does not open; nothing is
+//           changed), kUnavailable (another process holds the directory), kIo
 [[nodiscard]] Result<std::unique_ptr<Log>> open_embedded(const EmbeddedConfig& config,
                                                          const Clock& clock);
 

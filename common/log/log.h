@@ -19,16 +19,14 @@
 // reads_by_position().
 //
 // Order      the log first, local tables after: when a completion runs, the record is durable (on
-// disk, or
-//            replicated) and tables show the changes. Nothing acknowledged is lost; see
+//            disk, or replicated) and tables show the changes. Nothing acknowledged is lost; see
 //            docs/formats/segments.md.
 // Threads    every function may be called from any thread and none blocks on disk or network unless
-// it says
-//            so. Completions and wake-ups run on a thread of the log, or on the caller's before the
-//            function returns when the answer is known at once: they only post, never work or wait.
+//            it says so. Completions and wake-ups run on a thread of the log, or on the caller's
+//            before the function returns when the answer is known at once: they only post, never
+//            work or wait.
 // Bounds     each producer, group and reader has a stated limit of memory; at the limit an append
-// fails at
-//            once with kUnavailable, a reader stops reading ahead.
+//            fails at once with kUnavailable, a reader stops reading ahead.
 namespace godwit::log {
 
 using WriteDone = std::move_only_function<void(Result<Written>)>;

@@ -28,9 +28,9 @@ struct Mailbox {
 // Output    every mailbox in order, those inside groups too
 // Errors    kBadAddressList, kTooMany
 // Laxer     obsolete forms are taken: empty list entries, routes ("<@a,@b:user@c>"), white space
-// and comments
-//           around dots (RFC 5322 s4.4); unquoted dots and UTF-8 in display names (s4.1, RFC 6532); an address
-//           as an unquoted display name ("a@b <c@d>" is c@d); a mailbox without a domain ("root")
+//           and comments around dots (RFC 5322 s4.4); unquoted dots and UTF-8 in display names
+//           (s4.1, RFC 6532); an address as an unquoted display name ("a@b <c@d>" is c@d); a
+//           mailbox without a domain ("root")
 // Limits    kMailboxesMax mailboxes, kCommentDepthMax nested comments; time linear in the input
 // Threads   pure
 // Source    RFC 5322 s3.4, s4.4; RFC 6854 (groups in From)

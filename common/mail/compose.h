@@ -8,9 +8,11 @@
 #include "common/base/ids.h"
 
 // Header fields that Godwit adds in front of a message.
-// Output is whole fields with CRLF, lines of at most 78 octets where a fold is possible (RFC 5322
-// s2.1.1), in ASCII unless `smtputf8`; whatever the peer said cannot end a line, a comment or the
-// field. Threads: pure.
+//
+// Output    whole fields with CRLF, lines of at most 78 octets where a fold is possible (RFC 5322
+//           s2.1.1), in ASCII unless `smtputf8`; whatever the peer said cannot end a line, a
+//           comment or the field
+// Threads   pure
 namespace godwit::mail {
 
 // "Sun, 22 Nov 2026 19:10:44 +0000" (RFC 5322 s3.3). In UTC: the zone of a node says nothing to

@@ -24,20 +24,19 @@ struct Field {
 // hold.
 //
 // Input     content in wire form (CRLF line ends, dot-stuffed or not). Only the header section is
-// looked at. Output    fields in order, byte by byte as they came: octets() is the concatenation of
-// all Field::raw End       the first line that is empty (kEmptyLine), or is neither a field nor a
-// continuation (kNotAField:
-//           as Postfix does, the body begins with that line), the end of the content
+//           looked at.
+// Output    fields in order, byte by byte as they came: octets() is the concatenation of all
+//           Field::raw
+// End       the first line that is empty (kEmptyLine), or is neither a field nor a continuation
+//           (kNotAField: as Postfix does, the body begins with that line), the end of the content
 //           (kEndOfContent), or bytes_max (kTooLong: octets() ends with the last whole field below
 //           it)
 // Laxer     than RFC 5322 s2.2: white space before the colon is taken (s4.5 obs-optional), octets
-// above 127
-//           are taken anywhere in a value (RFC 6532), a line may be longer than 998 octets. In wire
-//           form a field name that begins with a dot keeps its stuffing; no such field means
-//           anything.
+//           above 127 are taken anywhere in a value (RFC 6532), a line may be longer than 998
+//           octets. In wire form a field name that begins with a dot keeps its stuffing; no such
+//           field means anything.
 // Limits    time linear in the header section. No copy where the section lies in one piece of the
-// Rope;
-//           otherwise one copy of it, at most bytes_max.
+//           Rope; otherwise one copy of it, at most bytes_max.
 // Threads   pure; iteration may go on in several threads at once
 // Source    RFC 5322 s2.2, s2.2.3 (folding)
 class Header {

@@ -15,23 +15,21 @@
 // One JSON object a line on standard error, for each event that matters:
 //
 //     inline const observe::Logger kLog{"ingress"};      // one a module
-//     kLog.info("message accepted", {{"session", id}, {"bytes", size}, {"sender",
-//     observe::personal(from)}});
+//     kLog.info("message accepted",
+//               {{"session", id}, {"bytes", size}, {"sender", observe::personal(from)}});
 //
-//     {"time":"2026-01-02T03:04:05.678Z","level":"info","module":"ingress","msg":"message
-//     accepted","session":"..."}
+//     {"time":"2026-01-02T03:04:05.678Z","level":"info","module":"ingress",
+//      "msg":"message accepted","session":"..."}                         (on one line)
 //
 // Content    `msg` is a fixed text; what varies goes into fields. Text is escaped (invalid UTF-8
-// becomes
-//            U+FFFD) and cut at kLogTextBytesMax. Message content is never logged.
+//            becomes U+FFFD) and cut at kLogTextBytesMax. Message content is never logged.
 // Addresses  wrap what names a person in personal(): written at level debug only, which is off by
-// default. Cost       a call below the level costs one relaxed load; arguments are built by the
-// caller, so guard what
-//            is expensive with enabled().
+//            default.
+// Cost       a call below the level costs one relaxed load; arguments are built by the caller, so
+//            guard what is expensive with enabled().
 // Threads    any. A line is handed to one writer thread through a bounded queue; when the reader of
-// standard
-//            error is slow the oldest lines are dropped and counted (lines_dropped()), nobody
-//            waits.
+//            standard error is slow the oldest lines are dropped and counted (lines_dropped()),
+//            nobody waits.
 namespace godwit::observe {
 
 enum class Level : std::uint8_t { kDebug, kInfo, kWarning, kError, kOff };

@@ -23,21 +23,21 @@
 //     class IngressMetrics {
 //      public:
 //       explicit IngressMetrics(observe::Metrics& metrics)
-//           : accepted_(metrics.counter("godwit_ingress_messages_accepted_total", "Messages
-//           acknowledged.")) {}
+//           : accepted_(metrics.counter("godwit_ingress_messages_accepted_total",
+//                                       "Messages acknowledged.")) {}
 //       void accepted() { accepted_.add(); }
+//
 //      private:
 //       observe::Counter& accepted_;
 //     };
 //
 // Names    godwit_<role>_<noun>_<unit>[_total]; letters, digits, underscores. Counters end in
-// _total. Labels   from closed sets (pool, provider, reply class), never raw domains, addresses or
-// ids. A family takes
-//          kSeriesMax series; what comes later is counted in one series whose label values are
-//          "other".
+//          _total.
+// Labels   from closed sets (pool, provider, reply class), never raw domains, addresses or ids. A
+//          family takes kSeriesMax series; what comes later is counted in one series whose label
+//          values are "other".
 // Threads  any, for everything. add() and observe() are an atomic addition to the calling thread's
-// own cache
-//          line; resolving and scraping take a lock.
+//          own cache line; resolving and scraping take a lock.
 namespace godwit::observe {
 
 inline constexpr std::size_t kCells = 16;       // threads beyond share cells: slower, not wrong

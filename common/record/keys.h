@@ -7,7 +7,7 @@
 
 #include "common/base/ids.h"
 
-// Keys of the tables `retries` and `dead` (LOG.md "Topics and tables", docs/formats/records.md).
+// Keys of the tables `retries` and `dead` (docs/formats/retries.md, docs/formats/records.md).
 namespace godwit::record {
 
 inline constexpr std::string_view kPositionKey = "!position";  // FinishedPositions

@@ -17,16 +17,15 @@
 // values.
 //
 // Zero copy  inline content is never copied: encoding appends the caller's pieces behind the
-// serialised head,
-//            decoding slices them out of the record. The result is ordinary Protobuf either way.
+//            serialised head, decoding slices them out of the record. The result is ordinary
+//            Protobuf either way.
 // Sealed     envelopes and addresses are opened on decoding and sealed on encoding. Only CLEAR
-// exists today. Versions   encoding writes this version unless the value already carries one;
-// fields this version does not
-//            know survive decode and encode.
+//            exists today.
+// Versions   encoding writes this version unless the value already carries one; fields this version
+//            does not know survive decode and encode.
 // Errors     decoding: kMalformed, kUnknownVersion, kUnknownEncryption; never crashes on any
-// octets.
-//            encoding: kNotUtf8 where a text field came from outside, kMalformed where a rule below
-//            is broken.
+//            octets. encoding: kNotUtf8 where a text field came from outside, kMalformed where a
+//            rule below is broken.
 // Limits     memory <= the record's size; recursion as Protobuf's
 // Threads    pure
 namespace godwit::record {

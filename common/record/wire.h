@@ -30,8 +30,8 @@ struct TakenApart {
 //
 // Input     `message`; `taken`: the numbers of the fields wanted
 // Output    each TakenField filled in; everything else, unknown fields too, in TakenApart::rest: a
-// slice where
-//           it is one run in one piece of the Rope (a taken field at the end), a copy otherwise
+//           slice where it is one run in one piece of the Rope (a taken field at the end), a copy
+//           otherwise
 // Errors    kMalformed: not Protobuf, a group, or a wanted field twice or of another wire type
 // Limits    time linear in the number of fields and pieces; never reads the payloads
 // Source    https://protobuf.dev/programming-guides/encoding

@@ -13,9 +13,8 @@ namespace godwit::role {
 // The roles of one process, from start to end.
 //
 // Ordering   started in the order they were added (whoever reads from a topic before whoever writes
-// to it),
-//            drained and stopped the other way round, so that what the front still takes finds its
-//            way out.
+//            to it), drained and stopped the other way round, so that what the front still takes
+//            finds its way out.
 // Threads    belongs to the main thread; troubles() may be called from any.
 class Lifecycle {
  public:

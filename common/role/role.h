@@ -50,15 +50,13 @@ struct NamedAddress {
 };
 
 // One role of a process: ingress, router, sender, ... Each folder's role.h has the factory:
-//     std::unique_ptr<role::Role> make_router(const role::RoleContext& context, const
-//     router::Config& config);
+//     std::unique_ptr<role::Role> make_router(const role::RoleContext& context,
+//                                             const router::Config& config);
 //
 // Lifecycle  start() once; then reload() any number of times; then drain() once; then stop(); then
-// it is destroyed.
-//            stop() also follows a failed start() and may come without drain().
+//            it is destroyed. stop() also follows a failed start() and may come without drain().
 // Threads    start, reload, drain and stop are called on the main thread, never on a shard, and may
-// block;
-//            problem() may be called from any thread, between start() and the destructor.
+//            block; problem() may be called from any thread, between start() and the destructor.
 class Role {
  public:
   virtual ~Role() = default;

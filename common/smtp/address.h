@@ -18,8 +18,8 @@ struct AddressRules {
 // One mailbox of an envelope: "local@domain", or nothing (the null reverse-path), or "postmaster".
 //
 // Input     parse(): a Mailbox without angle brackets. parse_path(): a Path with them, and what
-// follows it. Output    the mailbox as it was given: case, quotes and escapes are kept, because
-// only the final
+//           follows it.
+// Output    the mailbox as it was given: case, quotes and escapes are kept, because only the final
 //           destination may interpret a local part (RFC 5321 s2.3.11). A source route is dropped
 //           (s4.1.1.3).
 // Errors    kBadSyntax, kNeedsUtf8, kLocalPartTooLong, kDomainTooLong, kPathTooLong

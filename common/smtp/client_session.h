@@ -138,17 +138,16 @@ struct ClientAction {
 //
 // Input     transactions; octets of the peer in any split
 // Output    ClientActions, what to write (a Rope that shares the content), an outcome for every
-// recipient of every
-//           transaction begun: exactly one each, whatever the peer does
+//           recipient of every transaction begun: exactly one each, whatever the peer does
 // Errors    never thrown or returned: every reply, misbehaviour and loss of the connection has a
-// defined outcome.
-//           An unexpected code or a malformed reply is treated as a lost connection (outcomes
-//           deferred, or unknown after the final dot) and ends the session. 421 ends the session
-//           wherever it comes.
+//           defined outcome. An unexpected code or a malformed reply is treated as a lost
+//           connection (outcomes deferred, or unknown after the final dot) and ends the session.
+//           421 ends the session wherever it comes.
 // Security  octets behind the 220 of STARTTLS fail the session (injected plaintext); EHLO is
-// repeated under TLS Limits    ReplyLimits; at most two transactions are under way Threads   one at
-// a time; no I/O, no clock: the caller times each stage() (RFC 5321 s4.5.3.2) and on a timeout
-//           calls disconnected()
+//           repeated under TLS
+// Limits    ReplyLimits; at most two transactions are under way
+// Threads   one at a time; no I/O, no clock: the caller times each stage() (RFC 5321 s4.5.3.2) and
+//           on a timeout calls disconnected()
 // Source    RFC 5321 s3, s4.2; 1870, 2920, 3207, 3461, 4954, 6152, 6531
 //
 // In a coroutine (an action stands until it was acted on, so asking again is harmless):
@@ -157,23 +156,31 @@ struct ClientAction {
 //       const ClientAction action = session.next(input.view());
 //       input.consume(action.consumed);
 //       if (session.can_begin()) {  // before output is taken: so it rides behind the final dot
-//         if (auto transaction = lane.pop()) { session.begin(std::move(*transaction)); continue; }
+//         if (auto transaction = lane.pop()) {
+//           session.begin(std::move(*transaction));
+//           continue;
+//         }
 //       }
+//       const Instant deadline = deadline_of(session.stage());
 //       switch (action.kind) {
 //         case Kind::kWrite:
-//           if (auto r = co_await stream.write(session.take_output(), deadline(session.stage()));
-//           !r)
+//           if (auto r = co_await stream.write(session.take_output(), deadline); !r)
 //             session.disconnected(r.error().to_string());
 //           break;
 //         case Kind::kRead:
-//           if (auto r = co_await input.fill(stream, deadline(session.stage())); !r)
+//           if (auto r = co_await input.fill(stream, deadline); !r)
 //             session.disconnected(r.error().to_string());
 //           break;
 //         case Kind::kStartTls:
-//           if (auto r = co_await stream.start_tls_client(tls, host, deadline(session.stage())))
-//           session.tls_started(); else session.tls_failed(r.error().to_string()); break;
+//           if (auto r = co_await stream.start_tls_client(tls, host, deadline))
+//             session.tls_started();
+//           else
+//             session.tls_failed(r.error().to_string());
+//           break;
 //         case Kind::kOutcome: report(session.take_outcome()); break;
-//         case Kind::kIdle: if (!co_await lane.wait_for_work(idle_timeout)) session.quit(); break;
+//         case Kind::kIdle:
+//           if (!co_await lane.wait_for_work(idle_timeout)) session.quit();
+//           break;
 //         case Kind::kClosed: co_return session.failure();
 //       }
 //     }

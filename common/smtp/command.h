@@ -11,8 +11,7 @@
 // Input     one line without its CRLF, and free of CR, LF and NUL (the session saw to that)
 // Output    the verb and what follows it; for MAIL and RCPT the parsed path and parameters
 // Errors    the Reply to send: 500 5.5.2, 501 5.5.4, 501 5.1.7 / 5.1.3 (address), 553 5.6.7 (needs
-// SMTPUTF8),
-//           555 5.5.4 (parameter not known or not offered), 552 5.3.4 (SIZE), 501 5.5.2
+//           SMTPUTF8), 555 5.5.4 (parameter not known or not offered), 552 5.3.4 (SIZE), 501 5.5.2
 // Threads   pure
 // Source    RFC 5321 s4.1.1, s2.4 (case); RFC 1870, 3461, 4954, 6152, 6531 for the parameters
 //

@@ -10,14 +10,13 @@ namespace godwit::smtp {
 //
 // Input     octets of the content as they come, in any split, in wire form (dot-stuffed)
 // Output    how many octets of the input are content, and whether the end, a violation or the end
-// of the
-//           input follows. At most kHeldBackMax octets at the input's end are neither yet (a dot at
-//           the start of a line may be the end): the caller keeps them and gives them again with
-//           what follows.
+//           of the input follows. At most kHeldBackMax octets at the input's end are neither yet (a
+//           dot at the start of a line may be the end): the caller keeps them and gives them again
+//           with what follows.
 // Bounds    no memory, no copies, 64 octets a step
 // Threads   a value, one thread
 // Source    RFC 5321 s2.3.8 (line ends), s4.1.1.4 and s4.5.2 (the end and transparency), s4.5.3.1.6
-// (line length)
+//           (line length)
 //
 // Only CRLF.CRLF ends DATA. A CR not followed by LF, an LF not preceded by CR and a NUL are
 // violations wherever they stand: taken as line ends by others, they would smuggle a second

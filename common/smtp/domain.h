@@ -9,8 +9,10 @@
 //
 // Input     octets of a domain as it stands after "@" or after EHLO
 // Output    whether it is one; nothing is looked up
-// Limits    a label is at most 63 octets, a domain at most `kDomainBytesMax` (RFC 1035 s2.3.4, RFC
-// 5321 s4.5.3.1.2) Threads   pure Source    RFC 5321 s4.1.2, s4.1.3; RFC 6531 s3.3 (U-labels)
+// Limits    a label is at most 63 octets, a domain at most `kDomainBytesMax` (RFC 1035 s2.3.4,
+//           RFC 5321 s4.5.3.1.2)
+// Threads   pure
+// Source    RFC 5321 s4.1.2, s4.1.3; RFC 6531 s3.3 (U-labels)
 namespace godwit::smtp {
 
 inline constexpr std::size_t kDomainBytesMax = 255;

@@ -52,15 +52,15 @@ void append_reply(std::string& out, const Reply& reply, bool utf8 = false);
 //
 // Input     octets received and not yet consumed
 // Output    Parsed{reply, length}, or nothing when the reply is not all there yet: call again with
-// more.
-//           An enhanced code is recognised at the start of each line when its class fits the
+//           more. An enhanced code is recognised at the start of each line when its class fits the
 //           reply's (RFC 2034 s4) and removed from the text. Text keeps its octets, except that
 //           controls become "?".
 // Errors    kBadSyntax (no three digits 200..599, another code on a later line), kBareControl,
-// kLineTooLong,
-//           kTooManyLines
+//           kLineTooLong, kTooManyLines
 // Limits    lines of `line_bytes_max` with CRLF (the RFC says 512; hosts exceed it), `lines_max`
-// lines Threads   pure Source    RFC 5321 s4.2, s4.2.1, s4.5.3.1.5; RFC 2034 s4; RFC 3463 s2
+//           lines
+// Threads   pure
+// Source    RFC 5321 s4.2, s4.2.1, s4.5.3.1.5; RFC 2034 s4; RFC 3463 s2
 struct ReplyLimits {
   std::size_t line_bytes_max = 2048;
   std::size_t lines_max = 128;

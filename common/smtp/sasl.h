@@ -32,7 +32,9 @@ void wipe(Credentials& credentials);
 // Input     the argument of AUTH, then lines of the peer
 // Output    a 334 to send, or credentials, or the refusing reply
 // Errors    501 5.5.2 (not base64, wrong parts), 501 5.7.0 (cancelled by "*"), 504 5.5.4
-// (mechanism) Limits    user name and password 255 octets each (RFC 4616 s2) Source    RFC 4954 s4
+//           (mechanism)
+// Limits    user name and password 255 octets each (RFC 4616 s2)
+// Source    RFC 4954 s4
 class AuthExchange {
  public:
   enum class Step : std::uint8_t { kChallenge, kDone };

@@ -78,38 +78,51 @@ struct ServerAction {
 
 // The server's half of one SMTP connection, without the connection.
 //
-// Input     octets as they were received, in any split; the caller's decisions
-// Output    ServerActions; replies, collected in output() so that those of pipelined commands go
-// out together Errors    what the peer does wrong is answered by the session itself: RFC 5321
-// codes, enhanced codes of
-//           RFC 3463. A bare CR, a bare LF or a NUL, anywhere, and octets pipelined behind STARTTLS
-//           or behind a refused DATA end the session: the rest is never parsed as commands.
-// Limits    ServerLimits. Memory: the envelope, and output() of at most output_bytes_max and one
-// reply.
-//           The caller keeps at least input_bytes_min() octets of room for a line that is not
-//           complete.
-// Lifecycle next() until kClose. The first next() greets. close() from outside ends it (drain,
-// timeout). Borrows   `config`, which outlives it. Threads   one at a time; no I/O, no clock Source
-// RFC 5321; 1870 SIZE, 2034 ENHANCEDSTATUSCODES, 2920 PIPELINING, 3030 CHUNKING (without
-// BINARYMIME),
-//           3207 STARTTLS, 3461 DSN, 4954 AUTH (4616 PLAIN, LOGIN), 6152 8BITMIME, 6409, 6531
-//           SMTPUTF8
+// Input      octets as they were received, in any split; the caller's decisions
+// Output     ServerActions; replies, collected in output() so that those of pipelined commands go
+//            out together
+// Errors     what the peer does wrong is answered by the session itself: RFC 5321 codes, enhanced
+//            codes of RFC 3463. A bare CR, a bare LF or a NUL, anywhere, and octets pipelined
+//            behind STARTTLS or behind a refused DATA end the session: the rest is never parsed
+//            as commands.
+// Limits     ServerLimits. Memory: the envelope, and output() of at most output_bytes_max and one
+//            reply. The caller keeps at least input_bytes_min() octets of room for a line that is
+//            not complete.
+// Lifecycle  next() until kClose. The first next() greets. close() from outside ends it (drain,
+//            timeout).
+// Borrows    `config`, which outlives it.
+// Threads    one at a time; no I/O, no clock
+// Source     RFC 5321; 1870 SIZE, 2034 ENHANCEDSTATUSCODES, 2920 PIPELINING, 3030 CHUNKING (without
+//            BINARYMIME), 3207 STARTTLS, 3461 DSN, 4954 AUTH (4616 PLAIN, LOGIN), 6152 8BITMIME,
+//            6409, 6531 SMTPUTF8
 //
 // In a coroutine:
 //     ServerSession session(config, /*tls=*/false);
 //     for (;;) {
 //       const ServerAction action = session.next(input.view());
-//       if (action.kind == Kind::kContent) body.append(action.content);   // or a slice of the
-//       input's buffer input.consume(action.consumed); switch (action.kind) {
-//         case Kind::kMail: case Kind::kRcpt: case Kind::kData: session.accept(); break;
-//         case Kind::kMessage: session.answer(co_await store(session.envelope(), std::move(body)));
-//         break; case Kind::kAbort: body.clear(); break; case Kind::kAuth: session.answer(co_await
-//         authenticate(session.credentials())); break; case Kind::kWrite: co_await
-//         stream.write(session.take_output()); break; case Kind::kRead: co_await
-//         stream.write(session.take_output()); co_await input.fill(stream); break; case
-//         Kind::kStartTls: co_await stream.write(session.take_output());
-//                               co_await stream.start_tls_server(tls); session.tls_started();
-//                               break;
+//       if (action.kind == Kind::kContent) body.append(action.content);  // or a slice of the input
+//       input.consume(action.consumed);
+//       switch (action.kind) {
+//         case Kind::kMail:
+//         case Kind::kRcpt:
+//         case Kind::kData: session.accept(); break;
+//         case Kind::kMessage:
+//           session.answer(co_await store(session.envelope(), std::move(body)));
+//           break;
+//         case Kind::kAbort: body.clear(); break;
+//         case Kind::kAuth:
+//           session.answer(co_await authenticate(session.credentials()));
+//           break;
+//         case Kind::kWrite: co_await stream.write(session.take_output()); break;
+//         case Kind::kRead:
+//           co_await stream.write(session.take_output());
+//           co_await input.fill(stream);
+//           break;
+//         case Kind::kStartTls:
+//           co_await stream.write(session.take_output());
+//           co_await stream.start_tls_server(tls);
+//           session.tls_started();
+//           break;
 //         case Kind::kClose: co_await stream.write(session.take_output()); co_return;
 //         case Kind::kContent: break;
 //       }

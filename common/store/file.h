@@ -48,7 +48,7 @@ enum class Mode {
 };
 
 // The file operations of log and store behind one interface, so that tests can take the power away, fill the
-// disk and fail a sync (model_file_system.h).
+// disk and fail a sync (fake_file_system.h).
 //
 // Durability  a created, renamed or removed name is durable after sync_directory() of its directory
 // Threads     any

@@ -10,10 +10,9 @@ namespace godwit::text {
 //
 // Input     any octets
 // Output    valid UTF-8 on one line: printable ASCII as it is, valid UTF-8 beyond ASCII as it is
-// except for
-//           control, format and line-separator characters; every other octet as "\xNN", CR LF TAB
-//           as one space, a backslash as "\\". Longer than bytes_max: cut between characters, with
-//           "..." as its end.
+//           except for control, format and line-separator characters; every other octet as "\xNN",
+//           CR LF TAB as one space, a backslash as "\\". Longer than bytes_max: cut between
+//           characters, with "..." as its end.
 // Limits    output <= bytes_max octets (at least 8)
 // Threads   pure
 [[nodiscard]] std::string printable(std::string_view peer_text, std::size_t bytes_max);

@@ -15,11 +15,9 @@ inline constexpr std::size_t kLabelBytesMax = 63;
 //
 // Input     a domain of a mail address or host name, ASCII or UTF-8; one trailing dot is dropped
 // Output    lower case, each label with a character beyond ASCII as its A-label ("bücher.example"
-// becomes
-//           "xn--bcher-kva.example")
+//           becomes "xn--bcher-kva.example")
 // Errors    kBadDomain: an empty label, a label over 63 or a name over 253 octets, an octet no host
-// name has,
-//           a label that begins or ends with a hyphen, UTF-8 or IDNA 2008 rules broken
+//           name has, a label that begins or ends with a hyphen, UTF-8 or IDNA 2008 rules broken
 // Laxer     an underscore is taken: there are domains with mail that have one
 // Limits    output <= 253 octets; input over 1,024 octets is refused unread
 // Threads   pure
