@@ -13,6 +13,7 @@
 #include "cli/admin/ctl.h"
 #include "cli/admin/events.h"
 #include "cli/admin/io.h"
+#include "cli/admin/log_repair.h"
 #include "cli/admin/target.h"
 #include "cli/config.h"
 
@@ -237,6 +238,21 @@ void add_ctl_mail(CLI::App& ctl, int& status) {
   });
 }
 
+void add_ctl_log(CLI::App& ctl, int& status) {
+  auto* log = ctl.add_subcommand("log", "The embedded log's files, while no process runs");
+  log->require_subcommand(1);
+  auto* repair = log->add_subcommand(
+      "repair", "Makes a damaged log open again; what cannot be read goes to `dead`");
+  auto kept = std::make_shared<Command<CtlOptions>>();
+  kept->where.add_file(*repair);
+  repair->add_flag("--json", kept->options.json, "What was found, as one JSON object");
+  repair->callback([kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = log_repair(kept->options.json, *target, system_clock(), terminal());
+    }
+  });
+}
+
 }  // namespace
 
 void add_commands(CLI::App& app, int& status) {
@@ -247,6 +263,7 @@ void add_commands(CLI::App& app, int& status) {
   ctl->require_subcommand(1);
   add_ctl_process(*ctl, status);
   add_ctl_mail(*ctl, status);
+  add_ctl_log(*ctl, status);
 }
 
 }  // namespace godwit::cli::admin

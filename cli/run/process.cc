@@ -120,7 +120,11 @@ Result<void> Process::open_log() {
                              .archive_policy = archive_policy(),
                              .counters = counters};
   auto opened = log::open_embedded(config, clock_);
-  if (!opened) return fail(std::move(opened).error().within("log"));
+  if (!opened) {
+    const bool corrupt = opened.error().code == log::Errc::kCorrupt;
+    return fail(std::move(opened).error().within(
+        corrupt ? "log (`godwit ctl log repair` keeps what can be read)" : "log"));
+  }
   log_ = *std::move(opened);
   process_metrics_ = std::make_unique<ProcessMetrics>(metrics_, kVersion, std::move(counters));
   startup_->problem("starting");

@@ -24,6 +24,12 @@ std::uint64_t recipients_in(log::Topic topic, const Rope& value) {
   }
 }
 
+// Octets of the log itself (`godwit ctl log repair`) come from no topic.
+log::Topic topic_of(std::uint32_t number) {
+  if (number == 0 || number > log::kTopicMax) return log::Topic::kDead;
+  return static_cast<log::Topic>(number);
+}
+
 DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
   if (!dead) {
     return {.topic = at.where.topic,
@@ -32,7 +38,7 @@ DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
             .cause = "this entry cannot be read: " + dead.error().to_string(),
             .size = at.record.value.size()};
   }
-  const auto topic = static_cast<log::Topic>(dead->head.topic());
+  const log::Topic topic = topic_of(dead->head.topic());
   return {.topic = topic,
           .partition = dead->head.partition(),
           .offset = dead->head.offset(),
@@ -48,6 +54,8 @@ DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
 
 bool is_later_part(const record::Dead& dead, std::string_view key) {
   if (dead.head.part() > 0) return true;
+  // repair/<segment>/<position>/<part>
+  if (key.starts_with("repair/")) return !key.ends_with("/0000");
   // <topic>/<partition>/<offset>, of a parked delivery retries/<partition>/<message id>/<index>; then the part.
   const auto slashes = std::ranges::count(key, '/');
   return slashes > (static_cast<log::Topic>(dead.head.topic()) == log::Topic::kRetries ? 3 : 2);

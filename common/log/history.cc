@@ -32,6 +32,10 @@ Result<void> visit_topic(const Archive& archive, const PartitionTable& partition
     const Offset end = log.durable_end();
     PartitionReader reader(log, counters, next[partition]);
     while (more && reader.next() < end) {
+      if (const auto behind = log.hole_end(reader.next())) {  // `dead` has what was there
+        reader.skip_to(*behind);
+        continue;
+      }
       TRY(const std::vector<Record> records, reader.take(kRecordsAtOnce, kBytesAtOnce));
       if (records.empty()) break;
       for (const Record& record : records) {

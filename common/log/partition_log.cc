@@ -55,7 +55,13 @@ Result<std::vector<Record>> read_run(const RunRead& run) {
 
 void PartitionLog::start_at(Offset next) {
   const std::lock_guard lock(mutex_);
-  visible_end_ = durable_end_ = std::max(visible_end_, next);
+  if (next <= visible_end_) return;
+  visible_end_ = durable_end_ = next;
+  if (segments_.empty() || segments_.back().next >= next) return;
+  // The newest records could not be read: a hole, as between others.
+  SegmentRuns& runs = segments_.back();
+  runs.runs.push_back({.delta = static_cast<std::uint32_t>(runs.next - runs.first)});
+  runs.next = next;
 }
 
 void PartitionLog::add(std::vector<Record> records) {
@@ -153,6 +159,13 @@ std::optional<RunRead> PartitionLog::run_of(Offset offset) const {
                  .first = segment->first + run->delta,
                  .next = next,
                  .time = segment->time + std::chrono::milliseconds(run->time_ms)};
+}
+
+std::optional<Offset> PartitionLog::hole_end(Offset offset) const {
+  const std::lock_guard lock(mutex_);
+  const auto run = run_of(offset);
+  if (!run || run->place.length > 0) return std::nullopt;
+  return run->next;
 }
 
 std::optional<std::uint64_t> PartitionLog::segment_of(Offset offset) const {

@@ -54,7 +54,7 @@ class PartitionLog {
   PartitionLog(const PartitionLog&) = delete;
   PartitionLog& operator=(const PartitionLog&) = delete;
 
-  // Recovery: offsets start here when nothing older is known.
+  // Recovery: offsets go on at `next` or above; what is missing below it was lost.
   void start_at(Offset next);
   // Records become visible. Wakes readers after the mutex is released.
   void add(std::vector<Record> records);
@@ -68,6 +68,8 @@ class PartitionLog {
   // Every armed reader is woken, and from now on at once: the log ends.
   void close();
 
+  // The record at `offset` was lost before a repair: where the hole ends.
+  [[nodiscard]] std::optional<Offset> hole_end(Offset offset) const;
   // The segment that holds the record; nullopt: none yet, or none any more.
   [[nodiscard]] std::optional<std::uint64_t> segment_of(Offset offset) const;
 

@@ -114,6 +114,25 @@ TEST_F(RepairTest, WhatCannotBeReadGoesToDeadAndTheRestIsThere) {
   }
 }
 
+TEST_F(RepairTest, TheNewestRecordsAreAHoleTooAndTheHistoryPassesOver) {
+  open();
+  append("one");
+  append("the newest of all");
+  log_.reset();  // the checkpoint knows how far offsets went
+  damage("the newest of all", /*whole_page=*/true);
+  ASSERT_TRUE(repair_now());
+  open();
+  EXPECT_THAT(accepted(), testing::ElementsAre("one", "?"));
+  append("and on");
+  EXPECT_THAT(accepted(), testing::ElementsAre("one", "?", "and on"));
+  std::vector<std::string> history;
+  ASSERT_TRUE(log_->history(Topic::kAccepted, {}, [&](const HistoryRecord& at) {
+    history.push_back(at.record.value.to_string());
+    return true;
+  }));
+  EXPECT_THAT(history, testing::ElementsAre("one", "and on"));
+}
+
 TEST_F(RepairTest, SegmentsThatFollowAreNotLost) {
   open();
   append("the first batch of all");
