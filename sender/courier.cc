@@ -89,7 +89,8 @@ async::Task<void> Courier::run() {
       break;
     }
     env_.metrics.connection_failed();
-    if (ended.tls_broken && !in_clear && tls_policy() == control::Shaping::Tls::kOpportunistic) {
+    if (ended.tls_broken && !in_clear &&
+        tls_policy(step.target.address.ip) == control::Shaping::Tls::kOpportunistic) {
       again = step.target;
     } else {
       plan.failed(ended.reply, bounce_category(ended.reply, ended.stage),
@@ -169,14 +170,19 @@ std::optional<net::Address> Courier::local_address(net::Family family) const {
   return net::Address{*ip, 0};
 }
 
-control::Shaping::Tls Courier::tls_policy() const {
-  return route_ != nullptr && route_->tls ? *route_->tls : shaping_.tls;
+control::Shaping::Tls Courier::tls_policy(const net::IpAddress& to) const {
+  using Tls = control::Shaping::Tls;
+  const Tls policy = route_ != nullptr && route_->tls ? *route_->tls : shaping_.tls;
+  // Whoever is in between would present a certificate of his own and be told the password.
+  const bool credentials_leave = route_ != nullptr && route_->auth && !to.is_loopback();
+  return policy == Tls::kOpportunistic && credentials_leave ? Tls::kRequired : policy;
 }
 
 smtp::ClientConfig Courier::session_config(const MxPlan::Target& target, bool in_clear) const {
   smtp::ClientConfig config;
   config.helo = egress_.ehlo.empty() ? env_.node : egress_.ehlo;
-  switch (tls_policy()) {
+  const control::Shaping::Tls policy = tls_policy(target.address.ip);
+  switch (policy) {
     case control::Shaping::Tls::kOpportunistic:
       config.tls = in_clear ? smtp::ClientTls::kNever : smtp::ClientTls::kIfOffered;
       break;
@@ -188,7 +194,7 @@ smtp::ClientConfig Courier::session_config(const MxPlan::Target& target, bool in
         smtp::Mechanism::kPlain, {}, route_->auth->username, route_->auth->password};
     // In the clear only on this machine, or where the operator said so in as many words.
     config.auth_in_clear =
-        target.address.ip.is_loopback() || tls_policy() == control::Shaping::Tls::kDisabled;
+        target.address.ip.is_loopback() || policy == control::Shaping::Tls::kDisabled;
   }
   return config;
 }
@@ -288,14 +294,15 @@ async::Task<void> Courier::write(smtp::ClientSession& session) {
 
 async::Task<void> Courier::start_tls(smtp::ClientSession& session, Ended& ended) {
   net::TlsPeer peer{.host = host_,
-                    .trust = tls_policy() == control::Shaping::Tls::kRequired
+                    .trust = tls_policy(stream_.remote().ip) == control::Shaping::Tls::kRequired
                                  ? net::TlsTrust::kVerified
                                  : net::TlsTrust::kAny,
                     .realm = source_.text()};
   const auto done = co_await stream_.start_tls_client(env_.tls, std::move(peer),
                                                       deadline(ClientStage::kStartTls, false));
   if (!done) {
-    ended.tls_broken = true;
+    // Injected plaintext is an attack or a broken host; neither is rewarded by going on in the clear.
+    ended.tls_broken = done.error().code != net::Errc::kTlsInjected;
     env_.metrics.tls_failed();
     kLog.info("TLS handshake failed",
               {{"host", host_}, {"address", address_}, {"error", done.error()}});

@@ -94,7 +94,9 @@ class Courier {
   [[nodiscard]] std::shared_ptr<Work> take_in(DeliveryPtr delivery);
   [[nodiscard]] smtp::ClientConfig session_config(const MxPlan::Target& target,
                                                   bool in_clear) const;
-  [[nodiscard]] control::Shaping::Tls tls_policy() const;
+  // As the route or the shaping says; credentials leave this machine in verified TLS only, or where TLS is
+  // disabled in as many words.
+  [[nodiscard]] control::Shaping::Tls tls_policy(const net::IpAddress& to) const;
   [[nodiscard]] std::optional<net::Address> local_address(net::Family family) const;
   [[nodiscard]] Instant deadline(smtp::ClientStage stage, bool writing) const;
   [[nodiscard]] Instant now() const { return env_.clock.instant(); }

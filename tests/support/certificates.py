@@ -1,4 +1,4 @@
-"""Self-signed certificates for localhost."""
+"""Self-signed certificates for a host."""
 
 import subprocess
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ class Certificate:
     key: Path
 
 
-def make_certificate(directory: Path, name: str = "localhost") -> Certificate:
+def make_certificate(directory: Path, name: str = "localhost", address: str = "127.0.0.1") -> Certificate:
+    """Good for that name and that address ("": for the name only)."""
+    names = f"DNS:{name}" + (f",IP:{address}" if address else "")
     made = Certificate(directory / f"{name}.crt", directory / f"{name}.key")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1",
+         "-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}",
          "-keyout", str(made.key), "-out", str(made.certificate)],
         check=True, capture_output=True)
     return made

@@ -9,7 +9,7 @@ from support.waiting import wait_until
 
 
 class Network:
-    """A network namespace with these IPv4 addresses on its loopback device, held by a process that sleeps in it.
+    """A network namespace with these addresses on its loopback device, held by a process that sleeps in it.
 
     Commands run there with `prefix` in front of them. Needs root.
     """
@@ -22,7 +22,8 @@ class Network:
         self.prefix = ("nsenter", f"--net=/proc/{self._holder.pid}/ns/net")
         self.run("ip", "link", "set", "lo", "up")
         for address in addresses:
-            self.run("ip", "address", "add", f"{address}/32", "dev", "lo")
+            length = 128 if ":" in address else 32
+            self.run("ip", "address", "add", f"{address}/{length}", "dev", "lo")
 
     def run(self, *command: str) -> None:
         subprocess.run([*self.prefix, *command], check=True)
