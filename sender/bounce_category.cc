@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "common/smtp/domain.h"
+#include "common/text/idna.h"
 
 namespace godwit::sender {
 
@@ -107,7 +107,7 @@ std::string_view by_code(int code, ClientStage stage) {
 
 std::string_view bounce_category(const smtp::Reply& reply, ClientStage stage) {
   if (stage == ClientStage::kAuth) return "bad-configuration";
-  const std::string text = smtp::lower_case(reply.text);
+  const std::string text = text::to_lower(reply.text);
   // X.0.0 and X.5.0 say nothing that the code does not.
   if (reply.enhanced && reply.enhanced->subject != 0) {
     if (const auto category = by_enhanced(*reply.enhanced, text); !category.empty())

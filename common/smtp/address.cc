@@ -2,6 +2,8 @@
 
 #include "common/smtp/domain.h"
 #include "common/smtp/errc.h"
+#include "common/text/escape.h"
+#include "common/text/idna.h"
 
 namespace godwit::smtp {
 namespace {
@@ -88,11 +90,11 @@ struct AddressParser {
       if (host > rules.domain_bytes_max) return fail(Errc::kDomainTooLong);
       TRY_VOID(check_host(text.substr(local + 1, host), rules.utf8));
       end = local + 1 + host;
-    } else if (!rules.bare_postmaster || !equal_ignoring_case(local_part, "postmaster")) {
+    } else if (!rules.bare_postmaster || !text::equals_ignoring_case(local_part, "postmaster")) {
       return fail(Errc::kBadSyntax);
     }
-    if (!is_utf8(local_part)) return fail(Errc::kBadSyntax);
-    if (!rules.utf8 && !is_ascii(local_part)) return fail(Errc::kNeedsUtf8);
+    if (!text::is_utf8(local_part)) return fail(Errc::kBadSyntax);
+    if (!rules.utf8 && !text::is_ascii(local_part)) return fail(Errc::kNeedsUtf8);
     if (local > rules.local_part_bytes_max) return fail(Errc::kLocalPartTooLong);
     if (end + 2 > rules.path_bytes_max) return fail(Errc::kPathTooLong);
     Address address;
@@ -116,7 +118,7 @@ std::string_view Address::domain() const {
 }
 
 bool Address::needs_utf8() const {
-  return !is_ascii(text_);
+  return !text::is_ascii(text_);
 }
 
 Result<ParsedPath> parse_path(std::string_view text, const AddressRules& rules, bool null_allowed) {

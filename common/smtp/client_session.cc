@@ -9,6 +9,9 @@
 #include "common/smtp/domain.h"
 #include "common/smtp/dot_stuffing.h"
 #include "common/smtp/xtext.h"
+#include "common/text/base64.h"
+#include "common/text/escape.h"
+#include "common/text/idna.h"
 
 namespace godwit::smtp {
 namespace {
@@ -40,7 +43,9 @@ void read_feature(PeerFeatures& peer, std::string_view line) {
   const auto keyword = line.substr(0, split);
   const auto argument =
       split == std::string_view::npos ? std::string_view{} : line.substr(split + 1);
-  const auto is = [keyword](std::string_view name) { return equal_ignoring_case(keyword, name); };
+  const auto is = [keyword](std::string_view name) {
+    return text::equals_ignoring_case(keyword, name);
+  };
   if (is("PIPELINING")) peer.pipelining = true;
   if (is("8BITMIME")) peer.eight_bit_mime = true;
   if (is("SMTPUTF8")) peer.smtputf8 = true;
@@ -55,8 +60,8 @@ void read_feature(PeerFeatures& peer, std::string_view line) {
   if (is("AUTH")) {
     for (std::string_view rest = argument; !rest.empty();) {
       const auto word = rest.substr(0, rest.find(' '));
-      if (equal_ignoring_case(word, "PLAIN")) peer.auth_plain = true;
-      if (equal_ignoring_case(word, "LOGIN")) peer.auth_login = true;
+      if (text::equals_ignoring_case(word, "PLAIN")) peer.auth_plain = true;
+      if (text::equals_ignoring_case(word, "LOGIN")) peer.auth_login = true;
       rest.remove_prefix(std::min(word.size() + 1, rest.size()));
     }
   }
@@ -86,8 +91,9 @@ std::string encode_orcpt(const std::string& orcpt, bool utf8) {
                (c >= 'a' && c <= 'z');
       }))
     return {};
-  if (!equal_ignoring_case(type, "utf-8")) return std::string(type) + ";" + encode_xtext(address);
-  if (!is_utf8(address)) return {};
+  if (!text::equals_ignoring_case(type, "utf-8"))
+    return std::string(type) + ";" + encode_xtext(address);
+  if (!text::is_utf8(address)) return {};
   return std::string(type) + ";" + encode_utf8_address(address, !utf8);
 }
 
@@ -312,7 +318,7 @@ struct ClientSession::State {
     } else if (reply.code == 334 && !peer.auth_plain && login_responses < 2) {
       const auto& credentials = *config.credentials;
       const auto& response = login_responses++ == 0 ? credentials.username : credentials.password;
-      send_command(encode_base64(response), ClientStage::kAuth);
+      send_command(text::base64_encode(response), ClientStage::kAuth);
     } else {
       fail(ClientStage::kAuth, reply.positive() || reply.intermediate()
                                    ? unexpected(ClientStage::kAuth, reply)

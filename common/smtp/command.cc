@@ -8,6 +8,8 @@
 #include "common/smtp/domain.h"
 #include "common/smtp/errc.h"
 #include "common/smtp/xtext.h"
+#include "common/text/escape.h"
+#include "common/text/idna.h"
 
 namespace godwit::smtp {
 namespace {
@@ -97,15 +99,15 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text) {
 
 // RFC 3461 s4.1: NEVER alone, or a list of SUCCESS, FAILURE, DELAY.
 std::optional<std::uint8_t> parse_notify(std::string_view text) {
-  if (equal_ignoring_case(text, "NEVER")) return kNotifyNever;
+  if (text::equals_ignoring_case(text, "NEVER")) return kNotifyNever;
   std::uint8_t bits = 0;
   for (;;) {
     const auto comma = text.find(',');
     const auto word = text.substr(0, comma);
     std::uint8_t bit = 0;
-    if (equal_ignoring_case(word, "SUCCESS")) bit = kNotifySuccess;
-    if (equal_ignoring_case(word, "FAILURE")) bit = kNotifyFailure;
-    if (equal_ignoring_case(word, "DELAY")) bit = kNotifyDelay;
+    if (text::equals_ignoring_case(word, "SUCCESS")) bit = kNotifySuccess;
+    if (text::equals_ignoring_case(word, "FAILURE")) bit = kNotifyFailure;
+    if (text::equals_ignoring_case(word, "DELAY")) bit = kNotifyDelay;
     if (bit == 0 || (bits & bit) != 0) return std::nullopt;
     bits |= bit;
     if (comma == std::string_view::npos) return bits;
@@ -128,9 +130,9 @@ std::optional<std::string> parse_orcpt(std::string_view text, bool utf8) {
     if (!is_name_char(type[i], i == 0)) return std::nullopt;
   }
   std::optional<std::string> address;
-  if (equal_ignoring_case(type, "utf-8")) {
-    if (is_ascii(encoded) || utf8) address = decode_utf8_address(encoded);
-    if (address && !is_utf8(*address)) return std::nullopt;
+  if (text::equals_ignoring_case(type, "utf-8")) {
+    if (text::is_ascii(encoded) || utf8) address = decode_utf8_address(encoded);
+    if (address && !text::is_utf8(*address)) return std::nullopt;
   } else {
     address = decode_xtext(encoded);
     if (address && !is_printable(*address)) return std::nullopt;
@@ -159,7 +161,7 @@ Reply address_refusal(const std::error_code& code, EnhancedCode bad_address) {
 
 // Removes "FROM:" or "TO:" and one space.
 bool take_keyword(std::string_view& argument, std::string_view keyword) {
-  if (!equal_ignoring_case(argument.substr(0, keyword.size()), keyword)) return false;
+  if (!text::equals_ignoring_case(argument.substr(0, keyword.size()), keyword)) return false;
   argument.remove_prefix(keyword.size());
   if (argument.starts_with(' ')) argument.remove_prefix(1);
   return true;
@@ -168,16 +170,18 @@ bool take_keyword(std::string_view& argument, std::string_view keyword) {
 std::optional<Reply> set_mail_parameter(MailParameters& out, const Parameter& parameter,
                                         unsigned& seen, const AddressRules& rules,
                                         const Extensions& extensions) {
-  const auto is = [&](std::string_view name) { return equal_ignoring_case(parameter.name, name); };
+  const auto is = [&](std::string_view name) {
+    return text::equals_ignoring_case(parameter.name, name);
+  };
   if (extensions.size && is("SIZE")) {
     if (!first_time(seen, 1)) return repeated("SIZE");
     out.size = parse_decimal(parameter.value);
     if (!out.size) return bad_parameter("SIZE");
   } else if (extensions.eight_bit_mime && is("BODY")) {
     if (!first_time(seen, 2)) return repeated("BODY");
-    if (equal_ignoring_case(parameter.value, "7BIT")) {
+    if (text::equals_ignoring_case(parameter.value, "7BIT")) {
       out.body = Body::k7Bit;
-    } else if (equal_ignoring_case(parameter.value, "8BITMIME")) {
+    } else if (text::equals_ignoring_case(parameter.value, "8BITMIME")) {
       out.body = Body::k8BitMime;
     } else {
       return bad_parameter("BODY");
@@ -188,9 +192,9 @@ std::optional<Reply> set_mail_parameter(MailParameters& out, const Parameter& pa
     out.smtputf8 = true;
   } else if (extensions.dsn && is("RET")) {
     if (!first_time(seen, 8)) return repeated("RET");
-    if (equal_ignoring_case(parameter.value, "FULL")) {
+    if (text::equals_ignoring_case(parameter.value, "FULL")) {
       out.ret = Ret::kFull;
-    } else if (equal_ignoring_case(parameter.value, "HDRS")) {
+    } else if (text::equals_ignoring_case(parameter.value, "HDRS")) {
       out.ret = Ret::kHeaders;
     } else {
       return bad_parameter("RET");
@@ -216,12 +220,12 @@ std::optional<Reply> set_mail_parameter(MailParameters& out, const Parameter& pa
 std::optional<Reply> set_rcpt_parameter(RcptParameters& out, const Parameter& parameter,
                                         unsigned& seen, const AddressRules& rules,
                                         const Extensions& extensions) {
-  if (extensions.dsn && equal_ignoring_case(parameter.name, "NOTIFY")) {
+  if (extensions.dsn && text::equals_ignoring_case(parameter.name, "NOTIFY")) {
     if (!first_time(seen, 1)) return repeated("NOTIFY");
     const auto notify = parse_notify(parameter.value);
     if (!notify) return bad_parameter("NOTIFY");
     out.notify = *notify;
-  } else if (extensions.dsn && equal_ignoring_case(parameter.name, "ORCPT")) {
+  } else if (extensions.dsn && text::equals_ignoring_case(parameter.name, "ORCPT")) {
     if (!first_time(seen, 2)) return repeated("ORCPT");
     auto orcpt = parse_orcpt(parameter.value, rules.utf8);
     if (!orcpt) return bad_parameter("ORCPT");
@@ -247,7 +251,7 @@ Command parse_command(std::string_view line) {
   const auto space = line.find(' ');
   const auto word = line.substr(0, space);
   for (const auto& [name, verb] : kVerbs) {
-    if (!equal_ignoring_case(word, name)) continue;
+    if (!text::equals_ignoring_case(word, name)) continue;
     if (space != std::string_view::npos)
       line.remove_prefix(space + 1);
     else
@@ -304,7 +308,7 @@ std::expected<BdatCommand, Reply> parse_bdat(std::string_view argument) {
   const auto size = parse_decimal(argument.substr(0, space));
   BdatCommand command;
   if (space != std::string_view::npos) {
-    command.last = equal_ignoring_case(argument.substr(space + 1), "LAST");
+    command.last = text::equals_ignoring_case(argument.substr(space + 1), "LAST");
     if (!command.last)
       return std::unexpected(Reply::of(501, {5, 5, 4}, "Syntax: BDAT size [LAST]"));
   }

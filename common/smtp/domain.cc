@@ -4,6 +4,8 @@
 #include <cstdint>
 
 #include "common/smtp/errc.h"
+#include "common/text/escape.h"
+#include "common/text/idna.h"
 
 namespace godwit::smtp {
 namespace {
@@ -20,10 +22,6 @@ bool is_hex(char c) {
 bool is_8bit(char c) {
   return static_cast<unsigned char>(c) >= 0x80;
 }
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 // RFC 5321 s4.1.2: sub-domain = Let-dig [Ldh-str], with "_" as a letter.
 bool is_label(std::string_view label, bool utf8) {
   if (label.empty() || label.size() > kLabelBytesMax) return false;
@@ -53,47 +51,10 @@ int count_groups(std::string_view text) {
 
 }  // namespace
 
-bool is_ascii(std::string_view text) {
-  return std::ranges::none_of(text, is_8bit);
-}
-
-bool is_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const std::uint8_t*>(text.data());
-  const auto* const end = at + text.size();
-  const auto continues = [&](int count) {
-    for (int i = 1; i <= count; ++i) {
-      if (at + i >= end || (at[i] & 0xC0) != 0x80) return false;
-    }
-    return true;
-  };
-  while (at < end) {
-    int more = 0;
-    if (*at < 0x80) {
-      more = 0;
-    } else if (*at >= 0xC2 && *at <= 0xDF) {
-      more = 1;
-    } else if (*at >= 0xE0 && *at <= 0xEF) {
-      more = 2;
-    } else if (*at >= 0xF0 && *at <= 0xF4) {
-      more = 3;
-    } else {
-      return false;
-    }
-    if (!continues(more)) return false;
-    // RFC 3629 s4: no overlong forms, no surrogates, nothing above U+10FFFF.
-    if (*at == 0xE0 && at[1] < 0xA0) return false;
-    if (*at == 0xED && at[1] > 0x9F) return false;
-    if (*at == 0xF0 && at[1] < 0x90) return false;
-    if (*at == 0xF4 && at[1] > 0x8F) return false;
-    at += more + 1;
-  }
-  return true;
-}
-
 Result<void> check_domain(std::string_view text, bool utf8) {
   if (text.size() > kDomainBytesMax) return fail(Errc::kDomainTooLong);
-  const bool ascii = is_ascii(text);
-  if (!ascii && !is_utf8(text)) return fail(Errc::kBadSyntax);
+  const bool ascii = text::is_ascii(text);
+  if (!ascii && !text::is_utf8(text)) return fail(Errc::kBadSyntax);
   std::string_view rest = text;
   for (;;) {
     const auto dot = rest.find('.');
@@ -138,7 +99,7 @@ Result<void> check_address_literal(std::string_view text) {
   if (text.size() < 3 || text.front() != '[' || text.back() != ']') return fail(Errc::kBadSyntax);
   const auto inside = text.substr(1, text.size() - 2);
   constexpr std::string_view kIpv6Tag = "IPv6:";
-  if (equal_ignoring_case(inside.substr(0, kIpv6Tag.size()), kIpv6Tag)) {
+  if (text::equals_ignoring_case(inside.substr(0, kIpv6Tag.size()), kIpv6Tag)) {
     if (is_ipv6(inside.substr(kIpv6Tag.size()))) return {};
     return fail(Errc::kBadSyntax);
   }
@@ -146,21 +107,12 @@ Result<void> check_address_literal(std::string_view text) {
   // General-address-literal: Standardized-tag ":" 1*dcontent.
   const auto colon = inside.find(':');
   if (colon == std::string_view::npos || colon + 1 == inside.size()) return fail(Errc::kBadSyntax);
-  if (!is_ascii(inside) || !is_label(inside.substr(0, colon), false)) return fail(Errc::kBadSyntax);
+  if (!text::is_ascii(inside) || !is_label(inside.substr(0, colon), false))
+    return fail(Errc::kBadSyntax);
   for (const char c : inside.substr(colon + 1)) {
     if (c < '!' || c > '~' || c == '[' || c == '\\' || c == ']') return fail(Errc::kBadSyntax);
   }
   return {};
-}
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = lower(c);
-  return out;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace godwit::smtp

@@ -30,12 +30,4 @@ inline constexpr std::size_t kLabelBytesMax = 63;
 [[nodiscard]] bool is_ipv4(std::string_view text);
 [[nodiscard]] bool is_ipv6(std::string_view text);
 
-// Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
-[[nodiscard]] bool is_utf8(std::string_view text);
-[[nodiscard]] bool is_ascii(std::string_view text);
-
-// ASCII letters only: domains compare so (RFC 5321 s2.4); U-labels are left alone.
-[[nodiscard]] std::string lower_case(std::string_view text);
-[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);
-
 }  // namespace godwit::smtp

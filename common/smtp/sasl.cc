@@ -1,27 +1,16 @@
 #include "common/smtp/sasl.h"
 
-#include <array>
-#include <cstdint>
 #include <cstring>
 #include <utility>
 
 #include "common/smtp/domain.h"
+#include "common/text/base64.h"
+#include "common/text/idna.h"
 
 namespace godwit::smtp {
 namespace {
 
-constexpr std::string_view kAlphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::size_t kNameBytesMax = 255;  // RFC 4616 s2
-
-constexpr std::array<std::int8_t, 256> kValues = [] {
-  std::array<std::int8_t, 256> values{};
-  values.fill(-1);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
-    values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
-  }
-  return values;
-}();
 
 Reply not_base64() {
   return Reply::of(501, {5, 5, 2}, "Cannot decode that base64");
@@ -43,75 +32,13 @@ void wipe(Credentials& credentials) {
   credentials.authorization.clear();
 }
 
-std::string encode_base64(std::string_view octets) {
-  std::string out;
-  out.reserve((octets.size() + 2) / 3 * 4);
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : octets) {
-    bits = bits << 8 | static_cast<unsigned char>(c);
-    if (++count == 3) {
-      for (int shift = 18; shift >= 0; shift -= 6) out += kAlphabet[bits >> shift & 63];
-      bits = 0;
-      count = 0;
-    }
-  }
-  if (count == 1) {
-    out += kAlphabet[bits >> 2 & 63];
-    out += kAlphabet[bits << 4 & 63];
-    out += "==";
-  } else if (count == 2) {
-    out += kAlphabet[bits >> 10 & 63];
-    out += kAlphabet[bits >> 4 & 63];
-    out += kAlphabet[bits << 2 & 63];
-    out += '=';
-  }
-  return out;
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && text.ends_with('=')) {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const int value = kValues[static_cast<unsigned char>(c)];
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if (++count == 4) {
-      out += static_cast<char>(bits >> 16 & 255);
-      out += static_cast<char>(bits >> 8 & 255);
-      out += static_cast<char>(bits & 255);
-      bits = 0;
-      count = 0;
-    }
-  }
-  if (padding == 2) {
-    if (count != 2 || (bits & 15) != 0) return std::nullopt;  // RFC 4648 s3.5: spare bits are zero
-    out += static_cast<char>(bits >> 4 & 255);
-  } else if (padding == 1) {
-    if (count != 3 || (bits & 3) != 0) return std::nullopt;
-    out += static_cast<char>(bits >> 10 & 255);
-    out += static_cast<char>(bits >> 2 & 255);
-  } else if (count != 0) {
-    return std::nullopt;
-  }
-  return out;
-}
-
 std::expected<AuthExchange::Step, Reply> AuthExchange::begin(std::string_view argument) {
   const auto space = argument.find(' ');
   const auto name = argument.substr(0, space);
   if (name.empty()) return std::unexpected(Reply::of(501, {5, 5, 4}, "Syntax: AUTH mechanism"));
-  if (equal_ignoring_case(name, "PLAIN")) {
+  if (text::equals_ignoring_case(name, "PLAIN")) {
     credentials_.mechanism = Mechanism::kPlain;
-  } else if (equal_ignoring_case(name, "LOGIN")) {
+  } else if (text::equals_ignoring_case(name, "LOGIN")) {
     credentials_.mechanism = Mechanism::kLogin;
   } else {
     return std::unexpected(Reply::of(504, {5, 5, 4}, "Authentication mechanism not supported"));
@@ -128,7 +55,7 @@ std::expected<AuthExchange::Step, Reply> AuthExchange::line(std::string_view lin
 }
 
 std::expected<AuthExchange::Step, Reply> AuthExchange::decoded(std::string_view base64) {
-  auto octets = decode_base64(base64);
+  auto octets = text::base64_decode(base64);
   if (!octets) return std::unexpected(not_base64());
   auto step = response(*octets);
   overwrite(*octets);
@@ -181,7 +108,7 @@ std::string plain_response(const Credentials& credentials) {
   octets += credentials.username;
   octets += '\0';
   octets += credentials.password;
-  auto text = encode_base64(octets);
+  auto text = text::base64_encode(octets);
   overwrite(octets);
   return text;
 }

@@ -23,10 +23,6 @@ struct Credentials {
 // Overwrites the password before it lets go of it.
 void wipe(Credentials& credentials);
 
-[[nodiscard]] std::string encode_base64(std::string_view octets);
-// Strict (RFC 4648 s4): padding, no line ends, no spare bits. nullopt: not base64.
-[[nodiscard]] std::optional<std::string> decode_base64(std::string_view text);
-
 // One AUTH exchange, the server's side.
 //
 // Input     the argument of AUTH, then lines of the peer

@@ -2,21 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "common/text/base64.h"
+
 namespace godwit::smtp {
 namespace {
 
-using Step = AuthExchange::Step;
+using text::base64_decode;
+using text::base64_encode;
 
-TEST(Base64, BothWays) {
-  for (const std::string text : {"", "f", "fo", "foo", "foob", "fooba", "foobar", "\xff\xfe\xfd"}) {
-    EXPECT_EQ(decode_base64(encode_base64(text)), text);
-  }
-  EXPECT_EQ(encode_base64("fooba"), "Zm9vYmE=");
-  for (const char* text :
-       {"Z", "Zg", "Zg=", "Zg===", "====", "=g==", "Zh==", "Zm9=", "Z g=", "Zm9v\n", "Zg==Zg=="}) {
-    EXPECT_FALSE(decode_base64(text)) << text;
-  }
-}
+using Step = AuthExchange::Step;
 
 TEST(AuthExchange, Plain) {
   AuthExchange exchange;
@@ -36,15 +30,15 @@ TEST(AuthExchange, Plain) {
 TEST(AuthExchange, Login) {
   AuthExchange exchange;
   ASSERT_EQ(exchange.begin("LOGIN"), Step::kChallenge);
-  EXPECT_EQ(decode_base64(exchange.challenge()), "Username:");
+  EXPECT_EQ(base64_decode(exchange.challenge()).value(), "Username:");
   ASSERT_EQ(exchange.line("dXNlcg=="), Step::kChallenge);
-  EXPECT_EQ(decode_base64(exchange.challenge()), "Password:");
+  EXPECT_EQ(base64_decode(exchange.challenge()).value(), "Password:");
   ASSERT_EQ(exchange.line("cGFzcw=="), Step::kDone);
   EXPECT_EQ(exchange.take_credentials().password, "pass");
 
   AuthExchange initial;
   ASSERT_EQ(initial.begin("LOGIN dXNlcg=="), Step::kChallenge);
-  EXPECT_EQ(decode_base64(initial.challenge()), "Password:");
+  EXPECT_EQ(base64_decode(initial.challenge()).value(), "Password:");
 }
 
 TEST(AuthExchange, Refusals) {
@@ -60,14 +54,14 @@ TEST(AuthExchange, Refusals) {
       {"PLAIN =", "", "501 5.5.2"},
       {"PLAIN", "*", "501 5.7.0"},
       {"PLAIN", "AHVzZXIAcGFzcw", "501 5.5.2"},
-      {"PLAIN", encode_base64("user"), "501 5.5.2"},
-      {"PLAIN", encode_base64(std::string("\0\0pass", 6)), "501 5.5.2"},
-      {"PLAIN", encode_base64(std::string("\0user\0pa\0ss", 11)), "501 5.5.2"},
+      {"PLAIN", base64_encode("user"), "501 5.5.2"},
+      {"PLAIN", base64_encode(std::string("\0\0pass", 6)), "501 5.5.2"},
+      {"PLAIN", base64_encode(std::string("\0user\0pa\0ss", 11)), "501 5.5.2"},
       {"PLAIN",
-       encode_base64(std::string(1, '\0') + std::string(256, 'u') + std::string(1, '\0') + "p"),
+       base64_encode(std::string(1, '\0') + std::string(256, 'u') + std::string(1, '\0') + "p"),
        "501 5.5.2"},
       {"LOGIN", "", "501 5.5.2"},
-      {"LOGIN", encode_base64(std::string("a\0b", 3)), "501 5.5.2"},
+      {"LOGIN", base64_encode(std::string("a\0b", 3)), "501 5.5.2"},
       {"LOGIN =", "", "501 5.5.2"},
   };
   for (const auto& [begin, line, reply] : cases) {

@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/smtp/domain.h"
+#include "common/text/idna.h"
 
 namespace godwit::smtp {
 namespace {
@@ -178,9 +179,9 @@ struct ServerSession::State {
 
   std::size_t line_bytes_max(std::string_view rest) const {
     const auto verb = rest.substr(0, 4);
-    if (phase == Phase::kAuth || equal_ignoring_case(verb, "AUTH"))
+    if (phase == Phase::kAuth || text::equals_ignoring_case(verb, "AUTH"))
       return limits->auth_line_bytes_max;
-    if (equal_ignoring_case(verb, "MAIL") || equal_ignoring_case(verb, "RCPT"))
+    if (text::equals_ignoring_case(verb, "MAIL") || text::equals_ignoring_case(verb, "RCPT"))
       return limits->path_line_bytes_max;
     return limits->command_line_bytes_max;
   }

@@ -151,8 +151,9 @@ TEST(Ascii, SeesTheHighBitAtEveryPlace) {
 }
 
 TEST(Base64, RefusesWhatIsNotTheAlphabetOrPadding) {
-  for (const auto bad : {"A"sv, "AA"sv, "AAA"sv, "AA="sv, "AAAA="sv, "A A="sv, "AA==\n"sv, "AA-_"sv,
-                         "=AAA"sv, "AA=A"sv, "AA==AA=="sv}) {
+  for (const auto bad :
+       {"A"sv, "AA"sv, "AAA"sv, "AA="sv, "AAAA="sv, "A A="sv, "AA==\n"sv, "AA-_"sv, "=AAA"sv,
+        "AA=A"sv, "AA==AA=="sv, "Zg==="sv, "===="sv, "Zh=="sv, "Zm9="sv}) {
     EXPECT_FALSE(base64_decode(bad)) << bad;
   }
 }

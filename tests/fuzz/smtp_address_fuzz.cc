@@ -7,6 +7,7 @@
 #include "common/smtp/command.h"
 #include "common/smtp/sasl.h"
 #include "common/smtp/xtext.h"
+#include "common/text/base64.h"
 
 using namespace godwit::smtp;
 
@@ -32,7 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)parse_bdat(text);
   if (const auto decoded = decode_xtext(text))
     CHECK(decode_xtext(encode_xtext(*decoded)) == *decoded);
-  if (const auto decoded = decode_base64(text)) CHECK(encode_base64(*decoded) == text);
+  if (const auto octets = godwit::text::base64_decode(text)) {
+    CHECK(godwit::text::base64_encode(*octets) == text);
+  }
   (void)decode_utf8_address(text);
   AuthExchange exchange;
   (void)exchange.begin(text);
