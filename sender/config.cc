@@ -82,8 +82,9 @@ void describe(config::Fields& fields, RouteConfig& route) {
   fields.add("site", route.site,
              "Lanes of all routes with the same site are one; empty: one lane a domain.");
   fields.add("tls", route.tls, "Overrides what shaping says about TLS for this route.");
-  fields.add("username", route.username,
-             "AUTH before the first mail; only over verified TLS, to loopback, or with tls: disabled.");
+  fields.add(
+      "username", route.username,
+      "AUTH before the first mail; only over verified TLS, to loopback, or with tls: disabled.");
   fields.add("password", route.password, "Goes with username.").hide();
   fields.rule("password", [&route]() -> std::optional<Wrong> {
     if (route.username.empty() == route.password.empty()) return std::nullopt;

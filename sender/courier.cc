@@ -219,7 +219,8 @@ Instant Courier::deadline(ClientStage stage, bool writing) const {
 
 async::Task<Courier::Ended> Courier::converse(const MxPlan::Target& target, bool in_clear) {
   Ended ended;
-  host_ = target.host;
+  // The capture has no name of its own in the DNS; events call it by what the route says.
+  host_ = route_ != nullptr && route_->capture ? "capture" : target.host;
   address_ = target.address.port == 25 ? target.address.ip.to_text() : target.address.to_text();
   tls_text_.clear();
   input_.clear();

@@ -61,7 +61,7 @@ void FakeMailSystem::start() {
   metrics_ = std::make_unique<observe::Metrics>();
   const role::RoleContext context{*shards_,       *pool_,    log,     *view_,         dns,
                                   system_clock(), *metrics_, health_, "node.example", {}};
-  role_ = make_sender(context, config);
+  role_ = make_sender(context, config, capture);
   const auto started = role_->start();
   CHECK(started.has_value(), "{}", started.error().to_string());
   CHECK(eventually([&] { return role_->problem().empty(); }), "{}", role_->problem());

@@ -30,6 +30,7 @@ class FakeMailSystem {
   control::Snapshot control;
   log::FakeLog log;
   net::FakeResolver dns;
+  std::optional<net::Address> capture;  // where routes `to: capture` lead
 
   void publish();
   // All mail goes to that port on 127.0.0.1, lanes stay those of the domains.

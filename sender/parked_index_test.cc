@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "common/record/keys.h"
 
@@ -65,6 +68,40 @@ TEST(ParkedIndex, OnlyDeliveriesThatParseHaveEntries) {
   index_retries(record::delivery_key({message(1), 0}), parked(1, "s", kNow).SerializeAsString(),
                 count);
   EXPECT_EQ(emitted, 3);
+}
+
+// The octets of the indented lines of docs/formats/retries.md from "and the entries" on; an empty line ends one.
+std::vector<std::string> documented_entries() {
+  std::ifstream page(GODWIT_SOURCE_DIR "/docs/formats/retries.md");
+  std::vector<std::string> entries(1);
+  bool there = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("and the entries")) there = true;
+    if (!there) continue;
+    if (line.empty() && !entries.back().empty()) entries.emplace_back();
+    if (!line.starts_with("    ")) continue;
+    for (std::size_t at = 4; at + 1 < line.size() && line[at] != ' '; at += 3) {
+      entries.back() += static_cast<char>(std::stoi(line.substr(at, 2), nullptr, 16));
+    }
+  }
+  entries.pop_back();
+  return entries;
+}
+
+TEST(ParkedIndex, IsWhatItsFormatPageShows) {
+  const MessageId id = MessageId::from_text("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e").value();
+  v1::Delivery delivery = parked(0, "mx:mx1.example.net", from_unix_ms(1'795'375'844'000));
+  delivery.set_message_id(std::string(id.octets()));
+  delivery.set_domain("example.net");
+  delivery.set_accepted_unix_ms(1'795'374'644'000);
+  delivery.set_expires_unix_ms(0);
+  v1::Envelope envelope;
+  envelope.add_recipients();
+  delivery.mutable_envelope()->set_data(envelope.SerializeAsString());
+  std::vector<std::string> entries;
+  index_retries(record::delivery_key({id, 0}), delivery.SerializeAsString(),
+                [&](std::string entry) { entries.push_back(std::move(entry)); });
+  EXPECT_EQ(entries, documented_entries());
 }
 
 TEST(ParkedIndex, ByTimeInOrder) {

@@ -57,6 +57,19 @@ TEST(SenderRole, DeliversAndSaysSo) {
   EXPECT_EQ(event.addresses.sender(), "sender@acme.example");
 }
 
+TEST(SenderRole, AnEventOfCapturedMailNamesTheCapture) {
+  FakePeer peer;
+  FakeMailSystem system;
+  system.capture = net::Address{net::IpAddress::from_text("127.0.0.1").value(), peer.port()};
+  system.config.routes = {{.domain = "*", .to = "capture"}};
+  system.start();
+  system.put({});
+  EVENTUALLY(system.count(v1::DELIVERED) == 1);
+  EXPECT_EQ(system.events().front().head.remote().host(), "capture");
+  EXPECT_EQ(system.events().front().head.remote().address(),
+            "127.0.0.1:" + std::to_string(peer.port()));
+}
+
 struct StageCase {
   Stage stage;
   std::string reply;
