@@ -198,41 +198,47 @@ bool SmtpSession::read_ended(const Result<std::size_t>& count) {
   return true;
 }
 
+// No coroutine itself: ten thousand idle sessions would each keep its frame.
 async::Task<bool> SmtpSession::read() {
-  const TimeoutsConfig& timeouts = services_.config.timeouts;
-  if (protocol_.receiving_content()) {
-    const std::uint64_t had = content_.size();
-    const std::uint64_t hint =
-        std::min(protocol_.content_size_hint(), services_.config.max_message_bytes);
-    // What was announced is believed as far as something of it came: a buffer is a promise of memory.
-    const std::uint64_t expected =
-        hint > had ? std::min(hint - had + 512, std::max(had, kContentTrustBytes)) : had;
-    if (input_.full() || input_.capacity() == 0) {
-      const auto capacity =
-          std::clamp<std::uint64_t>(expected, kContentBufferBytesMin, kContentBufferBytesMax);
-      if (reservation_ && !reservation_->grow(capacity)) {
-        services_.metrics.over_budget();
-        protocol_.refuse_content(
-            Reply::of(452, {4, 3, 1}, "Too much mail under way, try again later"));
-        co_return true;
-      }
-      (void)input_.space(capacity);
+  if (protocol_.receiving_content()) return read_content();
+  return input_.empty() && protocol_.idle() ? read_when_idle(command_deadline_) : read_command();
+}
+
+async::Task<bool> SmtpSession::read_content() {
+  const std::uint64_t had = content_.size();
+  const std::uint64_t hint =
+      std::min(protocol_.content_size_hint(), services_.config.max_message_bytes);
+  // What was announced is believed as far as something of it came: a buffer is a promise of memory.
+  const std::uint64_t expected =
+      hint > had ? std::min(hint - had + 512, std::max(had, kContentTrustBytes)) : had;
+  if (input_.full() || input_.capacity() == 0) {
+    const auto capacity =
+        std::clamp<std::uint64_t>(expected, kContentBufferBytesMin, kContentBufferBytesMax);
+    if (reservation_ && !reservation_->grow(capacity)) {
+      services_.metrics.over_budget();
+      protocol_.refuse_content(
+          Reply::of(452, {4, 3, 1}, "Too much mail under way, try again later"));
+      co_return true;
     }
-    const auto count = co_await stream_.read_some(input_.space(kContentBufferBytesMin),
-                                                  std::min(in(timeouts.block), message_deadline_));
-    co_return !read_ended(count);
+    (void)input_.space(capacity);
   }
-  if (input_.empty() && protocol_.idle()) {
-    if (!draining_) co_return co_await read_when_idle(command_deadline_);
-    protocol_.close(Reply::of(421, {4, 3, 2}, services_.hostname + " Service shutting down"));
-    co_return true;
-  }
+  const auto count =
+      co_await stream_.read_some(input_.space(kContentBufferBytesMin),
+                                 std::min(in(services_.config.timeouts.block), message_deadline_));
+  co_return !read_ended(count);
+}
+
+async::Task<bool> SmtpSession::read_command() {
   const auto count =
       co_await stream_.read_some(input_.space(kCommandBufferBytes), command_deadline_);
   co_return !read_ended(count);
 }
 
 async::Task<bool> SmtpSession::read_when_idle(Instant deadline) {
+  if (draining_) {
+    protocol_.close(Reply::of(421, {4, 3, 2}, services_.hostname + " Service shutting down"));
+    co_return true;
+  }
   waiting_idle_ = true;
   Result<std::size_t> count = co_await stream_.read_some(
       input_.space(kCommandBufferBytes), std::min(deadline, shard_.shard.now() + kIdleWithBuffer));

@@ -36,6 +36,8 @@ class SmtpSession {
   // Connection. False: it is over.
   async::Task<bool> handshake();
   async::Task<bool> read();
+  async::Task<bool> read_content();
+  async::Task<bool> read_command();
   async::Task<bool> read_when_idle(Instant deadline);
   async::Task<bool> write_output();
   async::Task<void> close();
