@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <latch>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,9 +116,15 @@ Result<net::Address> CaptureServer::start() {
 void CaptureServer::stop() {
   if (!state_->listener) return;
   state_->listener->stop_accepting();
+  // A shard without sessions is not waited for by the listener, and still has our signal to look at.
+  std::latch told(static_cast<std::ptrdiff_t>(state_->shards.size()));
   for (std::size_t i = 0; i < state_->shards.size(); ++i) {
-    state_->shards.at(i).post([&stop = state_->stops[i]] { stop.request(); });
+    state_->shards.at(i).post([&stop = state_->stops[i], &told] {
+      stop.request();
+      told.count_down();
+    });
   }
+  told.wait();
   state_->listener->wait_drained();
   state_->listener.reset();
 }
