@@ -566,7 +566,7 @@ TEST(SenderRole, ASlowSiteDoesNotHoldUpTheOthers) {
   system.put({.domain = "fast.example"});
   EVENTUALLY(system.count(v1::DELIVERED) == 1);
   EXPECT_EQ(system.events().front().addresses.recipient(), "one@fast.example");
-  EXPECT_GE(system.parked().size(), 30U);
+  EVENTUALLY(system.parked().size() >= 30U);
   for (const auto& parked : system.parked()) EXPECT_EQ(parked.attempts(), 0U);
 }
 
