@@ -19,6 +19,7 @@
 #include "common/observe/health.h"
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
+#include "common/poison/slots.h"
 #include "common/record/records.h"
 #include "common/smtp/sasl.h"
 #include "ingress/intake.h"
@@ -91,6 +92,7 @@ class IngressTest : public ::testing::Test {
                          .clock = system_clock(),
                          .metrics = metrics,
                          .health = health,
+                         .poison = poison,
                          .node = "node1",
                          .data_dir = {}},
                         config, "bounces.example");
@@ -163,6 +165,7 @@ class IngressTest : public ::testing::Test {
   net::FakeResolver resolver;
   observe::Metrics metrics;
   observe::Health health;
+  poison::Slots poison{1};
   Config config;
   std::unique_ptr<role::Role> role;
 };
@@ -749,6 +752,7 @@ TEST_F(IngressTest, StartSaysWhatIsWrong) {
                                   .clock = system_clock(),
                                   .metrics = metrics,
                                   .health = health,
+                                  .poison = poison,
                                   .node = "node1",
                                   .data_dir = {}};
   auto without = make_ingress(context, config, "");

@@ -163,19 +163,33 @@ void PartitionRouter::accept(Intake& intake, log::Record record, const control::
   work->record = std::move(record);
   work->patience_end = context_.shard.now() + context_.config.sites.patience;
   work->routed = context_.clock.now();
-  Result<record::Message> message = record::decode_message(work->record.value);
-  if (message) {
-    work->message = *std::move(message);
-    work->groups = group_by_domain(work->message->envelope);
-    const PoolChoice choice = pool_of(work->message->head, control);
-    if (!choice.known) context_.metrics.pool_unknown();
-    work->pool = choice.pool;
-    find_sites(work, control);
-  } else {
-    work->cause = message.error().to_string();
-  }
+  decode(intake, *work, control);
+  if (work->cause.empty()) find_sites(work, control);
   intake.bytes += work->bytes;
   intake.window.push_back(std::move(work));
+}
+
+void PartitionRouter::decode(const Intake& intake, InWork& work, const control::Snapshot& control) {
+  const poison::Work step{position_of(intake, work), poison::Step::kDecode};
+  if (refused(work, step)) return;
+  const poison::InHand in_hand(context_.hand, step);
+  Result<record::Message> message = record::decode_message(work.record.value);
+  if (!message) {
+    work.cause = message.error().to_string();
+    return;
+  }
+  work.message = *std::move(message);
+  work.groups = group_by_domain(work.message->envelope);
+  const PoolChoice choice = pool_of(work.message->head, control);
+  if (!choice.known) context_.metrics.pool_unknown();
+  work.pool = choice.pool;
+}
+
+bool PartitionRouter::refused(InWork& work, const poison::Work& step) {
+  if (!context_.hand.refuses(step)) return false;
+  work.cause = poison::refusal(step.step).to_string();
+  work.crashes = context_.hand.crashes(step);
+  return true;
 }
 
 void PartitionRouter::find_sites(const std::shared_ptr<InWork>& work,
@@ -263,7 +277,9 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
 
 void PartitionRouter::add_work(log::Batch& batch, const Intake& intake, InWork& work) {
   const log::RecordPosition position = position_of(intake, work);
-  if (work.cause.empty()) {
+  const poison::Work step{position, poison::Step::kSplit};
+  if (work.cause.empty() && !refused(work, step)) {
+    const poison::InHand in_hand(context_.hand, step);
     auto appends = plan({.message = *work.message,
                          .position = position,
                          .groups = work.groups,
@@ -282,6 +298,7 @@ void PartitionRouter::add_work(log::Batch& batch, const Intake& intake, InWork& 
                        .key = work.record.key,
                        .value = work.record.value,
                        .cause = work.cause,
+                       .crashes = work.crashes,
                        .now = work.routed});
   std::ranges::move(changes, std::back_inserter(batch.changes));
 }

@@ -14,6 +14,7 @@
 #include "common/control/snapshot.h"
 #include "common/control/static_route.h"
 #include "common/log/log.h"
+#include "common/poison/slots.h"
 #include "router/config.h"
 #include "router/plan.h"
 #include "router/site_finder.h"
@@ -30,6 +31,7 @@ struct PartitionContext {
   const Config& config;
   SiteFinder& sites;
   RouterMetrics& metrics;
+  poison::Slot& hand;  // the shard's
 };
 
 // Routes what is accepted in one partition, for as long as this process owns it.
@@ -40,7 +42,8 @@ struct PartitionContext {
 //             patience of SiteConfig.
 // Commits     one at a time: a later one must not move a position past one that failed
 // Failure     a commit that was not written is repeated, at first after 100 ms, then less often; a record that
-//             cannot be read goes to `dead`; a missing record stops the partition (problem())
+//             cannot be read, or killed the process three times (common/poison), goes to `dead`; a missing record
+//             stops the partition (problem())
 // Bounds      WindowConfig, for each class; when it is full nothing is taken
 // Threads     belongs to its shard; problem() may be called from any thread
 // Lifecycle   run() until stop() (after the commit under way), drain() (when nothing is in hand any more) or the end
@@ -69,6 +72,7 @@ class PartitionRouter : public std::enable_shared_from_this<PartitionRouter> {
     log::Record record;
     std::optional<record::Message> message;
     std::string cause;  // why it is dead; empty: it is not
+    std::uint32_t crashes = 0;
     std::vector<DomainGroup> groups;
     PoolName pool;
     std::size_t unknown_sites = 0;
@@ -94,6 +98,9 @@ class PartitionRouter : public std::enable_shared_from_this<PartitionRouter> {
   void take_failed(Intake& intake, const Error& error);
   void wait_for_records(Intake& intake);
   void accept(Intake& intake, log::Record record, const control::Snapshot& control);
+  void decode(const Intake& intake, InWork& work, const control::Snapshot& control);
+  // True: the process died too often in this step on the record, it is dead now.
+  bool refused(InWork& work, const poison::Work& step);
   void find_sites(const std::shared_ptr<InWork>& work, const control::Snapshot& control);
   void end_patience();
   [[nodiscard]] Instant next_deadline() const;

@@ -13,6 +13,8 @@
 
 #include "common/async/test_loop.h"
 #include "common/log/fake_log.h"
+#include "common/log/test_directory.h"
+#include "common/poison/fake_death.h"
 #include "router/fake_held_resolver.h"
 
 namespace godwit::router {
@@ -100,7 +102,8 @@ class PartitionRouterTest : public testing::Test {
                                                                  .plan = plan_,
                                                                  .config = config_,
                                                                  .sites = sites_,
-                                                                 .metrics = metrics_});
+                                                                 .metrics = metrics_,
+                                                                 .hand = poison_->at(0)});
     ended_ = false;
     loop_.spawn(run(router_, ended_));
   }
@@ -167,6 +170,7 @@ class PartitionRouterTest : public testing::Test {
   observe::Metrics registry_;
   RouterMetrics metrics_{registry_};
   SiteFinder sites_{dns_, loop_.shard(), loop_.gate(), config_.sites, metrics_};
+  std::unique_ptr<poison::Slots> poison_ = std::make_unique<poison::Slots>(1);
   std::shared_ptr<Owner> owner_;
   std::unique_ptr<log::Group> group_;
   std::shared_ptr<PartitionRouter> router_;
@@ -291,6 +295,37 @@ TEST_F(PartitionRouterTest, ARecordThatCannotBeReadIsHeldAndThePartitionGoesOn) 
   EXPECT_EQ(dead.value.to_string(), "no record at all");
   EXPECT_EQ(dead.head.key(), "whose");
   EXPECT_THAT(dead.head.cause(), HasSubstr("malformed"));
+}
+
+TEST_F(PartitionRouterTest, WhatWasInHandAtThreeCrashesIsHeldAndThePartitionGoesOn) {
+  accept("1@a.routed.test");
+  accept("2@a.routed.test");
+  accept("3@a.routed.test");
+  accept("4@a.routed.test");
+  const log::TestDirectory directory;
+  const auto file = directory.path() / poison::kFileName;
+  const log::TopicPartition where{log::Topic::kAccepted, 0};
+  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
+    poison::fake_death(file, {{{where, 1}, poison::Step::kDecode}});
+    poison::fake_death(file, {{{where, 2}, poison::Step::kSplit}});
+    if (crash > 1) poison::fake_death(file, {{{where, 3}, poison::Step::kDecode}});
+  }
+  poison_ = std::make_unique<poison::Slots>(file, 4);
+  start();
+  settle();
+  EXPECT_EQ(committed(), 4);
+  EXPECT_THAT(routed_recipients(), ElementsAre("1@a.routed.test", "4@a.routed.test"));
+  const auto rows = log_.rows({log::Topic::kDead, 0});
+  ASSERT_THAT(rows, SizeIs(2));
+  const std::map<std::string, std::string> causes{{"accepted/0/1", "decode: in hand at 3 crashes"},
+                                                  {"accepted/0/2", "split: in hand at 3 crashes"}};
+  for (const auto& [key, cause] : causes) {
+    const record::Dead dead = record::decode_dead(Bytes::copy_of(rows.at(key))).value();
+    EXPECT_EQ(dead.head.cause(), cause);
+    EXPECT_EQ(dead.head.crashes(), 3U);
+    EXPECT_EQ(dead.head.key(), "key");
+    EXPECT_TRUE(record::decode_message(dead.value));
+  }
 }
 
 TEST_F(PartitionRouterTest, ARecordWhoseOctetsAreGoneLeavesAMark) {

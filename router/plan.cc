@@ -227,6 +227,7 @@ std::vector<log::TableChange> bury(const DeadInput& input) {
   dead.head.set_time_unix_ms(to_unix_ms(input.now));
   dead.head.set_cause(text::printable(input.cause, kCauseBytesMax));
   dead.head.set_role("router");
+  dead.head.set_crashes(input.crashes);
   dead.head.set_key(input.key);
   const auto parts = static_cast<std::uint32_t>(
       std::max<std::size_t>(1, (input.value.size() + kDeadPartBytesMax - 1) / kDeadPartBytesMax));

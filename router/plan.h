@@ -71,6 +71,7 @@ struct DeadInput {
   std::string key;
   Rope value;
   std::string cause;
+  std::uint32_t crashes = 0;  // that it was in hand at
   Timestamp now;
 };
 [[nodiscard]] std::vector<log::TableChange> bury(const DeadInput& input);

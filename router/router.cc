@@ -35,7 +35,8 @@ class Router::Members final : public log::GroupListener,
                                                .plan = router_.plan_,
                                                .config = router_.config_,
                                                .sites = *router_.sites_[index],
-                                               .metrics = router_.metrics_});
+                                               .metrics = router_.metrics_,
+                                               .hand = router_.context_.poison.at(index)});
     {
       const std::lock_guard lock(mutex_);
       if (draining_) return;

@@ -11,6 +11,7 @@
 #include "common/log/fake_log.h"
 #include "common/net/fake_resolver.h"
 #include "common/observe/health.h"
+#include "common/poison/slots.h"
 #include "common/record/records.h"
 #include "router/role.h"
 
@@ -42,6 +43,7 @@ class RouterTest : public testing::Test {
                          .clock = system_clock(),
                          .metrics = metrics_,
                          .health = health_,
+                         .poison = poison_,
                          .node = "n1",
                          .data_dir = {}},
                         Config{}, {});
@@ -89,6 +91,7 @@ class RouterTest : public testing::Test {
   net::FakeResolver dns_;
   observe::Metrics metrics_;
   observe::Health health_;
+  poison::Slots poison_{2};
   std::unique_ptr<role::Role> role_;
 };
 

@@ -370,6 +370,15 @@ async::Task<bool> Courier::offer(smtp::ClientSession& session) {
     }
     co_return false;
   }
+  const poison::Work step{work->delivery->place, poison::Step::kTransaction};
+  if (env_.hand.refuses(step)) [[unlikely]] {
+    // Always before its first transaction: what is refused does not change while the process lives.
+    work->token = false;
+    lane_.return_token(source_);
+    works_.pop_front();
+    dispatch_.unreadable(std::move(work->delivery), poison::refusal(step.step));
+    co_return false;
+  }
   begin(session, work);
   no_longer_connecting();
   lane_.pump();  // the next token, for whoever waits
@@ -377,6 +386,7 @@ async::Task<bool> Courier::offer(smtp::ClientSession& session) {
 }
 
 void Courier::begin(smtp::ClientSession& session, const std::shared_ptr<Work>& work) {
+  const poison::InHand in_hand(env_.hand, {work->delivery->place, poison::Step::kTransaction});
   const record::Delivery& record = work->delivery->record;
   const v1::Envelope& envelope = record.envelope;
   smtp::ClientTransaction transaction;

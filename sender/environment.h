@@ -12,6 +12,7 @@
 #include "common/control/static_route.h"
 #include "common/net/resolver.h"
 #include "common/net/tls.h"
+#include "common/poison/slots.h"
 #include "sender/config.h"
 #include "sender/metrics.h"
 #include "sender/queued_delivery.h"
@@ -41,6 +42,7 @@ struct Environment {
   std::optional<net::Address> capture;
   std::string node;
   SenderMetrics& metrics;
+  poison::Slot& hand;  // the shard's
 };
 
 // What a lane and its couriers ask of the owner of their partition. All on the shard.
@@ -67,7 +69,8 @@ class Dispatch {
   virtual void attempted(DeliveryPtr delivery, const AttemptReport& report) = 0;
   // Its time is over before an attempt began.
   virtual void expired(DeliveryPtr delivery) = 0;
-  // load_content() failed for good.
+  // load_content() failed for good, or the delivery killed the process three times (poison::Errc::kInHand): what of
+  // its content was loaded is kept with it.
   virtual void unreadable(DeliveryPtr delivery, const Error& error) = 0;
 };
 

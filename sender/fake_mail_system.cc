@@ -59,8 +59,8 @@ void FakeMailSystem::route_all_to(std::uint16_t port) {
 void FakeMailSystem::start() {
   publish();
   metrics_ = std::make_unique<observe::Metrics>();
-  const role::RoleContext context{*shards_,       *pool_,    log,     *view_,         dns,
-                                  system_clock(), *metrics_, health_, "node.example", {}};
+  const role::RoleContext context{*shards_,  *pool_,  log,      *view_,         dns, system_clock(),
+                                  *metrics_, health_, *poison_, "node.example", {}};
   role_ = make_sender(context, config, capture);
   const auto started = role_->start();
   CHECK(started.has_value(), "{}", started.error().to_string());

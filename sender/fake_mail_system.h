@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "common/net/fake_resolver.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
+#include "common/poison/slots.h"
 #include "common/record/records.h"
 #include "sender/role.h"
 
@@ -36,6 +38,10 @@ class FakeMailSystem {
   // All mail goes to that port on 127.0.0.1, lanes stay those of the domains.
   void route_all_to(std::uint16_t port);
   void start();
+  // The slots of the next start(): of the file an earlier process left.
+  void read_slots(const std::filesystem::path& file) {
+    poison_ = std::make_unique<poison::Slots>(file, shards_->size());
+  }
   void drain(Duration bound = std::chrono::seconds(10));
   // Drains, then ends the role; start() may follow.
   void stop(Duration bound = std::chrono::seconds(10));
@@ -84,6 +90,7 @@ class FakeMailSystem {
   std::unique_ptr<ControlView> view_;
   std::unique_ptr<observe::Metrics> metrics_;
   observe::Health health_;
+  std::unique_ptr<poison::Slots> poison_ = std::make_unique<poison::Slots>(2);
   std::unique_ptr<log::Producer> producer_;
   std::shared_ptr<Router> router_;
   std::unique_ptr<log::Group> router_group_;

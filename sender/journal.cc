@@ -129,8 +129,11 @@ Result<void> Journal::add_dead(DeliveryPtr& parked, const record::Dead& dead) {
 
 // A record at the limit does not fit into one that carries it: it is cut, and the keys say so.
 void Journal::put_dead(Entry& entry, const std::string& key, const record::Dead& dead) const {
-  for (std::size_t part = 0; part < content_parts(dead.value.size()); ++part) {
+  const std::size_t parts = content_parts(dead.value.size());
+  for (std::size_t part = 0; part < parts; ++part) {
     record::Dead piece{dead.head, dead.value.slice(part * kContentPartBytes, kContentPartBytes)};
+    piece.head.set_part(static_cast<std::uint32_t>(part));
+    piece.head.set_parts(static_cast<std::uint32_t>(parts));
     entry.changes.push_back({{log::Topic::kDead, partition_},
                              part == 0 ? key : key + "/" + std::to_string(part),
                              record::encode(piece)});

@@ -223,11 +223,16 @@ TEST_F(JournalTest, DeadRecordsAreKeptWhole) {
   journal_.add_dead(WindowSlot{Topic::kOutbound, 0}, dead);
   const log::Batch batch = commit();
   std::size_t octets = 0;
+  std::uint32_t part = 0;
   for (const auto& change : batch.changes) {
     ASSERT_EQ(change.where.topic, Topic::kDead);
     EXPECT_LE(change.key.size() + change.value->size(), log::kRecordBytesMax);
-    octets += record::decode_dead(*change.value).value().value.size();
+    const record::Dead piece = record::decode_dead(*change.value).value();
+    EXPECT_EQ(piece.head.part(), part++);
+    EXPECT_EQ(piece.head.parts(), 2U);
+    octets += piece.value.size();
   }
+  EXPECT_EQ(part, 2U);
   EXPECT_EQ(octets, log::kRecordBytesMax);
   EXPECT_EQ(batch.positions.at(0).next, 1);
 }

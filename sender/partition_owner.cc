@@ -9,11 +9,13 @@
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
 #include "common/observe/log.h"
+#include "common/poison/errc.h"
 #include "common/record/errc.h"
 #include "common/record/keys.h"
 
 namespace godwit::sender {
 
+using log::PartitionId;
 using log::Topic;
 using std::chrono::floor;
 using std::chrono::milliseconds;
@@ -35,8 +37,28 @@ Window make_window(const log::Ownership& ownership, Topic topic, const WindowCon
   return {ownership.committed(topic), {config.records, config.bytes}};
 }
 
+// A row has no offset: a number that follows from its key names it while it is in hand.
+log::RecordPosition place_of_parked(const DeliveryId& id, PartitionId partition) {
+  return {{Topic::kRetries, partition}, static_cast<log::Offset>(std::hash<DeliveryId>{}(id) >> 1)};
+}
+
+// The delivery as a record, with its content when that is in memory: what it refers to is freed once nobody
+// has to read it any more.
+Rope whole(const QueuedDelivery& delivery) {
+  record::Delivery record = delivery.record;
+  if (!delivery.content.empty()) {
+    record.content.clear_position();
+    record.content.clear_body();
+    record.content.clear_parked();
+    record.data = delivery.content;
+  }
+  auto encoded = record::encode(record);
+  return encoded ? *std::move(encoded) : Rope();
+}
+
 bool lasting(const Error& error) {
   if (error.code.category() == record::category()) return true;
+  if (error.code == poison::Errc::kInHand) return true;
   return error.code == log::Errc::kNotFound || error.code == log::Errc::kCorrupt;
 }
 
@@ -228,7 +250,7 @@ bool PartitionOwner::take_from(Topic topic) {
       // Nobody can read it, now or later. It counts as held: the position goes past it with a note in `dead`.
       kLog.error("a record of outbound is corrupt",
                  {{"partition", partition_}, {"offset", before}, {"error", records.error()}});
-      if (window.consume(before, 0)) bury({topic, before}, {}, records.error());
+      if (window.consume(before, 0)) bury({topic, before}, {}, {}, records.error());
       reader.skip_to(before + 1);
       return true;
     }
@@ -246,18 +268,28 @@ void PartitionOwner::consume(Topic topic, const log::Record& record) {
   if (!window.consume(record.offset, record.value.size() + sizeof(QueuedDelivery))) return;
   env_.metrics.consumed();
   const WindowSlot slot{topic, record.offset};
-  auto decoded = record::decode_delivery(record.value);
+  const log::RecordPosition place{{topic, partition_}, record.offset};
+  auto decoded = decode(place, record.value);
   if (!decoded) {
-    bury(slot, record.value, decoded.error());
+    bury(slot, record.key, record.value, decoded.error());
     return;
   }
   auto delivery = std::make_unique<QueuedDelivery>();
+  delivery->place = place;
   delivery->id = record::delivery_id(*decoded);
   delivery->record = *std::move(decoded);
   delivery->slot = slot;
   delivery->expires =
       env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
   accept(std::move(delivery));
+}
+
+Result<record::Delivery> PartitionOwner::decode(const log::RecordPosition& place,
+                                                const Rope& value) {
+  const poison::Work step{place, poison::Step::kDecode};
+  if (env_.hand.refuses(step)) return fail(poison::refusal(step.step));
+  const poison::InHand in_hand(env_.hand, step);
+  return record::decode_delivery(value);
 }
 
 // Where a delivery goes that has just come, from the window or from the table.
@@ -305,17 +337,25 @@ void PartitionOwner::relieve_window() {
   while (fullest->lane->waiting() > share) park_throttled(fullest->lane->pop_youngest());
 }
 
-void PartitionOwner::bury(WindowSlot slot, const Rope& value, const Error& error) {
+record::Dead PartitionOwner::dead_record(const log::RecordPosition& from, std::string key,
+                                         const Rope& value, const Error& error) const {
   record::Dead dead;
   dead.head.set_version(record::kVersion);
-  dead.head.set_topic(static_cast<std::uint32_t>(slot.topic));
-  dead.head.set_partition(partition_);
-  dead.head.set_offset(slot.offset);
+  dead.head.set_topic(static_cast<std::uint32_t>(from.where.topic));
+  dead.head.set_partition(from.where.partition);
+  dead.head.set_offset(from.offset);
   dead.head.set_time_unix_ms(to_unix_ms(env_.clock.now()));
   dead.head.set_cause(error.to_string());
   dead.head.set_role("sender");
+  if (error.code == poison::Errc::kInHand) dead.head.set_crashes(poison::kCrashesMax);
+  dead.head.set_key(std::move(key));
   dead.value = value;
-  journal_.add_dead(slot, dead);
+  return dead;
+}
+
+void PartitionOwner::bury(WindowSlot slot, std::string key, const Rope& value, const Error& error) {
+  const log::RecordPosition from{{slot.topic, partition_}, slot.offset};
+  journal_.add_dead(slot, dead_record(from, std::move(key), value, error));
   env_.metrics.dead();
   kLog.error("a record goes to dead", {{"topic", log::topic_name(slot.topic)},
                                        {"partition", partition_},
@@ -417,21 +457,14 @@ void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
     return;
   }
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
-  Rope value;
-  if (auto encoded = record::encode(delivery->record)) value = *std::move(encoded);
+  const Rope value = whole(*delivery);
   if (delivery->slot) {
-    bury(*delivery->slot, value, error);
+    bury(*delivery->slot, record::lane_key(delivery->lane()).substr(record::kLanePrefix.size()),
+         value, error);
     return;
   }
-  record::Dead dead;
-  dead.head.set_version(record::kVersion);
-  dead.head.set_topic(static_cast<std::uint32_t>(Topic::kRetries));
-  dead.head.set_partition(partition_);
-  dead.head.set_time_unix_ms(to_unix_ms(env_.clock.now()));
-  dead.head.set_cause(error.to_string());
-  dead.head.set_role("sender");
-  dead.head.set_key(record::delivery_key(delivery->id));
-  dead.value = value;
+  const record::Dead dead = dead_record({{Topic::kRetries, partition_}, 0},
+                                        record::delivery_key(delivery->id), value, error);
   env_.metrics.dead();
   kLog.error("a parked delivery goes to dead",
              {{"delivery", delivery->id.to_text()}, {"error", error}});
@@ -650,7 +683,8 @@ async::Task<std::vector<DeliveryPtr>> PartitionOwner::fetch(std::vector<Delivery
       if (!values) due_.put_back({env_.clock.now() + floor<milliseconds>(kLook), ids[i]});
       continue;
     }
-    auto decoded = record::decode_delivery(Rope(Bytes::adopt(*std::move((*values)[i]))));
+    const log::RecordPosition place = place_of_parked(ids[i], partition_);
+    auto decoded = decode(place, Rope(Bytes::adopt(*std::move((*values)[i]))));
     if (!decoded) {
       // It stays where it is, held; an operator sees it.
       kLog.error("a parked delivery cannot be read",
@@ -660,6 +694,7 @@ async::Task<std::vector<DeliveryPtr>> PartitionOwner::fetch(std::vector<Delivery
     }
     auto delivery = std::make_unique<QueuedDelivery>();
     delivery->id = ids[i];
+    delivery->place = place;
     delivery->record = *std::move(decoded);
     delivery->expires =
         env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
@@ -792,7 +827,7 @@ async::Task<Result<void>> PartitionOwner::load_content(QueuedDelivery& delivery)
   switch (record.where()) {
     case Where::kInline: content = record.data; break;
     case Where::kPosition: {
-      CO_TRY(content, co_await read_inline(record.content.position()));
+      CO_TRY(content, co_await read_inline(delivery));
       break;
     }
     case Where::kBody: {
@@ -833,13 +868,17 @@ async::Task<Result<void>> PartitionOwner::wait_durable(log::TopicPartition where
   co_return Result<void>{};
 }
 
-async::Task<Result<Rope>> PartitionOwner::read_inline(const v1::Position& position) {
+async::Task<Result<Rope>> PartitionOwner::read_inline(const QueuedDelivery& delivery) {
+  const poison::Work step{delivery.place, poison::Step::kContent};
+  if (env_.hand.refuses(step)) co_return fail(poison::refusal(step.step));
+  const v1::Position& position = delivery.record.content.position();
   const log::RecordPosition at{{static_cast<Topic>(position.topic()), position.partition()},
                                position.offset()};
   CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
   auto read = co_await async::completion<Result<log::Record>>(
       [&](auto done) { env_.log.read_at(at, std::move(done)); });
   if (!read) co_return fail(std::move(read).error());
+  const poison::InHand in_hand(env_.hand, step);
   CO_TRY(record::Message message, record::decode_message(read->value));
   co_return message.data;
 }

@@ -88,7 +88,9 @@ class PartitionOwner final : public Dispatch {
   void consume(log::Topic topic, const log::Record& record);
   void relieve_window();
   void accept(DeliveryPtr delivery);
-  void bury(WindowSlot slot, const Rope& value, const Error& error);
+  void bury(WindowSlot slot, std::string key, const Rope& value, const Error& error);
+  [[nodiscard]] record::Dead dead_record(const log::RecordPosition& from, std::string key,
+                                         const Rope& value, const Error& error) const;
 
   // lanes
   LaneState& lane(const LaneId& id);
@@ -120,7 +122,9 @@ class PartitionOwner final : public Dispatch {
   // content
   [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
                                                        log::Offset offset);
-  [[nodiscard]] async::Task<Result<Rope>> read_inline(const v1::Position& position);
+  [[nodiscard]] async::Task<Result<Rope>> read_inline(const QueuedDelivery& delivery);
+  [[nodiscard]] Result<record::Delivery> decode(const log::RecordPosition& place,
+                                                const Rope& value);
   [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::BodyReference& body);
   [[nodiscard]] async::Task<Result<Rope>> read_parked(MessageId content, std::uint64_t size);
 

@@ -22,7 +22,8 @@ struct WindowSlot {
 // queue, a courier, the parking queue, the journal.
 struct QueuedDelivery {
   DeliveryId id;
-  record::Delivery record;  // envelope: the recipients that have not ended; no inline content
+  record::Delivery record;    // envelope: the recipients that have not ended; no inline content
+  log::RecordPosition place;  // names it while it is in hand (common/poison)
   std::optional<WindowSlot> slot;  // nullopt: it came from the table
   Timestamp expires;
   Rope content;  // fetched for an attempt or for parking; empty otherwise

@@ -63,7 +63,7 @@ class Partitions final : public log::GroupListener {
       corner->environment = std::make_unique<Environment>(
           Environment{context.shards.at(i), context.pool, context.log, context.clock,
                       *corner->random, context.control, context.resolver, *tls_, config_, routes_,
-                      capture, context.node, metrics_});
+                      capture, context.node, metrics_, context.poison.at(i)});
       corners_.push_back(std::move(corner));
     }
   }

@@ -126,9 +126,29 @@ Result<void> Process::open_log() {
         corrupt ? "log (`godwit ctl log repair` keeps what can be read)" : "log"));
   }
   log_ = *std::move(opened);
+  open_poison();
   process_metrics_ = std::make_unique<ProcessMetrics>(metrics_, kVersion, std::move(counters));
   startup_->problem("starting");
   return {};
+}
+
+// After the log: its lock on the directory keeps other processes away.
+void Process::open_poison() {
+  poison_ = std::make_unique<poison::Slots>(config_.data_dir / poison::kFileName, shards_->size());
+  if (!poison_->problem().empty())
+    kLog.warning("slots of records in hand", {{"problem", poison_->problem()}});
+  metrics_
+      .counter("godwit_poison_crashes_total",
+               "Records that were in hand when the process before this one died.")
+      .add(poison_->counted().size());
+  for (const poison::Suspect& suspect : poison_->counted()) {
+    const log::RecordPosition& record = suspect.work.record;
+    kLog.warning("a record was in hand at a crash", {{"topic", log::topic_name(record.where.topic)},
+                                                     {"partition", record.where.partition},
+                                                     {"offset", record.offset},
+                                                     {"step", poison::step_name(suspect.work.step)},
+                                                     {"crashes", suspect.crashes}});
+  }
 }
 
 Result<void> Process::load_control() {
@@ -168,6 +188,7 @@ Result<void> Process::start_roles(std::optional<net::Address> capture) {
                                   .clock = clock_,
                                   .metrics = metrics_,
                                   .health = health_,
+                                  .poison = *poison_,
                                   .node = node_,
                                   .data_dir = config_.data_dir};
   // Whoever reads from a topic before whoever writes to it.

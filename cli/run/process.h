@@ -29,6 +29,7 @@
 #include "common/net/resolver.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
+#include "common/poison/slots.h"
 #include "common/role/lifecycle.h"
 #include "common/role/signals.h"
 
@@ -74,6 +75,7 @@ class Process final : public godwit::admin::Process {
   using Changes = std::vector<std::string>;
 
   [[nodiscard]] Result<void> open_log();
+  void open_poison();
   [[nodiscard]] Result<void> load_control();
   [[nodiscard]] Result<void> start_observe();
   [[nodiscard]] Result<std::optional<net::Address>> start_capture();
@@ -103,6 +105,7 @@ class Process final : public godwit::admin::Process {
   std::unique_ptr<http::Server> observe_server_;
   std::unique_ptr<async::BlockingPool> pool_;
   std::unique_ptr<log::Log> log_;
+  std::unique_ptr<poison::Slots> poison_;
   std::unique_ptr<ProcessMetrics> process_metrics_;
   std::unique_ptr<control::FileControl> control_;
   std::unique_ptr<net::Resolver> resolver_;

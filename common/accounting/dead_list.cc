@@ -39,6 +39,7 @@ DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
             .size = at.record.value.size()};
   }
   const log::Topic topic = topic_of(dead->head.topic());
+  // What killed the process is not decoded: this runs in the process too.
   return {.topic = topic,
           .partition = dead->head.partition(),
           .offset = dead->head.offset(),
@@ -47,7 +48,7 @@ DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
           .cause = dead->head.cause(),
           .crashes = dead->head.crashes(),
           .size = dead->value.size(),
-          .recipients = recipients_in(topic, dead->value)};
+          .recipients = dead->head.crashes() > 0 ? 0 : recipients_in(topic, dead->value)};
 }
 
 }  // namespace

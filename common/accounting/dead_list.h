@@ -24,8 +24,9 @@ struct DeadRow {
   std::string role;
   std::string cause;
   std::uint32_t crashes = 0;
-  std::uint64_t size = 0;        // octets of the record
-  std::uint64_t recipients = 0;  // it holds; 0 when that cannot be read
+  std::uint64_t size = 0;  // octets of the record
+  std::uint64_t recipients =
+      0;  // it holds; 0 when that cannot be read, or reading it killed the process
 };
 
 struct DeadList {

@@ -20,7 +20,8 @@ class DeadRecords : public testing::Test {
         {.where = {log::Topic::kDead, 0}, .key = std::move(key), .value = std::move(value)});
     (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
   }
-  void bury(std::int64_t offset, std::int64_t time_ms, log::Topic topic, Rope value) {
+  void bury(std::int64_t offset, std::int64_t time_ms, log::Topic topic, Rope value,
+            std::uint32_t crashes = 0) {
     record::Dead dead;
     dead.head.set_topic(static_cast<std::uint32_t>(topic));
     dead.head.set_partition(3);
@@ -28,7 +29,7 @@ class DeadRecords : public testing::Test {
     dead.head.set_time_unix_ms(time_ms);
     dead.head.set_role("router");
     dead.head.set_cause("malformed");
-    dead.head.set_crashes(3);
+    dead.head.set_crashes(crashes);
     dead.value = std::move(value);
     put(record::dead_key("x", 3, offset), record::encode(dead));
   }
@@ -52,7 +53,7 @@ TEST_F(DeadRecords, SaysWhereFromAndWhom) {
   auto value = record::encode(message);
   ASSERT_TRUE(value);
   const std::size_t size = value->size();
-  bury(7, 1'000, log::Topic::kAccepted, *std::move(value));
+  bury(7, 1'000, log::Topic::kAccepted, *value);
 
   const auto list = list_dead(log_, 10);
   ASSERT_TRUE(list);
@@ -64,9 +65,18 @@ TEST_F(DeadRecords, SaysWhereFromAndWhom) {
   EXPECT_EQ(row.time, from_unix_ms(1'000));
   EXPECT_EQ(row.role, "router");
   EXPECT_EQ(row.cause, "malformed");
-  EXPECT_EQ(row.crashes, 3u);
+  EXPECT_EQ(row.crashes, 0u);
   EXPECT_EQ(row.size, size);
   EXPECT_EQ(row.recipients, 1u);
+
+  // What killed the process when it was decoded is not decoded to count.
+  bury(8, 2'000, log::Topic::kAccepted, *value, 3);
+  const auto both = list_dead(log_, 10);
+  ASSERT_TRUE(both);
+  ASSERT_EQ(both->rows.size(), 2u);
+  EXPECT_EQ(both->rows[1].crashes, 3u);
+  EXPECT_EQ(both->rows[1].size, size);
+  EXPECT_EQ(both->rows[1].recipients, 0u);
 }
 
 TEST_F(DeadRecords, RecordsThatCannotBeReadAreListedWithoutRecipients) {

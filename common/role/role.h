@@ -25,6 +25,9 @@ namespace godwit::observe {
 class Health;
 class Metrics;
 }  // namespace godwit::observe
+namespace godwit::poison {
+class Slots;
+}
 
 namespace godwit::role {
 
@@ -39,6 +42,7 @@ struct RoleContext {
   const Clock& clock;
   observe::Metrics& metrics;
   observe::Health& health;  // for heartbeats; readiness is Role::problem()
+  poison::Slots& poison;    // one slot a shard
   std::string node;         // this machine's name, for Received: lines, EHLO defaults and events
   std::filesystem::path data_dir;
 };

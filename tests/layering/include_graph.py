@@ -14,7 +14,7 @@ RANKS = [
     ("L1a", ["smtp", "mail", "report", "text", "record"]),
     ("L1b", ["async", "config", "observe"]),
     ("L2a", ["store", "net"]),
-    ("L2b", ["log", "http"]),
+    ("L2b", ["log", "http", "poison"]),
     ("L3", ["control", "accounting", "admin", "role", "audit", "capture"]),
 ]
 ROLES = ["ingress", "router", "sender", "bouncer", "webhooks", "analytics"]
