@@ -247,6 +247,7 @@ bool PartitionRouter::commit() {
   if (committing_ || context_.shard.now() < retry_at_) return false;
   log::Batch batch;
   batch_messages_ = batch_deliveries_ = batch_recipients_ = 0;
+  batch_bytes_ = 0;
   add_to(batch, urgent_);
   add_to(batch, bulk_);
   if (batch.empty()) return false;
@@ -265,7 +266,16 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
   intake.committing = 0;
   for (const auto& work : intake.window) {
     if (!work->ready() || batch_messages_ >= context_.config.window.batch_messages) break;
-    add_work(batch, intake, *work);
+    Routed routed = route(intake, *work);
+    // Events are several times as large as the envelope they are about: the window's bound is none for a batch.
+    if (batch_messages_ > 0 && batch_bytes_ + routed.bytes > ownership_->batch_bytes_max()) break;
+    if (work->cause.empty()) {
+      batch_recipients_ += static_cast<std::uint64_t>(work->message->envelope.recipients_size());
+      batch_deliveries_ += work->groups.size();
+    }
+    batch_bytes_ += routed.bytes;
+    std::ranges::move(routed.appends, std::back_inserter(batch.appends));
+    std::ranges::move(routed.changes, std::back_inserter(batch.changes));
     ++batch_messages_;
     ++intake.committing;
   }
@@ -275,8 +285,9 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
       {.where = {intake.topic, ownership_->partition()}, .next = last.record.offset + 1});
 }
 
-void PartitionRouter::add_work(log::Batch& batch, const Intake& intake, InWork& work) {
+PartitionRouter::Routed PartitionRouter::route(const Intake& intake, InWork& work) {
   const log::RecordPosition position = position_of(intake, work);
+  Routed routed;
   const poison::Work step{position, poison::Step::kSplit};
   if (work.cause.empty() && !refused(work, step)) {
     const poison::InHand in_hand(context_.hand, step);
@@ -287,20 +298,27 @@ void PartitionRouter::add_work(log::Batch& batch, const Intake& intake, InWork& 
                          .now = work.routed},
                         context_.plan);
     if (appends) {
-      batch_recipients_ += static_cast<std::uint64_t>(work.message->envelope.recipients_size());
-      batch_deliveries_ += work.groups.size();
-      std::ranges::move(*appends, std::back_inserter(batch.appends));
-      return;
+      for (const log::Append& append : *appends) routed.bytes += log::bytes_in_batch(append);
+      if (routed.bytes <= ownership_->batch_bytes_max()) {
+        routed.appends = *std::move(appends);
+        return routed;
+      }
+      work.cause = fmt::format("a message that becomes {} octets, more than one commit may have",
+                               std::exchange(routed.bytes, 0));
+    } else {
+      work.cause = appends.error().to_string();
     }
-    work.cause = appends.error().to_string();
   }
-  auto changes = bury({.position = position,
-                       .key = work.record.key,
-                       .value = work.record.value,
-                       .cause = work.cause,
-                       .crashes = work.crashes,
-                       .now = work.routed});
-  std::ranges::move(changes, std::back_inserter(batch.changes));
+  routed.changes = bury({.position = position,
+                         .key = work.record.key,
+                         .value = work.record.value,
+                         .cause = work.cause,
+                         .crashes = work.crashes,
+                         .now = work.routed});
+  for (const log::TableChange& change : routed.changes) {
+    routed.bytes += log::bytes_in_batch(change);
+  }
+  return routed;
 }
 
 void PartitionRouter::committed(const Result<log::Written>& written) {

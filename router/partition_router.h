@@ -106,8 +106,14 @@ class PartitionRouter : public std::enable_shared_from_this<PartitionRouter> {
   [[nodiscard]] Instant next_deadline() const;
 
   bool commit();
+  // What becomes of a message: its part of a batch.
+  struct Routed {
+    std::vector<log::Append> appends;
+    std::vector<log::TableChange> changes;
+    std::size_t bytes = 0;  // as log::bytes_in_batch
+  };
   void add_to(log::Batch& batch, Intake& intake);
-  void add_work(log::Batch& batch, const Intake& intake, InWork& work);
+  [[nodiscard]] Routed route(const Intake& intake, InWork& work);
   void committed(const Result<log::Written>& written);
 
   void say(std::string problem);
@@ -123,6 +129,7 @@ class PartitionRouter : public std::enable_shared_from_this<PartitionRouter> {
   bool halted_ = false;  // a record is missing: an operator has to decide
   bool committing_ = false;
   std::uint64_t batch_messages_ = 0, batch_deliveries_ = 0, batch_recipients_ = 0;
+  std::size_t batch_bytes_ = 0;
   Instant commit_started_;
   Instant retry_at_;  // not before
   Duration retry_delay_;

@@ -208,6 +208,32 @@ TEST_F(PartitionRouterTest, UrgentMailGoesFirst) {
   EXPECT_EQ(committed(), 3);
 }
 
+TEST_F(PartitionRouterTest, ABatchFitsIntoWhatTheLogTakes) {
+  std::vector<std::string> many;
+  for (int i = 0; i < 20; ++i) many.push_back(std::to_string(i) + "@a.routed.test");
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(append(log::Topic::kAccepted, message_to(many)));
+  log_.set_batch_bytes_max(64 * 1024);
+  start();
+  settle();
+  EXPECT_EQ(router_->problem(), "");
+  EXPECT_EQ(committed(), 50);
+  EXPECT_THAT(deliveries(), SizeIs(50));
+}
+
+TEST_F(PartitionRouterTest, AMessageThatFitsIntoNoBatchGoesToDead) {
+  std::vector<std::string> many;
+  for (int i = 0; i < 400; ++i) many.push_back(std::to_string(i) + "@a.routed.test");
+  ASSERT_TRUE(append(log::Topic::kAccepted, message_to(many)));
+  accept("1@a.routed.test");
+  log_.set_batch_bytes_max(64 * 1024);
+  start();
+  settle();
+  EXPECT_EQ(router_->problem(), "");
+  EXPECT_EQ(committed(), 2);
+  EXPECT_THAT(log_.rows({log::Topic::kDead, 0}), SizeIs(1));
+  EXPECT_THAT(routed_recipients(), ElementsAre("1@a.routed.test"));
+}
+
 TEST_F(PartitionRouterTest, UrgentMailDoesNotWaitForASlowLookUpOfOthers) {
   dns_.hold("slow.test");
   accept("1@slow.test");

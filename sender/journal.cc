@@ -7,6 +7,16 @@
 
 namespace godwit::sender {
 
+namespace {
+
+// Of the entries of one batch: `!position`, a record, goes with them.
+std::size_t entries_bytes_max(std::size_t commit_bytes_max) {
+  const std::size_t position = std::min(log::kRecordBytesMax, commit_bytes_max / 2);
+  return std::min(Journal::kBatchBytesMax, commit_bytes_max - position);
+}
+
+}  // namespace
+
 std::string content_part_key(const MessageId& content, std::size_t part) {
   std::string key = record::content_key(content);
   if (part > 0) key += "/" + std::to_string(part);
@@ -18,14 +28,23 @@ std::size_t content_parts(std::uint64_t size) {
 }
 
 Journal::Journal(log::PartitionId partition, log::PartitionId event_partitions,
-                 const log::Table& retries, Window& urgent, Window& bulk)
+                 std::size_t commit_bytes_max, const log::Table& retries, Window& urgent,
+                 Window& bulk)
     : partition_(partition),
       event_partitions_(event_partitions),
+      batch_bytes_max_(entries_bytes_max(commit_bytes_max)),
       uses_(retries),
       urgent_(urgent),
       bulk_(bulk),
       urgent_committed_(urgent.next()),
       bulk_committed_(bulk.next()) {}
+
+std::size_t Journal::Entry::bytes() const {
+  std::size_t sum = 0;
+  for (const log::Append& append : appends) sum += log::bytes_in_batch(append);
+  for (const log::TableChange& each : changes) sum += log::bytes_in_batch(each);
+  return sum;
+}
 
 log::TableChange Journal::change(std::string key, std::optional<Rope> value) const {
   return {{log::Topic::kRetries, partition_}, std::move(key), std::move(value)};
@@ -37,7 +56,6 @@ void Journal::put_content(Entry& entry, const MessageId& content, const Rope& oc
     entry.changes.push_back(change(content_part_key(content, part),
                                    octets.slice(part * kContentPartBytes, kContentPartBytes)));
   }
-  entry.bytes += octets.size();
 }
 
 void Journal::delete_content(Entry& entry, const MessageId& content, std::uint64_t size) const {
@@ -58,7 +76,6 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
   Entry entry;
   for (const record::Event& event : events) {
     TRY(Rope value, record::encode(event));
-    entry.bytes += value.size();
     entry.appends.push_back(
         {{log::Topic::kEvents,
           static_cast<log::PartitionId>(delivery->id.message.hash() % event_partitions_)},
@@ -93,7 +110,6 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
         put_content(entry, content, delivery->content);
       }
     }
-    entry.bytes += state->size();
     entry.changes.push_back(change(record::delivery_key(delivery->id), *std::move(state)));
     entry.parked = true;
   } else if (was_parked) {
@@ -138,12 +154,10 @@ void Journal::put_dead(Entry& entry, const std::string& key, const record::Dead&
                              part == 0 ? key : key + "/" + std::to_string(part),
                              record::encode(piece)});
   }
-  entry.bytes += dead.value.size();
 }
 
 void Journal::add_change(std::string key, std::optional<Rope> value) {
   Entry entry;
-  if (value) entry.bytes = value->size();
   entry.changes.push_back(change(std::move(key), std::move(value)));
   entries_.push_back(std::move(entry));
 }
@@ -154,10 +168,12 @@ std::optional<Journal::Sealed> Journal::seal() {
   }
   Sealed sealed;
   std::size_t bytes = 0;
-  while (!entries_.empty() && (bytes == 0 || bytes + entries_.front().bytes <= kBatchBytesMax)) {
+  while (!entries_.empty()) {
+    const std::size_t entry_bytes = entries_.front().bytes();
+    if (sealed.entries > 0 && bytes + entry_bytes > batch_bytes_max_) break;
     Entry entry = std::move(entries_.front());
     entries_.pop_front();
-    bytes += entry.bytes + 1;
+    bytes += entry_bytes;
     std::ranges::move(entry.appends, std::back_inserter(sealed.batch.appends));
     std::ranges::move(entry.changes, std::back_inserter(sealed.batch.changes));
     if (entry.slot) {

@@ -23,7 +23,8 @@ namespace godwit::sender {
 //     acknowledged                      journal.committed(sealed): what was parked is due from now on
 //     not written                       the same sealed batch again, later; nothing is forgotten
 //
-// Limits    a batch has at most kBatchBytesMax of content and records, and one entry at least
+// Limits    a batch comes to kBatchBytesMax, or to what the log takes in one commit if that is less; it has one
+//           entry at least
 // Threads   belongs to one shard
 class Journal {
  public:
@@ -34,8 +35,9 @@ class Journal {
     kParked,    // its state goes to `retries`
   };
 
-  Journal(log::PartitionId partition, log::PartitionId event_partitions, const log::Table& retries,
-          Window& urgent, Window& bulk);
+  // `commit_bytes_max`: as log::Ownership::batch_bytes_max().
+  Journal(log::PartitionId partition, log::PartitionId event_partitions,
+          std::size_t commit_bytes_max, const log::Table& retries, Window& urgent, Window& bulk);
 
   // Content of a parked delivery is needed when it is not in the table yet: then add() wants it fetched.
   [[nodiscard]] Result<bool> needs_content(const QueuedDelivery& delivery);
@@ -76,7 +78,8 @@ class Journal {
     std::vector<log::TableChange> changes;
     std::optional<MessageId> content;
     bool parked = false;
-    std::size_t bytes = 0;
+
+    [[nodiscard]] std::size_t bytes() const;  // as log::bytes_in_batch
   };
   [[nodiscard]] log::TableChange change(std::string key, std::optional<Rope> value) const;
   void put_dead(Entry& entry, const std::string& key, const record::Dead& dead) const;
@@ -89,6 +92,7 @@ class Journal {
 
   log::PartitionId partition_;
   log::PartitionId event_partitions_;
+  std::size_t batch_bytes_max_;
   ContentUses uses_;
   Window& urgent_;
   Window& bulk_;

@@ -106,7 +106,7 @@ class JournalTest : public testing::Test {
   MapTable table_;
   Window urgent_{0, {}};
   Window bulk_{0, {}};
-  Journal journal_{0, 4, table_, urgent_, bulk_};
+  Journal journal_{0, 4, 64u << 20, table_, urgent_, bulk_};
 };
 
 TEST_F(JournalTest, NothingToCommit) {
@@ -213,6 +213,28 @@ TEST_F(JournalTest, ABatchIsBoundedAndKeepsTheOrder) {
   }
   EXPECT_EQ(batches, 3U);
   EXPECT_EQ(next, 5);
+}
+
+TEST_F(JournalTest, ABatchFitsIntoWhatTheLogTakes) {
+  constexpr std::size_t kCommitBytesMax = 2u << 20;
+  Journal journal(0, 4, kCommitBytesMax, table_, urgent_, bulk_);
+  for (int i = 0; i < 40; ++i) {
+    auto delivery = consumed(i + 1, 0, i, std::string(100'000, 'x'));
+    ASSERT_TRUE(journal.add(delivery, {}, Journal::After::kParked));
+  }
+  std::size_t batches = 0;
+  std::size_t entries = 0;
+  while (auto sealed = journal.seal()) {
+    ++batches;
+    entries += sealed->entries;
+    std::size_t bytes = 0;
+    for (const auto& change : sealed->batch.changes) bytes += log::bytes_in_batch(change);
+    EXPECT_LE(bytes, kCommitBytesMax);
+    table_.apply(sealed->batch);
+    journal.committed(*sealed);
+  }
+  EXPECT_EQ(entries, 40U);
+  EXPECT_GE(batches, 3U);
 }
 
 TEST_F(JournalTest, DeadRecordsAreKeptWhole) {

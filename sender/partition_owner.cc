@@ -71,7 +71,8 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       retries_(ownership_->table(Topic::kRetries)),
       urgent_(make_window(*ownership_, Topic::kOutboundUrgent, env_.config.window)),
       bulk_(make_window(*ownership_, Topic::kOutbound, env_.config.window)),
-      journal_(partition_, env_.log.partitions(Topic::kEvents), retries_, urgent_, bulk_) {}
+      journal_(partition_, env_.log.partitions(Topic::kEvents), ownership_->batch_bytes_max(),
+               retries_, urgent_, bulk_) {}
 
 PartitionOwner::~PartitionOwner() = default;
 

@@ -18,12 +18,8 @@ constexpr std::size_t kReadThreads = 2;
 std::uint64_t bytes_of(const Write& write) {
   constexpr std::uint64_t kEach = kRecordHeadBytes + 32;  // and a run of its own
   std::uint64_t bytes = 0;
-  for (const Append& append : write.batch.appends) {
-    bytes += kEach + append.key.size() + append.value.size();
-  }
-  for (const TableChange& change : write.batch.changes) {
-    bytes += kEach + change.key.size() + (change.value ? change.value->size() : 0);
-  }
+  for (const Append& append : write.batch.appends) bytes += bytes_in_batch(append);
+  for (const TableChange& change : write.batch.changes) bytes += bytes_in_batch(change);
   return bytes + write.batch.positions.size() * (kEach + write.group.size());
 }
 
@@ -86,7 +82,8 @@ Core::Core(const EmbeddedConfig& config, const Clock& clock, const Identity& ide
       files_(config.file_system != nullptr ? *config.file_system : store::posix_file_system()),
       layout_(config.directory),
       segment_bytes_(identity.segment_bytes),
-      write_bytes_max_((identity.segment_bytes - 2 * kPageBytes) / 2) {}
+      // With the segment's header before it, its own in it, and rounded up to a page: a whole segment.
+      write_bytes_max_(identity.segment_bytes - 2 * kPageBytes) {}
 
 Core::~Core() {
   close();

@@ -33,6 +33,8 @@ class Core {
   // Sizes the batch, refuses it or sends it on its way. `write` has everything but its bytes.
   void submit(WritePtr write);
   [[nodiscard]] bool closed() const { return closed_.load(); }
+  // Of the appends and changes of one write: a page is left for its positions.
+  [[nodiscard]] std::size_t batch_bytes_max() const { return write_bytes_max_ - kPageBytes; }
   [[nodiscard]] Status status() const;
 
   // Called once, on a thread of the log, when nothing can be written any more.

@@ -87,6 +87,7 @@ struct FakeLog::State : std::enable_shared_from_this<FakeLog::State> {
 
   const Clock& clock;
   const PartitionId partition_count;
+  std::size_t batch_bytes_max = 32u << 20;
   const bool reads_by_position;
 
   mutable std::mutex mutex;
@@ -269,12 +270,21 @@ class FakeOwnership final : public Ownership, public std::enable_shared_from_thi
       }
     }
     if (ended()) return done(fail(Errc::kFenced, group_));
+    std::size_t bytes = 0;
+    for (const Append& append : batch.appends) bytes += bytes_in_batch(append);
+    for (const TableChange& change : batch.changes) bytes += bytes_in_batch(change);
+    if (bytes > batch_bytes_max()) return done(fail(Errc::kTooLarge, group_));
     Write write;
     write.batch = std::move(batch);
     write.group = group_;
     write.owner = weak_from_this();
     write.done = std::move(done);
     state_->submit(std::move(write));
+  }
+
+  std::size_t batch_bytes_max() const override {
+    const std::lock_guard lock(state_->mutex);
+    return state_->batch_bytes_max;
   }
 
   bool ended() const {
@@ -637,6 +647,11 @@ std::map<std::string, std::string> FakeLog::rows(TopicPartition table) const {
 std::size_t FakeLog::writes_waiting() const {
   const std::lock_guard lock(state_->mutex);
   return state_->waiting.size();
+}
+
+void FakeLog::set_batch_bytes_max(std::size_t bytes) {
+  const std::lock_guard lock(state_->mutex);
+  state_->batch_bytes_max = bytes;
 }
 
 PartitionId FakeLog::partitions(Topic topic) const {

@@ -39,6 +39,8 @@ class FakeLog final : public Log {
   // and ownerships of before are dead (kClosed, kFenced). The log itself goes on as after a
   // restart.
   void crash();
+  // What one commit may come to from now on; at first 32 MiB.
+  void set_batch_bytes_max(std::size_t bytes);
   // Records below `offset` are gone, as after their retention.
   void trim(TopicPartition where, Offset offset);
   // Reading that record fails with kCorrupt from now on.

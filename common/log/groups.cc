@@ -64,6 +64,8 @@ class Groups::EmbeddedOwnership final : public Ownership {
     core_->submit(std::move(write));
   }
 
+  std::size_t batch_bytes_max() const override { return core_->batch_bytes_max(); }
+
   void end() { ended_ = true; }
 
  private:

@@ -102,6 +102,9 @@ class Ownership {
   // appended records may see them before. Errors: as Producer, and kFenced. After kUnknown the
   // ownership ends.
   virtual void commit(Batch batch, WriteDone done) = 0;
+  // What the appends and changes of one commit may come to, in bytes_in_batch(); positions are on top. A larger
+  // batch is kTooLarge, now and always: whoever gathers stops before.
+  [[nodiscard]] virtual std::size_t batch_bytes_max() const = 0;
 };
 
 // Learns which partitions this process owns. Calls come one at a time, on a thread of the log.

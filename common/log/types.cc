@@ -37,6 +37,18 @@ bool is_table(Topic topic) {
   }
 }
 
+namespace {
+constexpr std::size_t kAroundRecordBytes = 40;  // its head, and a run of its own
+}  // namespace
+
+std::size_t bytes_in_batch(const Append& append) {
+  return kAroundRecordBytes + append.key.size() + append.value.size();
+}
+
+std::size_t bytes_in_batch(const TableChange& change) {
+  return kAroundRecordBytes + change.key.size() + (change.value ? change.value->size() : 0);
+}
+
 bool is_single_partition(Topic topic) {
   return topic == Topic::kControl || topic == Topic::kCommands;
 }

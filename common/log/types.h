@@ -108,6 +108,11 @@ struct Batch {
   }
 };
 
+// What an append or a change counts for against Ownership::batch_bytes_max(): its octets, and what the log puts
+// around them at most.
+[[nodiscard]] std::size_t bytes_in_batch(const Append& append);
+[[nodiscard]] std::size_t bytes_in_batch(const TableChange& change);
+
 // What a finished append or commit tells: the offset of each Batch::appends, in order.
 struct Written {
   std::vector<Offset> offsets;
