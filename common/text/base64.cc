@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "common/base/check.h"
 #include "common/text/errc.h"
 
@@ -16,6 +18,9 @@ std::string base64_encode(std::string_view octets) {
 }
 
 Result<std::string> base64_decode(std::string_view text) {
+  // libsodium 1.0.18 compares characters as negative numbers above 0x7f, and takes some for digits.
+  const auto is_ascii = [](char octet) { return static_cast<unsigned char>(octet) < 0x80; };
+  if (!std::ranges::all_of(text, is_ascii)) return fail(Errc::kBadBase64);
   std::string out(text.size() / 4 * 3 + 3, '\0');
   std::size_t length = 0;
   const char* end = nullptr;

@@ -158,6 +158,14 @@ TEST(Base64, RefusesWhatIsNotTheAlphabetOrPadding) {
   }
 }
 
+TEST(Base64, RefusesEveryOctetThatIsNoAscii) {
+  for (int octet = 0x80; octet < 0x100; ++octet) {
+    EXPECT_FALSE(base64_decode(std::string(4, static_cast<char>(octet)))) << octet;
+    EXPECT_FALSE(base64_decode("AAA" + std::string(1, static_cast<char>(octet)))) << octet;
+  }
+  EXPECT_FALSE(base64_decode("\xc4\xbf\x8d\xc5\x9e\xbf\x9f\xc7"));  // found by tests/fuzz
+}
+
 TEST(Base64, GoesThereAndBack) {
   EXPECT_EQ(base64_encode(""), "");
   EXPECT_EQ(base64_encode("f"), "Zg==");
