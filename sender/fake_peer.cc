@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "common/base/check.h"
 
@@ -105,7 +106,8 @@ void FakePeer::serve(int socket, int connection) {
   };
   // False: the session is over.
   std::string said;
-  const auto answer = [&](Stage stage, const std::string& argument, std::string usual) {
+  const auto answer = [&](Stage stage, const std::string& argument, std::string usual,
+                          const std::function<void()>& before_sent = {}) {
     std::string reply = script_ ? script_(stage, argument, connection) : std::string();
     if (reply == kClose) return false;
     if (reply == kHang) {
@@ -116,6 +118,7 @@ void FakePeer::serve(int socket, int connection) {
     if (reply.empty()) reply = std::move(usual);
     if (!reply.ends_with("\r\n")) reply += "\r\n";
     said = reply;
+    if (before_sent) before_sent();
     return send_all(socket, reply);
   };
   if (!answer(Stage::kBanner, {}, "220 peer.example ESMTP")) return;
@@ -170,12 +173,14 @@ void FakePeer::serve(int socket, int connection) {
         if (next.empty()) return;
         mail.content += next;
       }
-      if (!answer(Stage::kDot, mail.content, "250 2.0.0 Ok: queued")) return;
-      if (said.starts_with("250")) {
+      // Kept before the reply: who sees the delivery ended finds the mail here.
+      const auto keep = [&] {
+        if (!said.starts_with("250")) return;
         mail.at = std::chrono::steady_clock::now();
         const std::lock_guard lock(mutex_);
         mails_.push_back(mail);
-      }
+      };
+      if (!answer(Stage::kDot, mail.content, "250 2.0.0 Ok: queued", keep)) return;
       mail.recipients.clear();
       in_mail = false;
     } else if (verb == "RSET" || verb == "NOOP") {
