@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from support.addresses import free_port
 from support.godwit import Godwit
 from support.mail import swaks
 from support.waiting import wait_until
@@ -21,7 +20,7 @@ def demo(make_godwit, tmp_path, certificate) -> Godwit:
     shutil.copy(DEV / "control.yaml", node.directory / "control.yaml")
     text = (DEV / "godwit.yaml").read_text()
     text = re.sub(r'"127\.0\.0\.1:(\d+)"',
-                  lambda m: f'"127.0.0.1:{ {"8026": node.admin_port, "8027": node.observe_port}.get(m[1]) or free_port() }"',
+                  lambda m: f'"127.0.0.1:{ {"8026": node.admin_port, "8027": node.observe_port}.get(m[1], 0) }"',
                   text)
     text = re.sub(r"data_dir: \S+", "data_dir: data", text)
     text = re.sub(r"certificate: \S+?([,}\n])", rf"certificate: {certificate.certificate}\1", text)
