@@ -352,9 +352,10 @@ TEST(SenderRole, WhatWasNotCommittedIsDoneAgain) {
 
 TEST(SenderRole, AParkedDeliveryIsNotDueBeforeItsCommit) {
   FakeMailSystem system;
+  std::atomic<bool> held = false;
   FakePeer peer([&](Stage stage, const std::string&, int) -> std::string {
     if (stage != Stage::kMail) return {};
-    system.log.hold();
+    if (!held.exchange(true)) system.log.hold();
     return "450 4.2.0 later";
   });
   system.route_all_to(peer.port());

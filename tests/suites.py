@@ -107,8 +107,7 @@ def ctest(preset: str, jobs: int, pattern: str, timeout: float) -> Tally:
     reports.mkdir(parents=True)
     log = f"ctest-{preset}.log"
     junit = RESULTS / f"ctest-{preset}.xml"
-    run(["ctest", "--test-dir", where, "-j", jobs, "-R", pattern, "--repeat", "until-pass:2",
-         "--output-on-failure", "--output-junit", junit],
+    run(["ctest", "--test-dir", where, "-j", jobs, "-R", pattern, "--output-on-failure", "--output-junit", junit],
         log, timeout, env={**os.environ, "GTEST_OUTPUT": f"json:{reports}/"})
     if not junit.is_file():
         tally.fail(f"ctest of build/{preset} did not end in {timeout:.0f} s:\n{tail(log)}")
@@ -116,9 +115,8 @@ def ctest(preset: str, jobs: int, pattern: str, timeout: float) -> Tally:
     for case in ElementTree.parse(junit).iter("testcase"):
         name = case.get("name", "")
         good = case.get("status") == "run"
-        # A second try writes NAME_1.json.
-        report = next((path for path in (reports / f"{name}_1.json", reports / f"{name}.json") if path.is_file()), None)
-        if report:
+        report = reports / f"{name}.json"
+        if report.is_file():
             counts = json.loads(report.read_text())
             failures = counts["failures"] + counts["errors"]
             tally.passed += counts["tests"] - failures - counts["disabled"]
