@@ -92,6 +92,7 @@ Result<log::Append> IntakeRecords::record(const Part& part,
   message.head.set_message_id(std::string(intake_.id.octets()));
   message.head.set_accepted_unix_ms(to_unix_ms(intake_.time));
   message.head.set_tenant(intake_.tenant.text());
+  message.head.set_class_(intake_.message_class);
   message.head.set_first_index(static_cast<std::uint32_t>(part.begin));
   message.head.set_total(static_cast<std::uint32_t>(envelope.recipients.size()));
   message.head.set_smtputf8(envelope.parameters.smtputf8);

@@ -20,7 +20,8 @@ namespace godwit::ingress {
 struct Intake {
   MessageId id;
   Timestamp time;
-  log::Topic topic = log::Topic::kAccepted;  // or kReports
+  log::Topic topic = log::Topic::kAccepted;  // or kAcceptedUrgent, kReports
+  v1::MessageClass message_class = v1::BULK;
   TenantName tenant;
   v1::Origin origin;
   smtp::Envelope envelope;

@@ -10,6 +10,7 @@
 #include "common/mail/header.h"
 #include "common/observe/log.h"
 #include "common/text/idna.h"
+#include "ingress/message_options.h"
 
 using namespace std::chrono_literals;
 
@@ -437,8 +438,17 @@ async::Task<Reply> SmtpSession::finish_message() {
   Intake intake;
   intake.time = services_.clock.now();
   intake.id = MessageId::generate(services_.clock, system_random());
-  intake.topic =
-      port_.config.kind == ListenerKind::kInbound ? log::Topic::kReports : log::Topic::kAccepted;
+  intake.size_unstuffed = received.size_unstuffed;
+  if (port_.config.kind == ListenerKind::kInbound) {
+    intake.topic = log::Topic::kReports;  // from strangers, who ask for nothing
+  } else {
+    auto taken = take_options(header, std::exchange(content_, {}));
+    if (!taken) co_return taken.error();
+    content_ = std::move(taken->content);
+    intake.size_unstuffed -= taken->removed;
+    intake.message_class = taken->options.message_class;
+    if (intake.message_class == v1::URGENT) intake.topic = log::Topic::kAcceptedUrgent;
+  }
   intake.tenant = tenant_;
   intake.envelope = protocol_.envelope();
   intake.has_8bit = received.has_8bit;
@@ -455,7 +465,7 @@ async::Task<Reply> SmtpSession::finish_message() {
   const bool header_missing = facts.fields == 0 && header.end() == mail::Header::End::kNotAField;
   Bytes fields = Bytes::adopt(fields_in_front(intake.id, intake.time, submission && !facts.date,
                                               submission && !facts.message_id, header_missing));
-  intake.size_unstuffed = received.size_unstuffed + fields.size();
+  intake.size_unstuffed += fields.size();
   intake.content.append(std::move(fields));
   intake.content.append(std::exchange(content_, {}));
 
