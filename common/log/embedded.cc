@@ -50,11 +50,16 @@ class EmbeddedSharedTable final : public SharedTable {
   const Table& local() const override { return table_; }
   bool caught_up() const override { return true; }
   void change(std::vector<TableChange> changes, WriteDone done) override {
+    change_and_append(std::move(changes), {}, std::move(done));
+  }
+  void change_and_append(std::vector<TableChange> changes, std::vector<Append> appends,
+                         WriteDone done) override {
     for (const TableChange& change : changes) {
       CHECK(change.where.topic == topic_, "a change of {}", topic_name(change.where.topic));
     }
     auto write = std::make_unique<Write>();
     write->batch.changes = std::move(changes);
+    write->batch.appends = std::move(appends);
     write->urgent = true;
     write->allowance = allowance_;
     write->done = std::move(done);

@@ -329,9 +329,14 @@ class FakeSharedTable final : public SharedTable {
   const Table& local() const override { return table_; }
   bool caught_up() const override { return true; }
   void change(std::vector<TableChange> changes, WriteDone done) override {
+    change_and_append(std::move(changes), {}, std::move(done));
+  }
+  void change_and_append(std::vector<TableChange> changes, std::vector<Append> appends,
+                         WriteDone done) override {
     for (const TableChange& change : changes) CHECK(change.where.topic == topic_);
     Write write;
     write.batch.changes = std::move(changes);
+    write.batch.appends = std::move(appends);
     write.done = std::move(done);
     state_->submit(std::move(write));
   }

@@ -146,7 +146,15 @@ class SharedTable {
   // True when the copy has reached what was the end of the table when it was opened.
   [[nodiscard]] virtual bool caught_up() const = 0;
   virtual void change(std::vector<TableChange> changes, WriteDone done) = 0;
-  // Called after each applied group of changes, on a thread of the log.
+  // Changes of this table and appends in one batch, all or nothing. Errors: as Producer; kUnsupported where the log
+  // cannot do both at once: nothing was written. Durability: asks for a sync at once.
+  virtual void change_and_append(std::vector<TableChange> changes, std::vector<Append> appends,
+                                 WriteDone done) {
+    (void)changes, (void)appends;
+    done(fail(Errc::kUnsupported, "changes and appends in one batch"));
+  }
+  // Called after each applied group of changes, on a thread of the log. Changes of one call of
+  // change() may come in several groups, in order.
   using Changed = std::function<void(std::span<const TableChange>)>;
   virtual void when_changed(Changed changed) = 0;
 };

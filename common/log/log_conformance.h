@@ -438,6 +438,25 @@ TEST_P(LogConformance, ACommitMayChangeASharedTable) {
   sender.leave();
 }
 
+TEST_P(LogConformance, AChangeAndAnAppendComeTogetherOrNotAtAll) {
+  auto dead = *log().shared_table(Topic::kDead);
+  ASSERT_TRUE(change_now(*dead, {change_of({Topic::kDead, 1}, "x", "cause")}));
+  Awaited<Result<Written>> done;
+  dead->change_and_append({change_of({Topic::kDead, 1}, "x", std::nullopt)},
+                          {append_of(kAccepted0, "k", "again")}, done.setter());
+  const Result<Written> written = done.get();
+  const bool gone = !dead->local().get("x")->has_value();
+  std::size_t records = 0;
+  ASSERT_TRUE(log().history(Topic::kAccepted, {}, [&](const HistoryRecord&) {
+    ++records;
+    return true;
+  }));
+  EXPECT_EQ(gone, written.has_value());
+  EXPECT_EQ(records, written ? 1u : 0u);
+  if (written) EXPECT_EQ(written->offsets, std::vector<Offset>{0});
+  if (!written) EXPECT_EQ(written.error().code, Errc::kUnsupported);
+}
+
 // --- History, and the end ------------------------------------------------------------------------------------------
 
 TEST_P(LogConformance, HistoryHasRecordsAndRows) {
