@@ -7,6 +7,7 @@ What is measured, 5 KiB messages over 100 connections by Postfix's smtp-source:
   accept   mail is taken durably and goes nowhere (Postfix: held; Godwit: the role ingress alone)
   relay    mail goes through to Postfix's smtp-sink, from the first connection to the last mail at the sink
   idle     10,000 idle TLS sessions (Godwit), by resident memory
+  urgent   urgent mail behind 1,000,000 bulk messages of its lane (Godwit): from its 250 to the end of its first attempt
 CPU is that of the whole tree of processes of the server under test, user and system. Rounds alternate between the
 two; the medians of the rounds are compared. The generator straight into the sink gives the ceiling of the set-up.
 Both sync every message to the same disk before they acknowledge it. Postfix is set up as its TUNING_README and
@@ -33,9 +34,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.addresses import free_port  # noqa: E402
+from support.bench import BenchSink  # noqa: E402
 from support.certificates import Certificate, make_certificate  # noqa: E402
 from support.godwit import Godwit  # noqa: E402
 from support.mail import Conversation  # noqa: E402
+from support.overtaking import SHAPING, Overtaking, measure_overtaking  # noqa: E402
 from support.postfix import PostfixServer  # noqa: E402
 from support.process import Process  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
@@ -263,6 +266,14 @@ def idle_sessions(executable: Path, directory: Path, certificate: Certificate, s
         return before, after
 
 
+def overtaking(executable: Path, directory: Path, bulk: int) -> Overtaking:
+    with contextlib.closing(BenchSink(executable, directory)) as sink:
+        config = {"log": {"embedded": {"segment_bytes": 64 << 20}},
+                  "sender": {"routes": [{"domain": "*", "to": sink.address}]}}
+        with contextlib.closing(Godwit(executable, directory / "node", config, SHAPING)) as node:
+            return measure_overtaking(node, sink, bulk, urgent=500, seconds=1200)
+
+
 @dataclass
 class Comparison:
     name: str
@@ -302,7 +313,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=40_000, help="for Godwit; Postfix gets a quarter")
     parser.add_argument("--sessions", type=int, default=10_000)
-    parser.add_argument("--only", choices=["accept", "relay", "idle"])
+    parser.add_argument("--bulk", type=int, default=1_000_000, help="messages that urgent mail overtakes")
+    parser.add_argument("--only", choices=["accept", "relay", "idle", "urgent"])
     parser.add_argument("--directory", type=Path, default=ROOT / "build/bench", help="where queues and logs are")
     arguments = parser.parse_args()
     executable = arguments.godwit.resolve()
@@ -352,6 +364,11 @@ def main() -> int:
             before, after = idle_sessions(executable, fresh("idle"), make_certificate(top), arguments.sessions)
             table.append(f"| {arguments.sessions:,} idle TLS sessions | memory MiB | {after / 2**20:,.0f} "
                          f"({before / 2**20:,.0f} without) | | {(after - before) / arguments.sessions / 1024:.1f} KiB a session |")
+        if arguments.only in (None, "urgent"):
+            measured = overtaking(executable, fresh("urgent"), arguments.bulk)
+            table.append(f"| urgent behind {arguments.bulk:,} | ms, p50 and p99 | "
+                         f"{1000 * statistics.median(measured.waits):,.0f} and {1000 * measured.p99():,.0f} | | "
+                         f"{measured.bulk_delivered:,} bulk messages delivered meanwhile |")
     finally:
         shutil.rmtree(top, ignore_errors=True)
     text = "\n".join([*lines, "", *table])
