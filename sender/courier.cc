@@ -7,7 +7,7 @@
 #include "common/async/stop_signal.h"
 #include "common/base/check.h"
 #include "common/observe/log.h"
-#include "sender/bounce_category.h"
+#include "common/report/category.h"
 #include "sender/lane.h"
 #include "sender/source_choice.h"
 
@@ -93,7 +93,7 @@ async::Task<void> Courier::run() {
         tls_policy(step.target.address.ip) == control::Shaping::Tls::kOpportunistic) {
       again = step.target;
     } else {
-      plan.failed(ended.reply, bounce_category(ended.reply, ended.stage),
+      plan.failed(ended.reply, report::bounce_category(ended.reply, ended.stage),
                   ended.connected ? smtp::stage_name(ended.stage) : "connect");
     }
   }
@@ -515,7 +515,7 @@ void Courier::hand_back(const Ended& ended) {
                                   ? ours({4, 4, 2}, "the connection ended before its turn")
                                   : ended.reply;
     fill(*work, reply, smtp::stage_name(ended.stage), Verdict::kDeferred,
-         bounce_category(reply, ended.stage));
+         report::bounce_category(reply, ended.stage));
     finish(work);
   }
 }

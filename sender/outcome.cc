@@ -1,7 +1,7 @@
 #include "sender/outcome.h"
 
+#include "common/report/category.h"
 #include "common/text/escape.h"
-#include "sender/bounce_category.h"
 
 namespace godwit::sender {
 
@@ -30,7 +30,7 @@ bool about_the_host(ClientStage stage) {
 
 Judgement judge(const smtp::RecipientOutcome& outcome, bool others_accepted) {
   if (outcome.kind == Kind::kDelivered) return {Verdict::kDelivered, {}};
-  const std::string_view category = bounce_category(outcome.reply, outcome.stage);
+  const std::string_view category = report::bounce_category(outcome.reply, outcome.stage);
   if (outcome.kind == Kind::kUnknown) return {Verdict::kUnknown, category};
   if (too_many_recipients(outcome)) {
     return {others_accepted ? Verdict::kAgain : Verdict::kDeferred, category};

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "sender/bounce_category.h"
-
 namespace godwit::sender {
 namespace {
 
@@ -95,40 +93,6 @@ TEST(Outcome, PeerTextIsMadeSafe) {
   EXPECT_NE(reply.text().find("second"), std::string::npos);
   EXPECT_TRUE(v1::Reply().ParseFromString(reply.SerializeAsString()));
   EXPECT_LE(record_reply({550, {}, std::string(100'000, 'x')}, "dot").text().size(), 1024U);
-}
-
-TEST(BounceCategory, Table) {
-  const struct {
-    int code;
-    std::optional<EnhancedCode> enhanced;
-    const char* text;
-    ClientStage stage;
-    const char* category;
-  } cases[] = {
-      {550, EnhancedCode{5, 1, 1}, "User unknown", ClientStage::kRcpt, "bad-mailbox"},
-      {550, {}, "No such user here", ClientStage::kRcpt, "bad-mailbox"},
-      {550, {}, "", ClientStage::kRcpt, "bad-mailbox"},
-      {550, {}, "", ClientStage::kMail, "invalid-sender"},
-      {550, EnhancedCode{5, 1, 2}, "", ClientStage::kRcpt, "bad-domain"},
-      {552, EnhancedCode{5, 2, 2}, "over quota", ClientStage::kRcpt, "quota-issues"},
-      {550, EnhancedCode{5, 2, 1}, "", ClientStage::kRcpt, "inactive-mailbox"},
-      {550, EnhancedCode{5, 7, 1}, "Listed by RBL", ClientStage::kRcpt, "spam-related"},
-      {550, EnhancedCode{5, 7, 1}, "Relaying denied", ClientStage::kRcpt, "relaying-issues"},
-      {550, EnhancedCode{5, 7, 26}, "Unauthenticated", ClientStage::kDot, "policy-related"},
-      {554, {}, "Virus found", ClientStage::kDot, "virus-related"},
-      {554, {}, "", ClientStage::kDot, "policy-related"},
-      {552, {}, "too big", ClientStage::kDot, "content-related"},
-      {535, {}, "", ClientStage::kAuth, "bad-configuration"},
-      {421, {}, "", ClientStage::kBanner, "bad-connection"},
-      {0, EnhancedCode{4, 4, 1}, "", ClientStage::kBanner, "no-answer-from-host"},
-      {501, {}, "", ClientStage::kRcpt, "protocol-errors"},
-      {450, EnhancedCode{4, 0, 0}, "Greylisted", ClientStage::kRcpt, "policy-related"},
-      {599, {}, "", ClientStage::kRcpt, "other"},
-  };
-  for (const auto& test : cases) {
-    EXPECT_EQ(bounce_category({test.code, test.enhanced, test.text}, test.stage), test.category)
-        << test.code << " " << test.text;
-  }
 }
 
 }  // namespace

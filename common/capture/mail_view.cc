@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "common/capture/transfer_encoding.h"
 #include "common/mail/header.h"
+#include "common/mail/transfer_encoding.h"
 #include "common/text/idna.h"
 
 namespace godwit::capture {
@@ -65,7 +65,7 @@ ContentType content_type(const mail::Header& header) {
   return {.type = first_word(field->value),
           .charset = text::to_lower(parameter(field->value, "charset")),
           .boundary = parameter(field->value, "boundary"),
-          .name = decode_words(parameter(field->value, "name"))};
+          .name = mail::decode_words(parameter(field->value, "name"))};
 }
 
 // The bodies between the boundary's lines (RFC 2046 s5.1.1), at most kPartsMax.
@@ -112,7 +112,8 @@ class Walk {
     const auto field = mail::find_field(header, "Content-Disposition");
     const bool said = field && first_word(field->value) == "attachment";
     if (!said && type.type.starts_with("text/")) return false;
-    std::string name = field ? decode_words(parameter(field->value, "filename")) : std::string();
+    std::string name =
+        field ? mail::decode_words(parameter(field->value, "filename")) : std::string();
     if (name.empty()) name = type.name;
     if (name.empty()) name = type.type;
     view_.attachments.push_back(std::move(name));
@@ -128,8 +129,8 @@ class Walk {
       body = body.substr(0, 4 * kTextBytesMax);
       view_.truncated = true;
     }
-    std::string decoded =
-        to_utf8(decode_transfer(body, encoding ? first_word(encoding->value) : ""), type.charset);
+    std::string decoded = mail::to_utf8(
+        mail::decode_transfer(body, encoding ? first_word(encoding->value) : ""), type.charset);
     if (decoded.size() > kTextBytesMax) {
       decoded.resize(kTextBytesMax);
       view_.truncated = true;
@@ -158,7 +159,7 @@ MailView view_mail(std::string_view octets) {
       view.truncated = true;
       break;
     }
-    std::string value = decode_words(mail::unfolded(field->value));
+    std::string value = mail::decode_words(mail::unfolded(field->value));
     if (value.size() > kFieldBytesMax) {
       value.resize(kFieldBytesMax);
       view.truncated = true;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/random.h"
-#include "common/capture/transfer_encoding.h"
+#include "common/mail/transfer_encoding.h"
 
 namespace godwit::capture {
 namespace {
@@ -19,7 +19,7 @@ struct WordCase {
 };
 class Words : public testing::TestWithParam<WordCase> {};
 TEST_P(Words, Decode) {
-  EXPECT_EQ(decode_words(GetParam().value), GetParam().decoded);
+  EXPECT_EQ(mail::decode_words(GetParam().value), GetParam().decoded);
 }
 INSTANTIATE_TEST_SUITE_P(
     Cases, Words,
@@ -44,7 +44,7 @@ struct TransferCase {
 };
 class Transfer : public testing::TestWithParam<TransferCase> {};
 TEST_P(Transfer, Decode) {
-  EXPECT_EQ(decode_transfer(GetParam().octets, GetParam().encoding), GetParam().decoded);
+  EXPECT_EQ(mail::decode_transfer(GetParam().octets, GetParam().encoding), GetParam().decoded);
 }
 INSTANTIATE_TEST_SUITE_P(
     Cases, Transfer,
