@@ -183,6 +183,16 @@ std::string print_yaml(const Fields& fields) {
   return printer.take();
 }
 
+std::string print_inline(const Node& node) {
+  return inline_text(node);
+}
+std::string print_shown(const Node& node) {
+  return inline_text(node, Secrets::kHidden);
+}
+std::string print_key(std::string_view key) {
+  return key_text(key);
+}
+
 std::string print_reference(const Fields& fields) {
   std::string out = "| Key | Type | Default | Meaning |\n|---|---|---|---|\n";
   reference(fields, "", out);

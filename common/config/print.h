@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/config/fields.h"
@@ -15,6 +16,12 @@ namespace godwit::config {
 // The keys as a Markdown table, one line a key, nested keys dotted ("ingress.smtp[].listen"): the
 // reference.
 [[nodiscard]] std::string print_reference(const Fields& fields);
+
+// A value on one line, in flow style, and a key as it stands before a colon: read again they are the same.
+// Secrets are written: `print_shown` writes "(secret)" instead.
+[[nodiscard]] std::string print_inline(const Node& node);
+[[nodiscard]] std::string print_shown(const Node& node);
+[[nodiscard]] std::string print_key(std::string_view key);
 
 // One key whose value differs between two structs of a kind.
 struct Change {

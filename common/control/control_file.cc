@@ -6,41 +6,18 @@
 #include <map>
 #include <set>
 
-#include "common/config/fields.h"
-#include "common/control/file_control.h"
-#include "common/control/rate.h"
+#include "common/control/control_fields.h"
+#include "common/control/control_file.h"
 #include "common/text/idna.h"
 
 // The control file: its keys, as common/config reads them, and the rules between them.
-
-namespace godwit::config {
-
-template <>
-struct Scalar<control::Rate> {
-  static constexpr std::string_view kType = "rate";
-  static std::expected<control::Rate, Wrong> parse(std::string_view text) {
-    Result<control::Rate> rate = control::parse_rate(text);
-    if (!rate)
-      return std::unexpected(Wrong{quote(text) + " is no rate: " + rate.error().context, "100/s"});
-    return *rate;
-  }
-  static std::string render(const control::Rate& rate) { return control::format_rate(rate); }
-};
-
-}  // namespace godwit::config
 
 namespace godwit::control {
 namespace {
 
 constexpr std::string_view kDefault = "default";
 constexpr std::size_t kNameBytesMax = 64;
-
-struct ControlFile {
-  std::vector<Tenant> tenants;
-  std::map<std::string, Source> sources;
-  std::map<std::string, std::vector<PoolMember>> pools;
-  std::vector<ShapingEntry> shaping;
-};
+constexpr std::size_t kUsernameBytesMax = 255;
 
 using Complaint = std::optional<config::Wrong>;
 
@@ -69,8 +46,10 @@ Complaint address_complaint(const std::string& address) {
 }
 
 Complaint username_complaint(const std::string& username) {
-  if (!username.empty()) return std::nullopt;
-  return config::Wrong{"is empty", "a user name"};
+  if (username.empty()) return config::Wrong{"is empty", "a user name"};
+  if (username.size() > kUsernameBytesMax)
+    return config::Wrong{"is too long", fmt::format("at most {} octets", kUsernameBytesMax)};
+  return std::nullopt;
 }
 
 Complaint password_complaint(const std::string& password) {
@@ -88,14 +67,7 @@ Complaint id_complaint(const Name<Tag>& name) {
 
 // Found by their arguments from the templates of common/config, so not in the namespace above.
 
-constexpr auto config_names(Shaping::Tls /*unused*/) {
-  return std::to_array<config::EnumName<Shaping::Tls>>(
-      {{"opportunistic", Shaping::Tls::kOpportunistic},
-       {"required", Shaping::Tls::kRequired},
-       {"disabled", Shaping::Tls::kDisabled}});
-}
-
-static void describe(config::Fields& fields, Credential& credential) {
+void describe(config::Fields& fields, Credential& credential) {
   fields.add("username", credential.username, "Name to log in with; one over all tenants.")
       .require()
       .check(username_complaint);
@@ -105,7 +77,7 @@ static void describe(config::Fields& fields, Credential& credential) {
       .check(password_complaint);
 }
 
-static void describe(config::Fields& fields, ApiKey& key) {
+void describe(config::Fields& fields, ApiKey& key) {
   fields.add("name", key.name, "Name of the key, shown instead of it.")
       .require()
       .check([](const std::string& name) { return name_complaint(name); });
@@ -116,14 +88,14 @@ static void describe(config::Fields& fields, ApiKey& key) {
   fields.add("scopes", key.scopes, "What the key may do: `send`, `read`.");
 }
 
-static void describe(config::Fields& fields, DkimKey& key) {
+void describe(config::Fields& fields, DkimKey& key) {
   fields.add("selector", key.selector, "Selector the public key stands under in the DNS.")
       .require()
       .check(domain_complaint);
   fields.add("key", key.key_file, "PEM file with the private key.").require();
 }
 
-static void describe(config::Fields& fields, SenderDomain& domain) {
+void describe(config::Fields& fields, SenderDomain& domain) {
   fields.add("name", domain.name, "Domain the tenant sends from.")
       .require()
       .check(domain_complaint);
@@ -134,7 +106,7 @@ static void describe(config::Fields& fields, SenderDomain& domain) {
   fields.add("dkim", domain.dkim, "Keys to sign with.").not_yet("mail is not signed");
 }
 
-static void describe(config::Fields& fields, Tenant& tenant) {
+void describe(config::Fields& fields, Tenant& tenant) {
   fields.add("name", tenant.name, "Name of the tenant, as in events.")
       .require()
       .check(id_complaint<struct TenantNameTag>);
@@ -145,7 +117,7 @@ static void describe(config::Fields& fields, Tenant& tenant) {
   fields.add("domains", tenant.domains, "Domains it sends from.");
 }
 
-static void describe(config::Fields& fields, Source& source) {
+void describe(config::Fields& fields, Source& source) {
   fields.add("address", source.address, "IPv4 address to send from; empty: the system chooses.")
       .check(address_complaint<AF_INET>);
   fields.add("address6", source.address6, "IPv6 address to send from; empty: never by IPv6.")
@@ -158,13 +130,13 @@ static void describe(config::Fields& fields, Source& source) {
       .check(domain_complaint);
 }
 
-static void describe(config::Fields& fields, PoolMember& member) {
+void describe(config::Fields& fields, PoolMember& member) {
   fields.add("source", member.source, "One of `sources`.").require();
   fields.add("weight", member.weight, "Its share of the mail; 0: takes no new mail.")
       .range(0, 1'000'000);
 }
 
-static void describe(config::Fields& fields, ShapingEntry& entry) {
+void describe(config::Fields& fields, ShapingEntry& entry) {
   constexpr std::uint32_t kMax = 1'000'000;
   fields.add("default", entry.is_default, "The entry is for everything.");
   fields.add("domain", entry.domain, "Recipient domain; it gets a lane of its own.")
@@ -194,7 +166,7 @@ static void describe(config::Fields& fields, ShapingEntry& entry) {
   fields.add("tls", entry.tls, "Whether connections are encrypted.");
 }
 
-static void describe(config::Fields& fields, ControlFile& file) {
+void describe(config::Fields& fields, ControlFile& file) {
   fields.add("tenants", file.tenants, "Who sends.");
   fields.add("sources", file.sources, "Addresses to send from.");
   fields.add("pools", file.pools, "Sources that share the mail of a tenant.");
@@ -209,10 +181,12 @@ using config::Node;
 // What the keys of one entry cannot know: names that have to be elsewhere in the file, or only once.
 class CrossCheck {
  public:
-  CrossCheck(const ControlFile& file, const Node& root, config::Reading& reading)
-      : file_(file), root_(root), reading_(reading) {}
+  CrossCheck(const ControlFile& file, const Node& root, const Content& beside,
+             config::Reading& reading)
+      : file_(file), root_(root), beside_(beside), reading_(reading) {}
 
   void run() {
+    take_names_beside();
     for (std::size_t i = 0; i < file_.tenants.size(); ++i) check_tenant(i);
     for (const auto& [name, source] : file_.sources) {
       if (Complaint complaint = name_complaint(name))
@@ -223,26 +197,50 @@ class CrossCheck {
   }
 
  private:
+  // A tenant of the file stands for all of what it was before.
+  void take_names_beside() {
+    std::set<std::string> here;
+    for (const Tenant& tenant : file_.tenants) here.insert(tenant.name.text());
+    for (const auto& [name, tenant] : beside_.tenants) {
+      if (here.contains(name)) continue;
+      for (const Credential& credential : tenant.credentials)
+        usernames_.emplace(credential.username, name);
+      for (const SenderDomain& domain : tenant.domains) {
+        if (domain.verified) domains_.emplace(domain.name, name);
+      }
+    }
+  }
+
   void check_tenant(std::size_t i) {
     const Tenant& tenant = file_.tenants[i];
     const std::string key = fmt::format("tenants[{}]", i);
     const std::string index = std::to_string(i);
     once(tenants_, tenant.name.text(), key + ".name", {"tenants", index, "name"}, "tenant");
-    if (tenant.pool.text() != kDefault && !file_.pools.contains(tenant.pool.text())) {
-      say(key + ".pool", {"tenants", index, "pool"},
-          {unknown("pool", tenant.pool.text()), "one of `pools`"});
+    const std::string& pool = tenant.pool.text();
+    if (pool != kDefault && !file_.pools.contains(pool) && !beside_.pools.contains(pool)) {
+      say(key + ".pool", {"tenants", index, "pool"}, {unknown("pool", pool), "one of `pools`"});
     }
     for (std::size_t k = 0; k < tenant.credentials.size(); ++k) {
       once(usernames_, tenant.credentials[k].username,
            fmt::format("{}.credentials[{}].username", key, k),
            {"tenants", index, "credentials", std::to_string(k), "username"}, "user name");
     }
+    Owners keys;
+    for (std::size_t k = 0; k < tenant.api_keys.size(); ++k) {
+      once(keys, tenant.api_keys[k].name, fmt::format("{}.api_keys[{}].name", key, k),
+           {"tenants", index, "api_keys", std::to_string(k), "name"}, "key");
+    }
+    Owners own;
     for (std::size_t k = 0; k < tenant.domains.size(); ++k) {
-      if (!tenant.domains[k].verified) continue;
       const Result<std::string> domain = text::to_ascii_domain(tenant.domains[k].name);
       if (!domain) continue;  // said where it was read
-      once(domains_, *domain, fmt::format("{}.domains[{}].name", key, k),
-           {"tenants", index, "domains", std::to_string(k), "name"}, "verified domain");
+      const std::string at = fmt::format("{}.domains[{}].name", key, k);
+      const std::vector<std::string> path = {"tenants", index, "domains", std::to_string(k),
+                                             "name"};
+      if (tenant.domains[k].verified)
+        once(domains_, *domain, at, path, "verified domain");
+      else
+        once(own, *domain, at, path, "domain of the tenant");
     }
   }
 
@@ -251,7 +249,7 @@ class CrossCheck {
     if (Complaint complaint = name_complaint(name))
       say(key, {"pools", name}, *std::move(complaint));
     if (members.empty()) say(key, {"pools", name}, {"has no sources", "[{source: NAME}]"});
-    std::set<std::string> seen;
+    Owners seen;
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::string& source = members[i].source.text();
       const std::vector<std::string> path = {"pools", name, std::to_string(i), "source"};
@@ -279,15 +277,28 @@ class CrossCheck {
 
   void check_source(const std::string& source, const std::string& key,
                     const std::vector<std::string>& path) {
-    if (source == kDefault || file_.sources.contains(source)) return;
+    if (source == kDefault || file_.sources.contains(source) || beside_.sources.contains(source))
+      return;
     say(key, path, {unknown("source", source), "one of `sources`"});
   }
 
-  void once(std::set<std::string>& seen, const std::string& name, const std::string& key,
+  // By name: the tenant beside the file that has it; empty: the file.
+  using Owners = std::map<std::string, std::string>;
+
+  void once(Owners& seen, const std::string& name, const std::string& key,
             const std::vector<std::string>& path, std::string_view what) {
-    if (name.empty() || seen.insert(name).second) return;
-    say(key, path,
-        {fmt::format("the {} {} is there twice", what, config::quote(name)), "each once"});
+    if (name.empty()) return;
+    const auto [owner, fresh] = seen.emplace(name, std::string());
+    if (fresh) return;
+    if (owner->second.empty()) {
+      say(key, path,
+          {fmt::format("the {} {} is there twice", what, config::quote(name)), "each once"});
+    } else {
+      say(key, path,
+          {fmt::format("the {} {} belongs to the tenant {}", what, config::quote(name),
+                       config::quote(owner->second)),
+           "another"});
+    }
   }
 
   [[nodiscard]] static std::string unknown(std::string_view what, std::string_view name) {
@@ -318,23 +329,24 @@ class CrossCheck {
 
   const ControlFile& file_;
   const Node& root_;
+  const Content& beside_;
   config::Reading& reading_;
-  std::set<std::string> tenants_, usernames_, domains_;
+  Owners tenants_, usernames_, domains_;
 };
 
 void normalise(std::string& domain) {
   if (Result<std::string> name = text::to_ascii_domain(domain)) domain = *std::move(name);
 }
 
-std::shared_ptr<Snapshot> make_snapshot(ControlFile file, const std::filesystem::path& directory) {
-  auto snapshot = std::make_shared<Snapshot>();
+Content content_of(ControlFile file, const std::filesystem::path& directory) {
+  Content content;
   for (auto& [name, source] : file.sources) {
     source.name = SourceName(name);
     normalise(source.ehlo);
-    snapshot->sources.emplace(name, std::move(source));
+    content.sources.emplace(name, std::move(source));
   }
   for (auto& [name, members] : file.pools) {
-    snapshot->pools.emplace(name, Pool{.name = PoolName(name), .members = std::move(members)});
+    content.pools.emplace(name, Pool{.name = PoolName(name), .members = std::move(members)});
   }
   for (Tenant& tenant : file.tenants) {
     for (SenderDomain& domain : tenant.domains) {
@@ -343,23 +355,17 @@ std::shared_ptr<Snapshot> make_snapshot(ControlFile file, const std::filesystem:
       for (DkimKey& key : domain.dkim) key.key_file = (directory / key.key_file).string();
     }
     const std::string name = tenant.name.text();
-    snapshot->tenants.emplace(name, std::move(tenant));
+    content.tenants.emplace(name, std::move(tenant));
   }
   for (ShapingEntry& entry : file.shaping) normalise(entry.domain);
-  snapshot->shaping = std::move(file.shaping);
-
-  const std::string fallback(kDefault);
-  snapshot->sources.try_emplace(fallback, Source{.name = SourceName(fallback)});
-  snapshot->pools.try_emplace(
-      fallback, Pool{.name = PoolName(fallback), .members = {{.source = SourceName(fallback)}}});
-  snapshot->tenants.try_emplace(fallback, Tenant{.name = TenantName(fallback)});
-  snapshot->index();
-  return snapshot;
+  content.shaping = std::move(file.shaping);
+  return content;
 }
 
 }  // namespace
 
-ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& file) {
+ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& file,
+                            const Content& beside) {
   std::error_code ignored;
   const std::filesystem::path directory = std::filesystem::absolute(file, ignored).parent_path();
   config::Reading reading(file.string(), directory);
@@ -370,20 +376,20 @@ ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& 
     config::Fields fields;
     describe(fields, content);
     fields.read(&root, Mark{1, 1}, reading);
-    CrossCheck(content, root, reading).run();
+    CrossCheck(content, root, beside, reading).run();
   }
   ParsedControl out{.problems = std::move(reading.problems()),
                     .notices = std::move(reading.notices())};
   std::ranges::sort(out.problems, {}, [](const config::Problem& problem) {
     return std::tuple(problem.mark.line, problem.mark.column, problem.key, problem.what);
   });
-  if (out.problems.empty()) out.snapshot = make_snapshot(std::move(content), directory);
+  const auto named = [&](std::string_view key) { return root.find(key) != nullptr; };
+  out.named = {.tenants = named("tenants"),
+               .sources = named("sources"),
+               .pools = named("pools"),
+               .shaping = named("shaping")};
+  if (out.problems.empty()) out.content = content_of(std::move(content), directory);
   return out;
-}
-
-SnapshotPtr default_snapshot() {
-  static const SnapshotPtr snapshot = make_snapshot({}, {});
-  return snapshot;
 }
 
 }  // namespace godwit::control

@@ -7,6 +7,7 @@
 
 #include "common/control/errc.h"
 #include "common/control/file_control.h"
+#include "common/control/objects.h"
 
 namespace godwit::control {
 namespace {
@@ -70,7 +71,7 @@ TEST(ControlFile, SaysEverythingThatIsWrongAndWhere) {
   };
   for (const auto& [yaml, problems] : cases) {
     const ParsedControl parsed = parse_control(yaml, "c.yaml");
-    EXPECT_EQ(parsed.snapshot, nullptr);
+    EXPECT_THAT(parsed.content.tenants, IsEmpty());
     ASSERT_THAT(parsed.problems, SizeIs(problems.size())) << yaml << testing::PrintToString([&] {
       std::string all;
       for (const auto& problem : parsed.problems) all += problem.to_string() + "\n";
@@ -85,7 +86,8 @@ TEST(ControlFile, SaysEverythingThatIsWrongAndWhere) {
 TEST(ControlFile, ReadsTheWholeContract) {
   const ParsedControl parsed = parse_control(kExample, "/etc/godwit/control.yaml");
   ASSERT_THAT(parsed.problems, IsEmpty());
-  const Snapshot& snapshot = *parsed.snapshot;
+  const SnapshotPtr made = make_snapshot(parsed.content);
+  const Snapshot& snapshot = *made;
   const Tenant* acme = snapshot.tenant("acme");
   ASSERT_NE(acme, nullptr);
   EXPECT_EQ(acme->api_keys[0].scopes, (std::vector<std::string>{"send", "read"}));
@@ -113,9 +115,10 @@ TEST(ControlFile, TheDefaultsAlwaysExist) {
        {"", "tenants: []", "sources: {a: {}}\npools: {p: [{source: a}]}"}) {
     const ParsedControl parsed = parse_control(yaml, "c.yaml");
     ASSERT_THAT(parsed.problems, IsEmpty()) << yaml;
-    EXPECT_EQ(parsed.snapshot->tenant("default")->pool, PoolName("default"));
-    EXPECT_EQ(parsed.snapshot->pool("default")->members[0].source, SourceName("default"));
-    EXPECT_EQ(parsed.snapshot->source("default")->address, "");
+    const SnapshotPtr snapshot = make_snapshot(parsed.content);
+    EXPECT_EQ(snapshot->tenant("default")->pool, PoolName("default"));
+    EXPECT_EQ(snapshot->pool("default")->members[0].source, SourceName("default"));
+    EXPECT_EQ(snapshot->source("default")->address, "");
   }
   EXPECT_NE(default_snapshot()->tenant("default"), nullptr);
 }
@@ -123,7 +126,41 @@ TEST(ControlFile, TheDefaultsAlwaysExist) {
 TEST(ControlFile, UnverifiedDomainsBelongToNobody) {
   const ParsedControl parsed =
       parse_control("tenants: [{name: a, domains: [{name: x.example}]}]", "c.yaml");
-  EXPECT_EQ(parsed.snapshot->tenant_of_domain("x.example"), nullptr);
+  EXPECT_EQ(make_snapshot(parsed.content)->tenant_of_domain("x.example"), nullptr);
+}
+
+TEST(ControlFile, SaysOfWhichKindsItSpeaks) {
+  const auto named = parse_control("tenants: []\npools: {p: [{source: default}]}", "c.yaml").named;
+  EXPECT_TRUE(named.tenants && named.pools);
+  EXPECT_FALSE(named.sources || named.shaping);
+}
+
+TEST(ControlFile, NamesMayBeThereBesideIt) {
+  const Content beside = parse_control(kExample, "b.yaml").content;
+  const auto problem = [&](std::string_view yaml) {
+    const auto problems = parse_control(yaml, "c.yaml", beside).problems;
+    return problems.empty() ? std::string() : problems.front().to_string();
+  };
+  EXPECT_EQ(problem("pools: {p: [{source: a}]}\nshaping: [{source: a}]"), "");
+  EXPECT_THAT(problem("tenants: [{name: t, credentials: [{username: acme, password: p}]}]"),
+              HasSubstr("c.yaml:1:46: tenants[0].credentials[0].username: the user name `acme` "
+                        "belongs to the tenant `acme`"));
+  EXPECT_THAT(problem("tenants: [{name: t, domains: [{name: BÜCHER.example, verified: true}]}]"),
+              HasSubstr("belongs to the tenant `acme`"));
+  // The tenant itself may keep what it has.
+  EXPECT_EQ(problem("tenants: [{name: acme, credentials: [{username: acme, password: p}]}]"), "");
+}
+
+TEST(ControlFile, IsPrintedAsItIsRead) {
+  const Content content = parse_control(kExample, "/etc/godwit/control.yaml").content;
+  const std::string text = print_control(content);
+  const ParsedControl again = parse_control(text, "/elsewhere/control.yaml");
+  ASSERT_THAT(again.problems, IsEmpty()) << text;
+  EXPECT_EQ(objects_of(again.content), objects_of(content)) << text;
+  EXPECT_EQ(print_control(again.content), text);
+  EXPECT_THAT(text, HasSubstr("      - {name: app, key: plain, scopes: [send, read]}\n"));
+  EXPECT_THAT(text, HasSubstr("  - {domain: slow.example, connection_limit: 2, "));
+  EXPECT_EQ(print_control({}), "");
 }
 
 class FileControlTest : public testing::Test {

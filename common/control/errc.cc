@@ -14,6 +14,9 @@ class Category final : public std::error_category {
       case Errc::kBadFile: return "the control file has problems";
       case Errc::kUnreadable: return "cannot be read";
       case Errc::kBadRoute: return "not a route";
+      case Errc::kReadOnly: return "the control data cannot be changed here";
+      case Errc::kNotReady: return "the control data is still being read";
+      case Errc::kUnfinished: return "the change may or may not be in force";
     }
     return "unknown error";
   }

@@ -9,6 +9,9 @@ enum class Errc {
   kBadFile,      // the control file has problems; context lists them all with line and column
   kUnreadable,   // the control file, or one it names, could not be read
   kBadRoute,     // not a static route
+  kReadOnly,     // a file is the truth: it is changed there
+  kNotReady,     // the table has not been read to its end yet
+  kUnfinished,   // a change may or may not be in force: context says how to find out
 };
 
 const std::error_category& category();

@@ -1,17 +1,19 @@
 #include "common/control/file_control.h"
 
+#include <fmt/format.h>
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <utility>
 
+#include "common/control/change.h"
 #include "common/control/errc.h"
 
 namespace godwit::control {
-namespace {
 
-Result<std::string> read_text(const std::filesystem::path& path) {
+Result<std::string> read_control_file(const std::filesystem::path& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   std::error_code error;
@@ -36,8 +38,6 @@ std::string joined(const config::Problems& problems) {
   return out;
 }
 
-}  // namespace
-
 Result<std::unique_ptr<FileControl>> FileControl::load(std::filesystem::path file) {
   std::unique_ptr<FileControl> control(new FileControl(std::move(file)));
   TRY_VOID(control->reload());
@@ -57,20 +57,47 @@ SnapshotPtr FileControl::current() const {
 Result<void> FileControl::reload() {
   if (file_.empty()) return {};
   const std::lock_guard lock(reload_);
-  TRY(const std::string text, read_text(file_));
+  TRY(const std::string text, read_control_file(file_));
   ParsedControl parsed = parse_control(text, file_);
   if (!parsed.problems.empty()) return fail(Errc::kBadFile, joined(parsed.problems));
   const SnapshotPtr before = current_.load();
-  parsed.snapshot->version = before == nullptr ? 1 : before->version + 1;
-  current_ = std::move(parsed.snapshot);
-  const std::lock_guard notices_lock(notices_lock_);
+  auto snapshot = make_snapshot(parsed.content);
+  snapshot->version = before == nullptr ? 1 : before->version + 1;
+  current_ = std::move(snapshot);
+  const std::lock_guard loaded_lock(loaded_lock_);
   notices_ = std::move(parsed.notices);
+  content_ = std::move(parsed.content);
   return {};
 }
 
 config::Problems FileControl::notices() const {
-  const std::lock_guard lock(notices_lock_);
+  const std::lock_guard lock(loaded_lock_);
   return notices_;
+}
+
+Content FileControl::content() const {
+  const std::lock_guard lock(loaded_lock_);
+  return content_;
+}
+
+Result<ChangePlan> FileControl::diff(const ChangeRequest& request) {
+  Content now = content();
+  TRY_VOID(hash_secrets(now, {}));  // so that only hashes are compared and shown
+  TRY(Change change, plan_change(now, objects_of(now), request));
+  return std::move(change.plan);
+}
+
+Result<Applied> FileControl::apply(const ChangeRequest& /*request*/, const Announce& /*announce*/) {
+  if (file_.empty()) return fail(Errc::kReadOnly, "control.mode is file, and no file is named");
+  return fail(
+      Errc::kReadOnly,
+      fmt::format("control.mode is file: change {} and `godwit ctl reload`", file_.string()));
+}
+
+Result<std::string> FileControl::to_yaml() {
+  Content now = content();
+  TRY_VOID(hash_secrets(now, {}));
+  return print_control(now);
 }
 
 }  // namespace godwit::control

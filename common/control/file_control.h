@@ -9,34 +9,17 @@
 
 #include "common/base/result.h"
 #include "common/config/node.h"
+#include "common/control/authority.h"
+#include "common/control/control_file.h"
 #include "common/control/snapshot.h"
 
 namespace godwit::control {
-
-// What parsing a control file gives: a snapshot only where there are no problems.
-struct ParsedControl {
-  std::shared_ptr<Snapshot> snapshot;  // indexed; null when problems is not empty
-  config::Problems problems;
-  config::Problems notices;  // keys of the contract that have no effect yet: one log line each
-};
-
-// Reads the YAML of docs/control.md.
-//
-// Input     the text, and the name of its file: shown in problems; relative paths inside are relative to its directory
-// Output    the snapshot with the defaults (tenant, pool and source `default`) added, or all problems at once, each
-//           with its line and column
-// Limits    as config::parse_yaml; the files it names (keys) are not opened here
-// Threads   pure
-[[nodiscard]] ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& file);
-
-// A snapshot with nothing but the defaults: what an installation without a control file has.
-[[nodiscard]] SnapshotPtr default_snapshot();
 
 // The control data of `control.mode: file`: the file is the truth.
 //
 // Threads   current() from any thread, wait-free for readers but for one reference count; reload()
 //           from any, one at a time, blocks on the file.
-class FileControl final : public View {
+class FileControl final : public Authority {
  public:
   // Reads the file for the first time. Errors: kUnreadable, kBadFile.
   [[nodiscard]] static Result<std::unique_ptr<FileControl>> load(std::filesystem::path file);
@@ -47,18 +30,27 @@ class FileControl final : public View {
 
   // Reads the file again. The new snapshot is current when this returns; on an error the old one
   // stays. Snapshot::version counts up by one with each success.
-  [[nodiscard]] Result<void> reload();
+  [[nodiscard]] Result<void> reload() override;
+  [[nodiscard]] Result<ChangePlan> diff(const ChangeRequest& request) override;
+  // kReadOnly, always.
+  [[nodiscard]] Result<Applied> apply(const ChangeRequest& request,
+                                      const Announce& announce) override;
+  [[nodiscard]] Result<std::string> to_yaml() override;
+  [[nodiscard]] bool writable() const override { return false; }
+  [[nodiscard]] std::string problem() const override { return {}; }
 
   // Of the last successful load.
   [[nodiscard]] config::Problems notices() const;
 
  private:
+  [[nodiscard]] Content content() const;
   explicit FileControl(std::filesystem::path file) : file_(std::move(file)) {}
 
   std::filesystem::path file_;
   std::mutex reload_;
-  mutable std::mutex notices_lock_;  // of notices_
+  mutable std::mutex loaded_lock_;  // of the two below
   config::Problems notices_;
+  Content content_;  // as written
   std::atomic<std::shared_ptr<const Snapshot>> current_;
 };
 

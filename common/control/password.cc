@@ -6,9 +6,9 @@
 #include <charconv>
 #include <cstdint>
 #include <string>
+#include <system_error>
 
 #include "common/base/check.h"
-#include "common/base/result.h"
 
 namespace godwit::control {
 namespace {
@@ -69,6 +69,28 @@ bool verify_password(std::string_view stored, std::string_view presented) {
   if (!is_affordable(stored)) return false;
   const std::string hash(stored);  // libsodium wants its NUL
   return crypto_pwhash_str_verify(hash.c_str(), presented.data(), presented.size()) == 0;
+}
+
+Result<std::string> hash_password(std::string_view password) {
+  start_sodium();
+  std::array<char, crypto_pwhash_STRBYTES> out{};
+  const int status =
+      crypto_pwhash_str(out.data(), password.data(), password.size(),
+                        crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE);
+  if (status != 0) return fail(std::make_error_code(std::errc::not_enough_memory), "argon2id");
+  return std::string(out.data());
+}
+
+std::string hash_api_key(std::string_view key) {
+  start_sodium();
+  const Digest digest = sha256(key);
+  std::array<char, 2 * crypto_hash_sha256_BYTES + 1> hex{};
+  sodium_bin2hex(hex.data(), hex.size(), digest.data(), digest.size());
+  return std::string(kSha256Prefix) + hex.data();
+}
+
+bool is_api_key_hash(std::string_view stored) {
+  return stored.starts_with(kSha256Prefix);
 }
 
 void waste_password_time(std::string_view presented) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <string>
 #include <string_view>
+
+#include "common/base/result.h"
 
 namespace godwit::control {
 
@@ -23,5 +26,12 @@ void waste_password_time(std::string_view presented);
 // "sha256:<hex>" or plain text; both in constant time. For API keys, which are random and need no
 // slow hash.
 [[nodiscard]] bool verify_api_key(std::string_view stored, std::string_view presented);
+
+// The argon2id hash of a password, with a salt of its own. Costs what verifying does.
+// Errors: std::errc::not_enough_memory when so much memory is not there.
+[[nodiscard]] Result<std::string> hash_password(std::string_view password);
+// "sha256:<hex>".
+[[nodiscard]] std::string hash_api_key(std::string_view key);
+[[nodiscard]] bool is_api_key_hash(std::string_view stored);
 
 }  // namespace godwit::control

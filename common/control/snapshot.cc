@@ -1,7 +1,10 @@
 #include "common/control/snapshot.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace godwit::control {
 namespace {
@@ -42,7 +45,85 @@ void lay_over(Shaping& shaping, const ShapingEntry& entry) {
   lay(shaping.tls, entry.tls);
 }
 
+constexpr const char* kDefault = "default";
+
+bool has_source(const Content& content, const SourceName& name) {
+  return name.text() == kDefault || content.sources.contains(name.text());
+}
+bool has_pool(const Content& content, const PoolName& name) {
+  return name.text() == kDefault || content.pools.contains(name.text());
+}
+
+void mend_pools(Content& content, std::vector<std::string>& wrong) {
+  for (auto& [name, pool] : content.pools) {
+    std::erase_if(pool.members, [&](const PoolMember& member) {
+      if (has_source(content, member.source)) return false;
+      wrong.push_back(fmt::format("pool {}: there is no source {}", name, member.source.text()));
+      return true;
+    });
+  }
+  std::erase_if(content.pools, [&](const auto& entry) {
+    if (!entry.second.members.empty()) return false;
+    wrong.push_back(fmt::format("pool {}: has no sources", entry.first));
+    return true;
+  });
+}
+
+void mend_tenants(Content& content, std::vector<std::string>& wrong) {
+  std::map<std::string, std::string> usernames;  // to the tenant
+  std::map<std::string, std::string> domains;
+  for (auto& [name, tenant] : content.tenants) {
+    if (!has_pool(content, tenant.pool)) {
+      wrong.push_back(fmt::format("tenant {}: there is no pool {}", name, tenant.pool.text()));
+      tenant.pool = PoolName(kDefault);
+    }
+    std::erase_if(tenant.credentials, [&](const Credential& credential) {
+      const auto [owner, fresh] = usernames.emplace(credential.username, name);
+      if (fresh) return false;
+      wrong.push_back(fmt::format("tenant {}: the user name {} belongs to the tenant {}", name,
+                                  credential.username, owner->second));
+      return true;
+    });
+    for (SenderDomain& domain : tenant.domains) {
+      if (!domain.verified) continue;
+      const auto [owner, fresh] = domains.emplace(domain.name, name);
+      if (fresh) continue;
+      wrong.push_back(fmt::format("tenant {}: the verified domain {} belongs to the tenant {}",
+                                  name, domain.name, owner->second));
+      domain.verified = false;
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> mend(Content& content) {
+  std::vector<std::string> wrong;
+  mend_pools(content, wrong);
+  mend_tenants(content, wrong);
+  std::erase_if(content.shaping, [&](const ShapingEntry& entry) {
+    if (entry.source.empty() || has_source(content, SourceName(entry.source))) return false;
+    wrong.push_back(fmt::format("shaping: there is no source {}", entry.source));
+    return true;
+  });
+  return wrong;
+}
+
+std::shared_ptr<Snapshot> make_snapshot(Content content) {
+  auto snapshot = std::make_shared<Snapshot>();
+  static_cast<Content&>(*snapshot) = std::move(content);
+  snapshot->sources.try_emplace(kDefault, Source{.name = SourceName(kDefault)});
+  snapshot->pools.try_emplace(
+      kDefault, Pool{.name = PoolName(kDefault), .members = {{.source = SourceName(kDefault)}}});
+  snapshot->tenants.try_emplace(kDefault, Tenant{.name = TenantName(kDefault)});
+  snapshot->index();
+  return snapshot;
+}
+
+SnapshotPtr default_snapshot() {
+  static const SnapshotPtr snapshot = make_snapshot({});
+  return snapshot;
+}
 
 const Tenant* Snapshot::tenant(std::string_view name) const {
   return find(tenants, name);

@@ -107,14 +107,19 @@ struct ShapingEntry {
   std::optional<Shaping::Tls> tls;
 };
 
+// Control data as it is written: what a file says, or the table `control` holds.
+struct Content {
+  std::map<std::string, Tenant> tenants;
+  std::map<std::string, Source> sources;
+  std::map<std::string, Pool> pools;
+  std::vector<ShapingEntry> shaping;
+};
+
 // Everything at one moment. Immutable once published; holders keep it alive.
-class Snapshot {
+// The tenant, the source and the pool `default` are always in it.
+class Snapshot : public Content {
  public:
   std::uint64_t version = 0;
-  std::map<std::string, Tenant> tenants;  // `default` always exists
-  std::map<std::string, Source> sources;  // `default` always exists
-  std::map<std::string, Pool> pools;      // `default` always exists
-  std::vector<ShapingEntry> shaping;
 
   [[nodiscard]] const Tenant* tenant(std::string_view name) const;
   [[nodiscard]] const Pool* pool(std::string_view name) const;
@@ -145,6 +150,15 @@ class Snapshot {
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+// The content with the defaults added, indexed.
+[[nodiscard]] std::shared_ptr<Snapshot> make_snapshot(Content content);
+// A snapshot with nothing but the defaults: what an installation without control data has.
+[[nodiscard]] SnapshotPtr default_snapshot();
+
+// Takes out what refers to something that is not there, or is there twice: two changes made at the same moment, each
+// right by itself, may leave that behind. The rest stays in force. Returns what was wrong, for people; empty: nothing.
+[[nodiscard]] std::vector<std::string> mend(Content& content);
 
 // Where roles get the current snapshot. Threads: any. current() is cheap but takes a reference:
 // get it once per session, message or attempt, not per line.
