@@ -115,7 +115,10 @@ Result<log::Append> IntakeRecords::record(const Part& part,
   message.content.set_has_8bit(intake_.has_8bit);
   message.content.set_dot_stuffed(intake_.dot_stuffed);
   message.content.set_size_unstuffed(intake_.size_unstuffed);
+  // The body stays for as long as somebody has yet to read this record.
+  std::optional<log::RecordPosition> body;
   if (body_offset) {
+    body = log::RecordPosition{body_where_, *body_offset};
     message.content.mutable_body()->set_partition(body_where_.partition);
     message.content.mutable_body()->set_first_offset(*body_offset);
     message.content.mutable_body()->set_chunks(static_cast<std::uint32_t>(chunks_));
@@ -128,7 +131,7 @@ Result<log::Append> IntakeRecords::record(const Part& part,
   return log::Append{.where = where_,
                      .key = std::string(intake_.id.octets()),
                      .value = std::move(value),
-                     .refers_to = std::nullopt};
+                     .refers_to = std::move(body)};
 }
 
 }  // namespace godwit::ingress

@@ -59,7 +59,15 @@ TEST_F(IntakeTest, InlineUpToTheRecordsLimit) {
     ASSERT_TRUE(message);
     EXPECT_EQ(message->where(),
               inlined ? record::Message::Where::kInline : record::Message::Where::kBody);
-    if (!inlined) EXPECT_EQ(message->content.body().first_offset(), 7);
+    if (inlined) {
+      EXPECT_FALSE(appends->front().refers_to);
+    } else {
+      EXPECT_EQ(message->content.body().first_offset(), 7);
+      // Else the body's segment may be used again before the router has read the record.
+      const log::TopicPartition where{log::Topic::kBodies,
+                                      static_cast<log::PartitionId>(intake.id.hash() % 4)};
+      EXPECT_EQ(appends->front().refers_to, (log::RecordPosition{where, 7}));
+    }
   }
   EXPECT_FALSE(inlined);
 }

@@ -70,8 +70,8 @@ struct Append {
   std::string key;
   Rope value;
   // The oldest record this one refers to instead of repeating it (content stored once, LOG
-  // "Embedded"). Keeps that record's segment for as long as this record is needed. Only where
-  // reads_by_position().
+  // "Embedded"). Keeps that record's segment for as long as this record is needed. Without
+  // reads_by_position() only chunks of `bodies` are referred to, and kept by time alone.
   std::optional<RecordPosition> refers_to;
 };
 
