@@ -39,7 +39,7 @@ struct EmbeddedConfig {
   std::chrono::hours events_retention{24 * 45};  // of everything in the archive
   // A body's chunk is kept this long until a record refers to it: the longest a DATA command may
   // take.
-  std::chrono::minutes unreferenced_body_hold{15};
+  std::chrono::milliseconds unreferenced_body_hold{std::chrono::minutes(15)};
   ArchivePolicy archive_policy;
   std::shared_ptr<Counters> counters;        // optional: what the log counts, for metrics
   store::FileSystem* file_system = nullptr;  // tests: a disk that fails; outlives the log

@@ -56,6 +56,7 @@ struct FakeFileSystem::State {
   std::map<std::string, int> failing_syncs;
   std::map<std::string, int> failing_writes;
   std::function<void(const std::string&)> sync_hook;
+  std::optional<SyncLie> lie;
 
   void operate(const std::string& path,
                std::function<void(std::map<std::string, NodePtr>&)> apply) {
@@ -124,7 +125,13 @@ class FakeFile final : public File {
       node_->unsynced.clear();
       return fail(Errc::kIo, "fdatasync: injected");
     }
-    if (files_.ignore_syncs_) return {};
+    if (const auto& lie = files_.state_->lie; lie && node_->path.contains(lie->part)) {
+      if (!lie->honest_bytes) return {};
+      node_->synced_size = node_->data.size();
+      std::erase_if(node_->unsynced,
+                    [&](const auto& page) { return page.first * kPage < *lie->honest_bytes; });
+      return {};
+    }
     node_->unsynced.clear();
     node_->synced_size = node_->data.size();
     return {};
@@ -209,13 +216,20 @@ void FakeFileSystem::thaw() {
   for (auto& [path, holders] : state_->locks) holders = 0;
 }
 
-void FakeFileSystem::lose_power() {
+void FakeFileSystem::lie_about_syncs(std::optional<SyncLie> lie) {
   const std::lock_guard lock(mutex_);
+  state_->lie = std::move(lie);
+}
+
+void FakeFileSystem::lose_power(Loss loss) {
+  const std::lock_guard lock(mutex_);
+  const auto lost = [&] { return loss == Loss::kEverything || state_->random.below(2) == 0; };
   ++state_->life;
   state_->frozen = false;
   for (auto& [path, holders] : state_->locks) holders = 0;
   // Names first: a journal keeps operations in order, so a prefix of them is on disk.
-  std::uint64_t kept = state_->random.below(state_->operations.size() + 1);
+  std::uint64_t kept =
+      loss == Loss::kEverything ? 0 : state_->random.below(state_->operations.size() + 1);
   for (; kept > 0; --kept) {
     state_->operations.front().apply(state_->synced_names);
     state_->operations.pop_front();
@@ -225,7 +239,7 @@ void FakeFileSystem::lose_power() {
 
   for (const auto& [path, node] : state_->names) {
     std::size_t size = node->data.size();
-    if (size > node->synced_size && state_->random.below(2) == 0) size = node->synced_size;
+    if (size > node->synced_size && lost()) size = node->synced_size;
     const auto restore = [&](std::size_t page, const std::string& on_disk) {
       const std::size_t begin = page * kPage;
       if (begin >= node->data.size()) return;
@@ -235,7 +249,7 @@ void FakeFileSystem::lose_power() {
       node->data.replace(begin, count, octets);
     };
     for (const auto& [page, on_disk] : node->unsynced) {
-      if (state_->random.below(2) == 0) restore(page, on_disk);  // the others made it
+      if (lost()) restore(page, on_disk);  // the others made it
     }
     for (const auto& [page, on_disk] : node->dropped) restore(page, on_disk);
     node->data.resize(size);
@@ -277,6 +291,12 @@ std::string FakeFileSystem::contents(const Path& path) const {
   const std::lock_guard lock(mutex_);
   const auto found = state_->names.find(normal(path));
   return found == state_->names.end() ? std::string() : found->second->data;
+}
+
+std::string FakeFileSystem::beginning(const Path& path, std::size_t count) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = state_->names.find(normal(path));
+  return found == state_->names.end() ? std::string() : found->second->data.substr(0, count);
 }
 
 std::vector<std::string> FakeFileSystem::paths() const {
@@ -362,7 +382,7 @@ Result<void> FakeFileSystem::create_directory(const Path& path) {
 Result<void> FakeFileSystem::sync_directory(const Path& path) {
   const std::lock_guard lock(mutex_);
   if (state_->frozen) return fail(Errc::kIo, "the power is gone");
-  if (ignore_syncs_) return {};
+  if (state_->lie && state_->lie->part.empty()) return {};
   // A journal commits everything before, of other directories too.
   std::size_t through = 0;
   for (std::size_t i = 0; i < state_->operations.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace godwit::store {
 // lose_power() keeps of each page of 4 KiB that was written since its file's last sync either the old octets or
 // the new ones, page by page, at random: not only the last ones are lost. Names that were created, renamed or
 // removed since their directory was synced come out as they were after a random prefix of those operations.
+// A disk that lies (SyncLie) says that it synced, and did not.
 // Files opened before lose_power() answer kIo from then on, so that threads of a process that "died" do nothing.
 //
 // Threads  any
@@ -28,9 +30,18 @@ class FakeFileSystem final : public FileSystem {
   ~FakeFileSystem() override;
 
   // --- What the disk does ---
-  // As above. What was synced stays, unless ignore_syncs(): then a sync says "done" and does nothing.
-  void lose_power();
-  void ignore_syncs(bool ignore) { ignore_syncs_ = ignore; }
+  enum class Loss {
+    kPages,       // as above
+    kEverything,  // nothing that was not synced is left: a write cache that was full
+  };
+  void lose_power(Loss loss = Loss::kPages);
+  // A sync of a file whose path contains `part` says "done", and nothing is on disk that was not before; or, with
+  // `honest_bytes`, the file's size and its first octets are. Of directories when `part` is empty.
+  struct SyncLie {
+    std::string part;
+    std::optional<std::uint64_t> honest_bytes;
+  };
+  void lie_about_syncs(std::optional<SyncLie> lie);
   // Nothing is written any more, and lose_power() has yet to come: the moment of the failure.
   void freeze();
   // The process died, the machine did not: what it wrote is there, synced or not.
@@ -47,6 +58,8 @@ class FakeFileSystem final : public FileSystem {
   // Turns one bit of a file.
   void flip_bit(const Path& path, std::uint64_t offset, int bit);
   [[nodiscard]] std::string contents(const Path& path) const;
+  // At most `count` octets from the beginning of a file, as they are seen now; empty when there is none.
+  [[nodiscard]] std::string beginning(const Path& path, std::size_t count) const;
   [[nodiscard]] std::vector<std::string> paths() const;
   [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
 
@@ -71,7 +84,6 @@ class FakeFileSystem final : public FileSystem {
   mutable std::mutex mutex_;
   std::unique_ptr<State> state_;
   std::atomic<std::uint64_t> capacity_;
-  std::atomic<bool> ignore_syncs_{false};
   std::atomic<std::uint64_t> syncs_{0};
 };
 

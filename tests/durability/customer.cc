@@ -10,6 +10,7 @@
 #include "common/base/check.h"
 #include "common/record/records.h"
 #include "ingress/intake.h"
+#include "tests/durability/digest.h"
 
 namespace godwit::durability {
 namespace {
@@ -17,21 +18,29 @@ namespace {
 using ingress::testing::TestClient;
 
 // Recipients the destination has not taken yet, at most, of those that it would take at once.
-constexpr std::int64_t kUnderWayMax = 150;
+constexpr std::int64_t kUnderWayMax = 20;
 constexpr std::chrono::milliseconds kLook{20};  // the power may go while nobody takes anything
 constexpr std::chrono::seconds kPatience{60};
 // Some are due while this life lasts, some in the next, some later: a life is an hour.
 constexpr std::chrono::minutes kDueLatest{150};
+// Calendar time runs with the mail, not with the machine that tests.
+constexpr std::chrono::milliseconds kBetweenMessages{100};
+constexpr std::size_t kLargeBytes = log::kRecordBytesMax + 1;
+constexpr std::uint64_t kOneIsLargeOf = 40;
 
+constexpr std::string_view kUrgentField = "X-Godwit-Class: urgent\r\n";
 constexpr std::string_view kLine =
     "All work and no play makes a dull mail server; so say we all.\r\n";
 
 }  // namespace
 
-void Promises::add(const std::vector<std::string>& recipients) {
-  ++messages_total_;
+void Promises::add(const std::vector<std::string>& recipients, const Messages& messages) {
   const std::lock_guard lock(mutex_);
   recipients_.insert(recipients.begin(), recipients.end());
+  messages_.total += messages.total;
+  messages_.scheduled += messages.scheduled;
+  messages_.urgent += messages.urgent;
+  messages_.large += messages.large;
 }
 
 std::set<std::string> Promises::all() const {
@@ -39,11 +48,16 @@ std::set<std::string> Promises::all() const {
   return recipients_;
 }
 
+Promises::Messages Promises::messages() const {
+  const std::lock_guard lock(mutex_);
+  return messages_;
+}
+
 Customer::Customer(World world, std::string name, std::uint64_t seed)
     : world_(world),
       name_(std::move(name)),
       random_(seed),
-      taken_before_(world.destination.taken_total()) {}
+      taken_before_(world.destination.prompt_total()) {}
 
 void Customer::run(const std::function<bool()>& enough) {
   TestClient client(world_.pipeline.address());
@@ -52,8 +66,8 @@ void Customer::run(const std::function<bool()>& enough) {
   const auto producer = world_.pipeline.log().producer();
   while (!world_.power.gone() && complaints_.empty() && !enough()) {
     const Mail mail = compose();
-    if (random_.below(10) == 0) {
-      schedule(*producer, mail);
+    if (mail.scheduled) {
+      write(*producer, mail);
     } else {
       send(client, mail);
     }
@@ -64,19 +78,26 @@ void Customer::run(const std::function<bool()>& enough) {
 Customer::Mail Customer::compose() {
   Mail mail;
   ++messages_;
+  mail.urgent = random_.below(8) == 0;
+  mail.scheduled = random_.below(10) == 0;
   for (std::uint64_t left = 1 + random_.below(3); left > 0; --left) {
-    mail.recipients.push_back(recipient(mail.prompt));
+    mail.recipients.push_back(recipient(!mail.scheduled));
+    if (is_prompt(mail.recipients.back())) ++mail.prompt;
   }
+  mail.large = random_.below(kOneIsLargeOf) == 0;
+  // A few are larger, so that segments fill; what may be parked in great numbers is small.
+  const std::size_t size = mail.large              ? kLargeBytes + random_.below(kLargeBytes / 4)
+                           : random_.below(8) == 0 ? 20'000 + random_.below(20'000)
+                                                   : random_.below(3'000);
+  std::string text;
+  while (text.size() < size) text += kLine;
   mail.content =
-      fmt::format("From: sender@customer.example\r\nSubject: {} {}\r\n\r\n", name_, messages_);
-  // A few are large, so that segments fill; what may be parked in great numbers is small.
-  const std::size_t size =
-      random_.below(8) == 0 ? 20'000 + random_.below(20'000) : random_.below(3'000);
-  while (mail.content.size() < size) mail.content += kLine;
+      fmt::format("From: sender@customer.example\r\nSubject: {} {}\r\n{}{}\r\n\r\n{}", name_,
+                  messages_, mail.urgent ? kUrgentField : "", digest_field(text), text);
   return mail;
 }
 
-std::string Customer::recipient(std::int64_t& prompt) {
+std::string Customer::recipient(bool prompt) {
   Fate fate = Fate::kTaken;
   switch (random_.below(100)) {
     case 0: fate = Fate::kNever; break;
@@ -96,8 +117,9 @@ std::string Customer::recipient(std::int64_t& prompt) {
   const bool slow = random_.below(8) == 0;
   const std::string domain =
       slow ? std::string(kSlowDomain) : fmt::format("d{}.example", random_.below(6));
-  if (fate == Fate::kTaken && !slow) ++prompt;
-  return fmt::format("{}.{}.{}@{}", fate_name(fate), name_, ++recipients_, domain);
+  return fmt::format("{}.{}.{}.{}@{}", fate_name(fate),
+                     prompt && fate == Fate::kTaken && !slow ? kPromptly : "later", name_,
+                     ++recipients_, domain);
 }
 
 void Customer::send(TestClient& client, const Mail& mail) {
@@ -118,10 +140,12 @@ void Customer::send(TestClient& client, const Mail& mail) {
   complaints_.push_back("ingress said: " + reply);
 }
 
-void Customer::schedule(log::Producer& producer, const Mail& mail) {
+// As ingress does it: the body is acknowledged before the record that names it.
+void Customer::write(log::Producer& producer, const Mail& mail) {
   ingress::Intake intake;
   intake.id = MessageId::generate(world_.clock, random_);
   intake.time = world_.clock.now();
+  intake.topic = mail.urgent ? log::Topic::kAcceptedUrgent : log::Topic::kAccepted;
   intake.tenant = TenantName("default");
   intake.origin.set_listener("relay");
   intake.envelope.sender = *smtp::Address::parse("sender@customer.example");
@@ -134,32 +158,42 @@ void Customer::schedule(log::Producer& producer, const Mail& mail) {
   const log::Log& log = world_.pipeline.log();
   const ingress::IntakeRecords records(intake,
                                        [&](log::Topic topic) { return log.partitions(topic); });
-  std::vector<log::Append> appends = *records.records(std::nullopt);
+  std::optional<log::Offset> body;
+  if (records.needs_body()) {
+    const auto chunks = append(producer, records.body());
+    if (!chunks) return;
+    body = chunks->offsets.front();
+  }
+  std::vector<log::Append> appends = *records.records(body);
   const Timestamp due =
       world_.clock.now() + std::chrono::minutes(random_.below(kDueLatest.count()));
   for (log::Append& append : appends) {
     record::Message message = *record::decode_message(append.value);
-    message.head.set_due_unix_ms(to_unix_ms(due));
+    if (mail.scheduled) message.head.set_due_unix_ms(to_unix_ms(due));
+    if (mail.urgent) message.head.set_class_(v1::URGENT);
     append.value = *record::encode(message);
   }
-  auto written = std::make_shared<std::promise<bool>>();
+  if (append(producer, std::move(appends))) acknowledged(mail);
+}
+
+Result<log::Written> Customer::append(log::Producer& producer, std::vector<log::Append> records) {
+  auto written = std::make_shared<std::promise<Result<log::Written>>>();
   auto answer = written->get_future();
-  producer.append(std::move(appends), [written](const Result<log::Written>& result) {
-    written->set_value(result.has_value());
+  producer.append(std::move(records), [written](Result<log::Written> result) {
+    written->set_value(std::move(result));
   });
-  if (answer.wait_for(kPatience) != std::future_status::ready) {
-    complaints_.push_back("the log does not answer");
-  } else if (answer.get()) {
-    Mail later = mail;
-    later.prompt = 0;
-    world_.promises.add_scheduled();
-    acknowledged(later);
-  }
+  if (answer.wait_for(kPatience) == std::future_status::ready) return answer.get();
+  complaints_.push_back("the log does not answer");
+  return fail(log::Errc::kUnknown);
 }
 
 void Customer::acknowledged(const Mail& mail) {
-  world_.promises.add(mail.recipients);
+  world_.promises.add(mail.recipients, {.total = 1,
+                                        .scheduled = mail.scheduled ? 1U : 0U,
+                                        .urgent = mail.urgent ? 1U : 0U,
+                                        .large = mail.large ? 1U : 0U});
   world_.prompt += mail.prompt;
+  world_.clock.advance(kBetweenMessages);
   world_.power.reached(PowerCut::Moment::kAcknowledgement);
 }
 
@@ -167,13 +201,13 @@ void Customer::wait_for_destination() {
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (!world_.power.gone()) {
     const std::int64_t wanted = world_.prompt - kUnderWayMax;
-    const auto taken = static_cast<std::int64_t>(world_.destination.taken_total() - taken_before_);
+    const auto taken = static_cast<std::int64_t>(world_.destination.prompt_total() - taken_before_);
     if (taken >= wanted) return;
     if (std::chrono::steady_clock::now() > end) {
       complaints_.push_back(fmt::format("mail stands still: {} taken, {} wanted", taken, wanted));
       return;
     }
-    world_.destination.wait_taken(taken_before_ + static_cast<std::size_t>(wanted), kLook);
+    world_.destination.wait_prompt(taken_before_ + static_cast<std::size_t>(wanted), kLook);
   }
 }
 

@@ -20,21 +20,25 @@ namespace godwit::durability {
 // What the customers were promised: the recipients of mail that was acknowledged. Threads: any.
 class Promises {
  public:
-  void add(const std::vector<std::string>& recipients);
-  void add_scheduled() { ++scheduled_total_; }
+  struct Messages {
+    std::uint64_t total = 0;
+    std::uint64_t scheduled = 0;
+    std::uint64_t urgent = 0;
+    std::uint64_t large = 0;  // whose content is in `bodies`
+  };
+  void add(const std::vector<std::string>& recipients, const Messages& messages);
   [[nodiscard]] std::set<std::string> all() const;
-  [[nodiscard]] std::uint64_t messages_total() const { return messages_total_; }
-  [[nodiscard]] std::uint64_t scheduled_total() const { return scheduled_total_; }
+  [[nodiscard]] Messages messages() const;
 
  private:
   mutable std::mutex mutex_;
   std::set<std::string> recipients_;
-  std::atomic<std::uint64_t> messages_total_{0};
-  std::atomic<std::uint64_t> scheduled_total_{0};
+  Messages messages_;
 };
 
 // Sends mail as fast as the destination takes it: over SMTP, and, since SMTP here has no way to say "later",
-// scheduled mail as ingress would write it. Every tenth recipient is deferred at least once.
+// scheduled mail as ingress would write it. Some is urgent; every tenth recipient is deferred at least once; a few
+// contents are too large for a record (`bodies`); every content carries its checksum (digest.h).
 //
 // Threads  run() on a thread of its own
 class Customer {
@@ -44,7 +48,7 @@ class Customer {
     Promises& promises;
     Destination& destination;
     PowerCut& power;
-    const WorldClock& clock;
+    WorldClock& clock;
     std::atomic<std::int64_t>& prompt;  // recipients of this life that should be taken at once
   };
   // `name` is part of every address, so that none is ever used twice.
@@ -59,11 +63,16 @@ class Customer {
     std::vector<std::string> recipients;
     std::string content;  // with CRLF, no line begins with a dot
     std::int64_t prompt = 0;
+    bool urgent = false;
+    bool large = false;
+    bool scheduled = false;
   };
   Mail compose();
-  std::string recipient(std::int64_t& prompt);
+  std::string recipient(bool prompt);
   void send(ingress::testing::TestClient& client, const Mail& mail);
-  void schedule(log::Producer& producer, const Mail& mail);
+  void write(log::Producer& producer, const Mail& mail);
+  [[nodiscard]] Result<log::Written> append(log::Producer& producer,
+                                            std::vector<log::Append> records);
   void acknowledged(const Mail& mail);
   void wait_for_destination();
 

@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "tests/durability/digest.h"
 
 namespace godwit::durability {
 namespace {
@@ -39,6 +40,11 @@ Fate fate_of(std::string_view address) {
   return {};
 }
 
+bool is_prompt(std::string_view address) {
+  const std::size_t first = address.find('.');
+  return address.substr(first + 1).starts_with(kPromptly);
+}
+
 std::unique_ptr<FakePeer> Destination::open(PowerCut& power) {
   {
     const std::lock_guard lock(mutex_);
@@ -57,7 +63,7 @@ std::unique_ptr<FakePeer> Destination::open(PowerCut& power) {
           case FakePeer::Stage::kRcpt: return recipient(argument, connection);
           case FakePeer::Stage::kDot:
             // Ours before the client can hear of it; and perhaps it never does.
-            final_dot(connection);
+            final_dot(connection, !matches_digest(argument));
             power.reached(PowerCut::Moment::kFinalDot);
             return std::string(power.gone() ? FakePeer::kClose : "");
           default: return std::string();
@@ -82,11 +88,13 @@ std::string Destination::recipient(const std::string& line, int connection) {
   return {};
 }
 
-void Destination::final_dot(int connection) {
+void Destination::final_dot(int connection, bool spoiled) {
   const std::lock_guard lock(mutex_);
-  for (std::string& address : std::exchange(transactions_[connection], {})) {
-    taken_[std::move(address)].push_back(life_);
-    ++taken_total_;
+  for (const std::string& address : std::exchange(transactions_[connection], {})) {
+    if (spoiled) spoiled_.push_back(address);
+    std::vector<int>& lives = taken_[address];
+    lives.push_back(life_);
+    if (lives.size() == 1 && is_prompt(address)) ++prompt_total_;
   }
   more_.notify_all();
 }
@@ -96,9 +104,9 @@ std::map<std::string, std::vector<int>> Destination::taken() const {
   return taken_;
 }
 
-std::size_t Destination::taken_total() const {
+std::size_t Destination::prompt_total() const {
   const std::lock_guard lock(mutex_);
-  return taken_total_;
+  return prompt_total_;
 }
 
 std::size_t Destination::deferred_total() const {
@@ -106,9 +114,14 @@ std::size_t Destination::deferred_total() const {
   return deferred_total_;
 }
 
-void Destination::wait_taken(std::size_t total, std::chrono::milliseconds bound) const {
+std::vector<std::string> Destination::spoiled() const {
+  const std::lock_guard lock(mutex_);
+  return spoiled_;
+}
+
+void Destination::wait_prompt(std::size_t total, std::chrono::milliseconds bound) const {
   std::unique_lock lock(mutex_);
-  more_.wait_for(lock, bound, [&] { return taken_total_ >= total; });
+  more_.wait_for(lock, bound, [&] { return prompt_total_ >= total; });
 }
 
 }  // namespace godwit::durability

@@ -25,6 +25,10 @@ enum class Fate {
 [[nodiscard]] std::string_view fate_name(Fate fate);
 [[nodiscard]] Fate fate_of(std::string_view address);
 
+// The second word of his address: nothing stands between his mail and the destination but the work.
+inline constexpr std::string_view kPromptly = "promptly";
+[[nodiscard]] bool is_prompt(std::string_view address);
+
 // The mail hosts of the world, all in one, and the ledger of what they took. Outlives every life of the pipeline.
 //
 // Threads  any
@@ -35,14 +39,17 @@ class Destination {
 
   // In which lives the address was taken, oldest first, once for each time.
   [[nodiscard]] std::map<std::string, std::vector<int>> taken() const;
-  [[nodiscard]] std::size_t taken_total() const;
+  // Of those who were to be taken promptly, how many were.
+  [[nodiscard]] std::size_t prompt_total() const;
   [[nodiscard]] std::size_t deferred_total() const;
+  // Recipients of mail whose content was not what the customer had sent.
+  [[nodiscard]] std::vector<std::string> spoiled() const;
   // Waits for that many, at most `bound`.
-  void wait_taken(std::size_t total, std::chrono::milliseconds bound) const;
+  void wait_prompt(std::size_t total, std::chrono::milliseconds bound) const;
 
  private:
   std::string recipient(const std::string& line, int connection);
-  void final_dot(int connection);
+  void final_dot(int connection, bool spoiled);
 
   mutable std::mutex mutex_;
   mutable std::condition_variable more_;
@@ -50,7 +57,8 @@ class Destination {
   std::map<int, std::vector<std::string>> transactions_;  // by connection: recipients said yes to
   std::map<std::string, int> deferrals_;
   std::map<std::string, std::vector<int>> taken_;
-  std::size_t taken_total_ = 0;
+  std::vector<std::string> spoiled_;
+  std::size_t prompt_total_ = 0;
   std::size_t deferred_total_ = 0;
 };
 

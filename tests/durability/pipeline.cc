@@ -16,6 +16,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// As long as three hundred messages take (WorldClock, Customer): far longer than one waits for the log.
+constexpr seconds kBodyHold{30};
+
 // Everything is small and soon: what takes days in a process that serves fits into a second.
 log::EmbeddedConfig log_config(store::FileSystem& files,
                                const std::shared_ptr<log::Counters>& counters) {
@@ -26,6 +29,7 @@ log::EmbeddedConfig log_config(store::FileSystem& files,
           .reserve_table_bytes = 0,
           .tail_cache_bytes = 256 * 1024,
           .commit_sync_delay_max = milliseconds(10),
+          .unreferenced_body_hold = kBodyHold,
           .archive_policy = cli::run::archive_policy(),
           .counters = counters,
           .file_system = &files};
@@ -59,7 +63,7 @@ ingress::Config ingress_config() {
 
 class Pipeline::ControlView final : public control::View {
  public:
-  ControlView() { publish(control::Rate{.count = 10, .per = seconds(1)}); }
+  ControlView() { publish(control::Rate{.count = 40, .per = seconds(1)}); }
   [[nodiscard]] control::SnapshotPtr current() const override { return current_.load(); }
 
   void publish(std::optional<control::Rate> slow_rate) {
@@ -149,8 +153,11 @@ bool Pipeline::idle() {
     }
     return false;
   };
-  if (behind("router", log::Topic::kAccepted) || behind("sender", log::Topic::kOutbound)) {
-    return false;
+  for (const auto topic : {log::Topic::kAccepted, log::Topic::kAcceptedUrgent}) {
+    if (behind("router", topic)) return false;
+  }
+  for (const auto topic : {log::Topic::kOutbound, log::Topic::kOutboundUrgent}) {
+    if (behind("sender", topic)) return false;
   }
   const auto summary = sender_->summary({});
   return summary && summary->counts.total() == 0;

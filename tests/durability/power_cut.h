@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "common/store/fake_file_system.h"
 
@@ -25,9 +27,17 @@ class PowerCut {
     left_ = static_cast<std::int64_t>(after);
     armed_ = true;
   }
+  // Called once, so many of the moments before it. Set before arm().
+  void shortly_before(std::int64_t moments, std::function<void()> happens) {
+    shortly_ = moments;
+    happens_ = std::move(happens);
+  }
   // Counts; takes the power when it is time.
   void reached(Moment moment) {
-    if (armed_ && moment == moment_ && --left_ == 0) {
+    if (!armed_ || moment != moment_) return;
+    const std::int64_t left = --left_;
+    if (left == shortly_ && happens_) happens_();
+    if (left == 0) {
       gone_ = true;
       files_.freeze();
     }
@@ -40,6 +50,8 @@ class PowerCut {
   std::atomic<bool> gone_{false};
   std::atomic<Moment> moment_{Moment::kSync};
   std::atomic<std::int64_t> left_{0};
+  std::int64_t shortly_ = 0;
+  std::function<void()> happens_;
 };
 
 }  // namespace godwit::durability

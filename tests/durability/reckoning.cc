@@ -30,11 +30,14 @@ class Reckoner {
   Reckoning run(const std::set<std::string>& promised, const Destination& destination,
                 const Reckoning& before) {
     audit();
-    read_accepted();
+    read_accepted(log::Topic::kAcceptedUrgent);
+    read_accepted(log::Topic::kAccepted);
     read_events();
     const auto taken = destination.taken();
     for (const std::string& address : promised) {
-      if (!result_.accepted.contains(address)) complain(address, "was acknowledged and is gone");
+      if (result_.accepted.contains(address)) continue;
+      ++result_.lost;
+      complain(address, "was acknowledged and is gone");
     }
     for (const auto& [address, type] : result_.ended) {
       if (type != end_of(fate_of(address))) {
@@ -43,6 +46,9 @@ class Reckoner {
       if (type == v1::DELIVERED && !taken.contains(address)) {
         complain(address, "is delivered, and nobody has the mail");
       }
+    }
+    for (const std::string& address : destination.spoiled()) {
+      complain(address, "was sent a content that is not his");
     }
     for (const auto& [address, type] : before.ended) {
       if (!result_.ended.contains(address)) complain(address, "had ended, and has not any more");
@@ -69,8 +75,8 @@ class Reckoner {
     }
   }
 
-  void read_accepted() {
-    check("accepted", log_.history(log::Topic::kAccepted, {}, [&](const log::HistoryRecord& at) {
+  void read_accepted(log::Topic topic) {
+    check("accepted", log_.history(topic, {}, [&](const log::HistoryRecord& at) {
       const auto message = record::decode_message(at.record.value);
       if (!message) return true;  // the audit has said it
       for (const auto& recipient : message->envelope.recipients()) {

@@ -17,6 +17,7 @@ struct Reckoning {
   audit::Report report;
   std::set<std::string> accepted;  // addresses
   std::map<std::string, v1::EventType> ended;
+  std::size_t lost = 0;                 // recipients who were acknowledged and are not there
   std::vector<std::string> complaints;  // how the law is broken; bounded
 };
 
@@ -25,6 +26,7 @@ struct Reckoning {
 //   - every acknowledged recipient is there;
 //   - whoever ended did so as his fate is: nobody is bounced or expired whom the destination would take;
 //   - whoever is delivered is in the destination's ledger;
+//   - nobody was sent another content than his;
 //   - whoever had ended at `before` still has.
 [[nodiscard]] Reckoning reckon(log::Log& log, const std::set<std::string>& promised,
                                const Destination& destination, const Reckoning& before);
