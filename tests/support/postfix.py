@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import signal
 from pathlib import Path
 
 from support.addresses import free_port
@@ -40,8 +41,8 @@ class PostfixServer:
         assert os.geteuid() == 0, "Postfix's master needs root"
         self.host, self.port = "127.0.0.1", free_port()
         root = directory / name
-        config, queue, data, self._mailboxes = (root / part for part in ("etc", "queue", "lib", "mail"))
-        for folder in (config, queue, data, self._mailboxes):
+        config, self._queue, data, self._mailboxes = (root / part for part in ("etc", "queue", "lib", "mail"))
+        for folder in (config, self._queue, data, self._mailboxes):
             folder.mkdir(parents=True)
         owner = pwd.getpwnam("postfix")
         os.chown(data, owner.pw_uid, owner.pw_gid)
@@ -50,7 +51,7 @@ class PostfixServer:
         self.log = root / "log"
         (config / "main.cf").write_text(f"""\
 compatibility_level = 3.6
-queue_directory = {queue}
+queue_directory = {self._queue}
 data_directory = {data}
 maillog_file = {self.log}
 maillog_file_prefixes = {root}
@@ -91,6 +92,18 @@ smtpd_recipient_restrictions = reject_unauth_destination
         return [path.read_bytes() for path in sorted(inbox.iterdir())] if inbox.is_dir() else []
 
     def close(self) -> None:
+        # Without a maillog_file Postfix's master leaves the session it was started in.
+        pid_file = self._queue / "pid" / "master.pid"
+        master = int(pid_file.read_text()) if pid_file.exists() else None
         if self.process.status is None:
             self.process.terminate()
         self.process.clean_up()
+        if master and master != self.process.pid and self._is_ours(master):
+            os.kill(master, signal.SIGTERM)
+            wait_until(lambda: not self._is_ours(master), 20, "the end of Postfix's master")
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/cwd").resolve() == self._queue
+        except OSError:
+            return False
