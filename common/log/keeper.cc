@@ -9,6 +9,9 @@ namespace {
 constexpr std::chrono::milliseconds kPeriod{500};
 // Made ahead of need, above the reserve.
 constexpr std::uint32_t kSegmentsAhead = 2;
+// Between compactions of tables on a full disk; longer after one that took long.
+constexpr std::chrono::seconds kCompactionPause{5};
+constexpr int kCompactionShare = 10;
 
 // Topics whose records are mail, or become mail: what nobody has read yet is never dropped.
 bool carries_mail(Topic topic) {
@@ -58,6 +61,7 @@ void Keeper::stop() {
   stopping_ = true;
   space_.nudge();
   if (thread_.joinable()) thread_.join();
+  if (compaction_.valid()) compaction_.wait();
 }
 
 void Keeper::run_once() {
@@ -65,6 +69,7 @@ void Keeper::run_once() {
   free_segments();
   make_segments();
   report_space();
+  compact_if_full();
   archive_.expire();
 }
 
@@ -198,9 +203,33 @@ void Keeper::report_space() {
   std::uint64_t usable = free > config_.reserve_segments ? (free - config_.reserve_segments) *
                                                                std::uint64_t{segments_.capacity()}
                                                          : 0;
-  if (bytes > config_.reserve_table_bytes) usable += bytes - config_.reserve_table_bytes;
+  // What the tables have in memory needs room soon.
+  const std::uint64_t spoken_for = config_.reserve_table_bytes + tables_.store().unflushed_bytes();
+  if (bytes > spoken_for) {
+    usable += bytes - spoken_for;
+  } else {
+    usable -= std::min(usable, spoken_for - bytes);
+  }
   bytes_free_ = usable;
   space_.report(exhausted_, !exhausted_ || free > config_.reserve_segments, disk_fails_);
+}
+
+// Beside the keeper's other work: a commit may be waiting for a segment.
+void Keeper::compact_if_full() {
+  using Clock = std::chrono::steady_clock;
+  if (compaction_.valid()) {
+    if (compaction_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
+    const Clock::duration took = compaction_.get();
+    compact_again_ =
+        Clock::now() + std::max<Clock::duration>(kCompactionPause, kCompactionShare * took);
+  }
+  if (!exhausted_ || stopping_ || Clock::now() < compact_again_) return;
+  compaction_ = std::async(std::launch::async, [this] {
+    const auto begun = Clock::now();
+    (void)tables_.store().compact(stopping_);  // without room it is tried again
+    space_.nudge();
+    return Clock::now() - begun;
+  });
 }
 
 }  // namespace godwit::log

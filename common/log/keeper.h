@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -37,6 +38,8 @@ struct KeeperConfig {
 //     has not committed past, and, of the topics that carry mail, what nobody has read at all;
 //   - the bodies in it are old enough that a record must have referred to them by now;
 //   - what outlives it is in the archive, on disk.
+// When the disk is full it has the tables give back what deleted rows still take: by themselves they do it when
+// they are written to, and a full disk may be quiet.
 // Which segments are needed is part of the checkpoint, and only what a checkpoint on disk does not need is freed:
 // so a segment that is missing at a start is told from one that was freed.
 // Lifecycle  start(), stop() (joins)
@@ -72,6 +75,7 @@ class Keeper {
   [[nodiscard]] bool has_unread(const Segment& segment) const;
   [[nodiscard]] bool free_oldest(const std::shared_ptr<Segment>& segment);
   void report_space();
+  void compact_if_full();
 
   const KeeperConfig config_;
   store::FileSystem& files_;
@@ -93,6 +97,8 @@ class Keeper {
   mutable std::mutex problem_mutex_;
   std::string problem_;
   std::atomic<bool> stopping_{false};
+  std::future<std::chrono::steady_clock::duration> compaction_;
+  std::chrono::steady_clock::time_point compact_again_{};
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_batch.h>
@@ -39,6 +40,16 @@ Result<void> check(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return {};
   return fail(from_status(status, what));
 }
+
+// Left to itself, RocksDB goes on after a full disk only when a whole write buffer has room beside what it
+// wants to write. That may be never, with a reserve that is smaller; so it is told when: resume().
+class NoRecoveryOfItsOwn final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
 
 rocksdb::ColumnFamilyOptions family_options(Space space, const StoreOptions& options) {
   rocksdb::ColumnFamilyOptions family;
@@ -77,6 +88,7 @@ rocksdb::DBOptions database_options(const StoreOptions& options, rocksdb::Env* e
   database.info_log_level = rocksdb::WARN_LEVEL;
   database.stats_dump_period_sec = 0;
   database.stats_persist_period_sec = 0;
+  database.listeners.push_back(std::make_shared<NoRecoveryOfItsOwn>());
   if (env != nullptr) database.env = env;
   return database;
 }
@@ -87,6 +99,7 @@ struct Store::State {
   std::unique_ptr<rocksdb::Env> env;  // before the database: it is used until the end
   std::unique_ptr<rocksdb::DB> database;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
+  std::atomic<rocksdb::SequenceNumber> compacted{0};  // what was written until then
 
   ~State() {
     if (!database) return;
@@ -209,6 +222,33 @@ Result<void> Store::flush() {
 
 Result<void> Store::resume() {
   return check(state_->database->Resume(), "resume");
+}
+
+std::uint64_t Store::unflushed_bytes() const {
+  std::uint64_t sum = 0;
+  for (rocksdb::ColumnFamilyHandle* family : state_->families) {
+    std::uint64_t bytes = 0;
+    if (state_->database->GetIntProperty(family, rocksdb::DB::Properties::kCurSizeAllMemTables,
+                                         &bytes)) {
+      sum += bytes;
+    }
+  }
+  return sum;
+}
+
+Result<void> Store::compact(std::atomic<bool>& cancelled) {
+  const rocksdb::SequenceNumber written = state_->database->GetLatestSequenceNumber();
+  if (written == state_->compacted) return {};
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.allow_write_stall = true;
+  options.canceled = &cancelled;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kDisable;
+  for (rocksdb::ColumnFamilyHandle* family : state_->families) {
+    TRY_VOID(check(state_->database->CompactRange(options, family, nullptr, nullptr), "compact"));
+  }
+  state_->compacted = written;
+  return {};
 }
 
 }  // namespace godwit::store

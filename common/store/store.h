@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -76,8 +77,13 @@ class Store {
   [[nodiscard]] Result<void> write(const StoreBatch& batch);
   // Blocks until everything written before is on disk.
   [[nodiscard]] Result<void> flush();
-  // After an error of write() or flush(): clears what can be cleared (a disk that was full).
+  // After an error of write() or flush(): tries again what failed. Nothing is tried again without being asked.
   [[nodiscard]] Result<void> resume();
+  // What is in memory only, and will take room on the disk.
+  [[nodiscard]] std::uint64_t unflushed_bytes() const;
+  // Gives back the room of what was deleted or replaced, without moving large values. Returns at once when nothing
+  // was written since the last time. Blocks, beside writes; ends early once `cancelled`.
+  [[nodiscard]] Result<void> compact(std::atomic<bool>& cancelled);
 
  private:
   friend class StoreBatch;

@@ -1,0 +1,85 @@
+#include "common/store/store.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+
+#include "common/store/fake_file_system.h"
+
+namespace godwit::store {
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1 << 20;
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() {
+    auto opened = Store::open({.directory = "/store", .create = true, .file_system = &files_});
+    EXPECT_TRUE(opened) << opened.error().to_string();
+    store_ = *std::move(opened);
+  }
+  // As content of parked mail: each value in a file of large values, hard to compress.
+  [[nodiscard]] Result<void> put(int rows) {
+    StoreBatch batch(*store_);
+    for (int row = 0; row < rows; ++row) {
+      std::string value(20'000, '\0');
+      for (char& octet : value) octet = static_cast<char>(seed_ = seed_ * 1'103'515'245 + 12'345);
+      batch.put(Space::kTables, std::to_string(row), value);
+    }
+    return store_->write(batch);
+  }
+  [[nodiscard]] Result<void> erase(int rows) {
+    StoreBatch batch(*store_);
+    for (int row = 0; row < rows; ++row) batch.erase(Space::kTables, std::to_string(row));
+    return store_->write(batch);
+  }
+  [[nodiscard]] std::uint64_t free_bytes() { return files_.free_bytes("/store").value(); }
+
+  FakeFileSystem files_{1};
+  std::unique_ptr<Store> store_;
+  unsigned seed_ = 1;
+};
+
+TEST_F(StoreTest, GoesOnWithLessRoomThanAWriteBuffer) {
+  files_.set_capacity(kMebibyte);
+  ASSERT_TRUE(put(100));
+  const auto flushed = store_->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().code, Errc::kNoSpace);
+  files_.set_capacity(8 * kMebibyte);  // a write buffer has 64
+  const auto resumed = store_->resume();
+  ASSERT_TRUE(resumed) << resumed.error().to_string();
+  EXPECT_TRUE(put(1));
+  EXPECT_TRUE(store_->flush());
+}
+
+TEST_F(StoreTest, CompactionGivesBackWhatWasErased) {
+  std::atomic<bool> cancelled = false;
+  const std::uint64_t empty = free_bytes();
+  ASSERT_TRUE(put(200));
+  EXPECT_GT(store_->unflushed_bytes(), 200U * 20'000);
+  ASSERT_TRUE(store_->flush());
+  EXPECT_LT(store_->unflushed_bytes(), kMebibyte);
+  ASSERT_TRUE(erase(200));
+  EXPECT_LT(free_bytes(), empty - 3 * kMebibyte) << "by itself it gives nothing back";
+  const auto compacted = store_->compact(cancelled);
+  ASSERT_TRUE(compacted) << compacted.error().to_string();
+  EXPECT_GT(free_bytes(), empty - kMebibyte / 4);
+  EXPECT_TRUE(store_->get(Space::kTables, "0").has_value());
+}
+
+TEST_F(StoreTest, ACancelledCompactionIsDoneLater) {
+  std::atomic<bool> cancelled = true;
+  const std::uint64_t empty = free_bytes();
+  ASSERT_TRUE(put(200));
+  ASSERT_TRUE(store_->flush());
+  ASSERT_TRUE(erase(200));
+  EXPECT_FALSE(store_->compact(cancelled));
+  cancelled = false;
+  EXPECT_TRUE(store_->compact(cancelled));
+  EXPECT_GT(free_bytes(), empty - kMebibyte / 4);
+}
+
+}  // namespace
+}  // namespace godwit::store
