@@ -19,7 +19,7 @@ namespace godwit::sender {
 // Entries may be stale or come twice (the delivery was parked again meanwhile): whoever takes one compares it
 // with the record. None is missing.
 //
-// Limits    2 kEntriesMax plus what is parked with a due time before the horizon
+// Limits    2 kEntriesMax plus what is parked with a due time before the horizon, plus what was put back
 // Threads   pure; belongs to one shard
 class DueQueue {
  public:
@@ -43,7 +43,7 @@ class DueQueue {
 
   // What is due, oldest first, at most `count_max`; it is no longer here.
   [[nodiscard]] std::vector<DueEntry> take_due(Timestamp now, std::size_t count_max);
-  // Back, because there was no room after all.
+  // Back, because there was no room after all, or for another time than its row says (nobody else knows it).
   void put_back(const DueEntry& entry) { near_.push(entry); }
 
   // When take_due() or want_scan() will have something; the past when they have it now.

@@ -17,6 +17,7 @@
 #include "sender/metrics.h"
 #include "sender/queued_delivery.h"
 #include "sender/settlement.h"
+#include "sender/spare_room.h"
 
 namespace godwit::log {
 class Log;
@@ -42,6 +43,7 @@ struct Environment {
   std::optional<net::Address> capture;
   std::string node;
   SenderMetrics& metrics;
+  SpareRoom& spare_room;
   poison::Slot& hand;  // the shard's
 };
 

@@ -65,24 +65,57 @@ void Journal::delete_content(Entry& entry, const MessageId& content, std::uint64
 }
 
 Result<bool> Journal::needs_content(const QueuedDelivery& delivery) {
-  if (delivery.record.content.parked() || !delivery.content.empty()) return false;
-  // A reference into `bodies` stays one where the log keeps bodies long enough by itself.
+  if (!delivery.content.empty()) return false;
+  return adds_content(delivery);
+}
+
+Result<bool> Journal::adds_content(const QueuedDelivery& delivery) {
+  if (delivery.record.content.parked()) return false;
   TRY(const bool stored, uses_.stored(delivery.id.message));
   return !stored;
+}
+
+Result<void> Journal::put_events(Entry& entry, const DeliveryId& id,
+                                 const std::vector<record::Event>& events) const {
+  for (const record::Event& event : events) {
+    TRY(Rope value, record::encode(event));
+    entry.appends.push_back({{log::Topic::kEvents,
+                              static_cast<log::PartitionId>(id.message.hash() % event_partitions_)},
+                             std::string(id.message.octets()),
+                             std::move(value),
+                             std::nullopt});
+  }
+  return {};
+}
+
+void Journal::finish_slot(Entry& entry, const WindowSlot& slot) {
+  entry.slot = slot;
+  if (states_.erase({slot.topic, slot.offset}) == 0) return;
+  entry.changes.push_back(
+      change(record::slot_key(log::topic_name(slot.topic), slot.offset), std::nullopt));
+}
+
+Result<void> Journal::add_state(const QueuedDelivery& delivery,
+                                const std::vector<record::Event>& events) {
+  CHECK(delivery.slot.has_value(), "{} is not in a window", delivery.id.to_text());
+  Entry entry;
+  TRY_VOID(put_events(entry, delivery.id, events));
+  record::Delivery state = delivery.record;
+  state.content = {};
+  state.data = {};
+  TRY(Rope value, record::encode(state));
+  entry.changes.push_back(
+      change(record::slot_key(log::topic_name(delivery.slot->topic), delivery.slot->offset),
+             std::move(value)));
+  states_.insert({delivery.slot->topic, delivery.slot->offset});
+  entries_.push_back(std::move(entry));
+  return {};
 }
 
 Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event>& events,
                           After after) {
   Entry entry;
-  for (const record::Event& event : events) {
-    TRY(Rope value, record::encode(event));
-    entry.appends.push_back(
-        {{log::Topic::kEvents,
-          static_cast<log::PartitionId>(delivery->id.message.hash() % event_partitions_)},
-         std::string(delivery->id.message.octets()),
-         std::move(value),
-         std::nullopt});
-  }
+  TRY_VOID(put_events(entry, delivery->id, events));
   const MessageId content = delivery->id.message;
   const bool was_parked = delivery->in_table();
   if (after == After::kParked) {
@@ -118,7 +151,7 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
     entry.changes.push_back(change(record::delivery_key(delivery->id), std::nullopt));
     if (last) delete_content(entry, content, delivery->record.content.size());
   }
-  entry.slot = delivery->slot;
+  if (delivery->slot) finish_slot(entry, *delivery->slot);
   if (was_parked) entry.left = delivery->id;
   delivery->content = {};
   entry.delivery = std::move(delivery);
@@ -128,7 +161,7 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
 
 void Journal::add_dead(WindowSlot slot, const record::Dead& dead) {
   Entry entry;
-  entry.slot = slot;
+  finish_slot(entry, slot);
   put_dead(entry, record::dead_key(log::topic_name(slot.topic), partition_, slot.offset), dead);
   entries_.push_back(std::move(entry));
 }

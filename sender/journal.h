@@ -2,7 +2,9 @@
 
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/log/log.h"
@@ -42,9 +44,16 @@ class Journal {
   // Content of a parked delivery is needed when it is not in the table yet: then add() wants it fetched.
   [[nodiscard]] Result<bool> needs_content(const QueuedDelivery& delivery);
 
+  // Parking it copies its content into the table.
+  [[nodiscard]] Result<bool> adds_content(const QueuedDelivery& delivery);
+
   // Errors: of the local table, or of encoding; nothing was added, the delivery is untouched.
   [[nodiscard]] Result<void> add(DeliveryPtr& delivery, const std::vector<record::Event>& events,
                                  After after);
+  // Of a delivery that stays in its window: the events, and who is left in it, for whoever reads its record again
+  // after a crash. Its slot stays unfinished. Errors as add().
+  [[nodiscard]] Result<void> add_state(const QueuedDelivery& delivery,
+                                       const std::vector<record::Event>& events);
   // A record of the window that could not be handled: to `dead`, whole, with the cause.
   void add_dead(WindowSlot slot, const record::Dead& dead);
   // The same for a parked delivery. Errors as add().
@@ -53,6 +62,8 @@ class Journal {
 
   // The windows were restored from `!position`: the record is in the table.
   void position_restored() { beyond_committed_ = true; }
+  // The row that add_state() made for that slot is in the table.
+  void state_restored(const WindowSlot& slot) { states_.insert({slot.topic, slot.offset}); }
 
   struct Sealed {
     log::Batch batch;
@@ -82,6 +93,9 @@ class Journal {
     [[nodiscard]] std::size_t bytes() const;  // as log::bytes_in_batch
   };
   [[nodiscard]] log::TableChange change(std::string key, std::optional<Rope> value) const;
+  [[nodiscard]] Result<void> put_events(Entry& entry, const DeliveryId& id,
+                                        const std::vector<record::Event>& events) const;
+  void finish_slot(Entry& entry, const WindowSlot& slot);
   void put_dead(Entry& entry, const std::string& key, const record::Dead& dead) const;
   void put_content(Entry& entry, const MessageId& content, const Rope& octets) const;
   void delete_content(Entry& entry, const MessageId& content, std::uint64_t size) const;
@@ -99,6 +113,7 @@ class Journal {
   log::Offset urgent_committed_;
   log::Offset bulk_committed_;
   bool beyond_committed_ = false;
+  std::set<std::pair<log::Topic, log::Offset>> states_;  // unfinished slots that have a row `s/`
   std::deque<Entry> entries_;
 };
 

@@ -23,6 +23,9 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics)
                               "Deliveries written to the table retries.")),
       throttled_(metrics.counter("godwit_sender_deliveries_throttled_total",
                                  "Deliveries parked because their lane was slower than its mail.")),
+      deferrals_unwritten_(
+          metrics.counter("godwit_sender_deferrals_unwritten_total",
+                          "Deferrals that stay in memory: only the log's reserve is left.")),
       dead_(metrics.counter("godwit_sender_records_dead_total",
                             "Records that could not be handled.")),
       connection_failures_(

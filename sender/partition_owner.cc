@@ -27,6 +27,7 @@ constexpr observe::Logger kLog{"sender"};
 constexpr std::size_t kTakeRecords = 64;
 constexpr std::size_t kTakeBytes = 1u << 20;
 constexpr Duration kLook = seconds{1};  // loops look again at least this often
+constexpr std::size_t kParkAtOnce = 256;
 constexpr Duration kCommitRetry = milliseconds{200};
 constexpr Duration kDurableWait = seconds{10};
 constexpr Duration kLaneStates = seconds{5};   // between savings of limiters
@@ -54,6 +55,11 @@ Rope whole(const QueuedDelivery& delivery) {
   }
   auto encoded = record::encode(record);
   return encoded ? *std::move(encoded) : Rope();
+}
+
+bool ends_somebody(const std::vector<record::Event>& events) {
+  return std::ranges::any_of(
+      events, [](const record::Event& event) { return event.head.type() != v1::DEFERRED; });
 }
 
 bool lasting(const Error& error) {
@@ -168,6 +174,7 @@ struct PartitionOwner::Restored {
   QueueTally tally;
   std::map<LaneId, v1::LaneState> states;
   std::vector<LaneId> backlogs;
+  std::map<std::string, record::Delivery> slots;  // by key
 };
 
 async::Task<Result<void>> PartitionOwner::restore() {
@@ -196,6 +203,14 @@ async::Task<Result<void>> PartitionOwner::restore() {
       if (lane && state) restored.states.emplace(*lane, *std::move(state));
       return true;
     }));
+    const std::string slots(record::kSlotPrefix);
+    std::string slots_end = slots;
+    ++slots_end[0];
+    TRY_VOID(retries_.scan(slots, slots_end, [&](std::string_view key, std::string_view value) {
+      auto state = record::decode_delivery(Rope(Bytes::copy_of(value)));
+      if (state) restored.slots.emplace(key, *std::move(state));
+      return true;
+    }));
     return restored;
   };
   auto restored = co_await env_.pool.run(std::move(read));
@@ -208,6 +223,7 @@ async::Task<Result<void>> PartitionOwner::restore() {
       if (topic.topic() == static_cast<std::uint32_t>(Topic::kOutbound)) bulk_.restore(topic);
     }
   }
+  slot_states_ = std::move(restored->slots);
   tally_ = std::move(restored->tally);
   saved_states_ = std::move(restored->states);
   for (const LaneId& id : restored->backlogs) set_backlog(lane(id), true);
@@ -280,9 +296,23 @@ void PartitionOwner::consume(Topic topic, const log::Record& record) {
   delivery->id = record::delivery_id(*decoded);
   delivery->record = *std::move(decoded);
   delivery->slot = slot;
+  if (!slot_states_.empty()) resume_state(*delivery);
   delivery->expires =
       env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
   accept(std::move(delivery));
+}
+
+// An owner before us ended some of its recipients and could not park the rest.
+void PartitionOwner::resume_state(QueuedDelivery& delivery) {
+  const auto state = slot_states_.find(
+      record::slot_key(log::topic_name(delivery.slot->topic), delivery.slot->offset));
+  if (state == slot_states_.end()) return;
+  if (record::delivery_id(state->second) == delivery.id) {
+    delivery.record.head = std::move(state->second.head);
+    delivery.record.envelope = std::move(state->second.envelope);
+  }
+  journal_.state_restored(*delivery.slot);
+  slot_states_.erase(state);
 }
 
 Result<record::Delivery> PartitionOwner::decode(const log::RecordPosition& place,
@@ -307,8 +337,7 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
   }
   LaneState& state = lane(delivery->lane());
   if (state.backlog && !delivery->urgent() &&
-      state.lane->waiting() >= env_.config.window.lane_share) {
-    park_throttled(std::move(delivery));
+      state.lane->waiting() >= env_.config.window.lane_share && park_throttled(delivery)) {
     return;
   }
   state.lane->push(std::move(delivery));
@@ -330,12 +359,20 @@ void PartitionOwner::relieve_window() {
   }
   const std::size_t share = env_.config.window.lane_share;
   if (fullest == nullptr || fullest->lane->waiting() <= share) return;
+  std::size_t parked = 0;
+  while (fullest->lane->waiting() > share) {
+    DeliveryPtr youngest = fullest->lane->pop_youngest();
+    if (!park_throttled(youngest)) {  // only the reserve is left: all of it stays in the window
+      fullest->lane->push(std::move(youngest));
+      break;
+    }
+    ++parked;
+  }
+  if (parked == 0) return;
   set_backlog(*fullest, true);
-  kLog.info("mail is parked behind a slow lane",
-            {{"site", fullest->lane->id().site.text()},
-             {"pool", fullest->lane->id().pool.text()},
-             {"deliveries", fullest->lane->waiting() - share}});
-  while (fullest->lane->waiting() > share) park_throttled(fullest->lane->pop_youngest());
+  kLog.info("mail is parked behind a slow lane", {{"site", fullest->lane->id().site.text()},
+                                                  {"pool", fullest->lane->id().pool.text()},
+                                                  {"deliveries", parked}});
 }
 
 record::Dead PartitionOwner::dead_record(const log::RecordPosition& from, std::string key,
@@ -476,18 +513,77 @@ void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
 
 // A share counts as waiting until its commit; acknowledged() moves it on.
 void PartitionOwner::part(DeliveryPtr delivery, std::vector<record::Event> events, bool parked) {
+  if (parked && !take_room(*delivery)) return postpone(std::move(delivery), events);
   Parting parting{std::move(delivery), std::move(events), parked};
   if (parting_.empty() && settle(parting)) return;
   parting_.push_back(std::move(parting));
   parking_event_.notify();
 }
 
-void PartitionOwner::park_throttled(DeliveryPtr delivery) {
+// May its parking be written, or is only the reserve left? A table that cannot be read counts as room: settle()
+// finds out.
+bool PartitionOwner::take_room(QueuedDelivery& delivery) {
+  if (delivery.room) return true;
+  const auto adds_content = journal_.adds_content(delivery);
+  const bool whole = adds_content && *adds_content;
+  delivery.room = env_.spare_room.take(whole ? delivery.record.content.size() : 0);
+  return static_cast<bool>(delivery.room);
+}
+
+// Only the reserve is left, and it is for endings. A delivery of the window stays there and is tried again when it
+// is due; one from the table is tried again from its row as it is. A deferral alone writes nothing: attempts may
+// go on for days, and what they wrote would use up the reserve as well. Events that end somebody are written, with
+// who is left.
+void PartitionOwner::postpone(DeliveryPtr delivery, const std::vector<record::Event>& events) {
+  const bool changes_row = ends_somebody(events) || delivery->row_throttled;
+  if (delivery->in_table()) {
+    if (changes_row) {
+      parting_.push_back({std::move(delivery), events, /*parked=*/true});
+      parking_event_.notify();
+      return;
+    }
+    env_.metrics.deferral_unwritten();
+    tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+    tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+    active_.erase(delivery->id);
+    due_.put_back({from_unix_ms(delivery->record.head.due_unix_ms()), delivery->id});
+    due_event_.notify();
+    return;
+  }
+  if (changes_row) {
+    if (const auto added = journal_.add_state(*delivery, events); !added) {
+      set_problem("retries cannot be written: " + added.error().to_string());
+    }
+    if (journal_.size() == 1) commit_event_.notify();
+  } else if (!events.empty()) {
+    env_.metrics.deferral_unwritten();
+  }
+  delivery->content = {};
+  const Timestamp due = from_unix_ms(delivery->record.head.due_unix_ms());
+  kept_.push(std::min(due, delivery->expires), std::move(delivery));
+  due_event_.notify();
+}
+
+// What is due is tried again; the rest is parked as soon as there is room.
+void PartitionOwner::bring_kept() {
+  for (DeliveryPtr& delivery : kept_.take_due(env_.clock.now())) {
+    tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+    accept(std::move(delivery));
+  }
+  for (std::size_t i = 0; i < kParkAtOnce && !kept_.empty() && take_room(kept_.first()); ++i) {
+    part(kept_.pop(), {}, true);
+  }
+}
+
+// False: only the reserve is left, it waits in memory.
+bool PartitionOwner::park_throttled(DeliveryPtr& delivery) {
+  if (!take_room(*delivery)) return false;
   env_.metrics.throttled();
   delivery->record.head.set_throttled(true);
   // Keeps the order in which the lane's mail came.
   delivery->record.head.set_due_unix_ms(to_unix_ms(env_.clock.now()));
   part(std::move(delivery), {}, true);
+  return true;
 }
 
 // True when the journal has it; false when its content has to be fetched first, or the table has failed.
@@ -554,12 +650,13 @@ async::Task<void> PartitionOwner::due_loop() {
     for (DeliveryPtr& delivery : std::exchange(stalled_, {})) {
       lane(delivery->lane()).lane->push(std::move(delivery));
     }
+    bring_kept();
     co_await scan_due();
     co_await bring_due();
     co_await refill_lanes();
     const Instant now = env_.clock.instant();
     const Timestamp wall = env_.clock.now();
-    const Timestamp next = due_.next(wall);
+    const Timestamp next = std::min(due_.next(wall), kept_.next());
     const Duration ahead = next > wall ? std::min<Duration>(next - wall, kLook) : milliseconds{20};
     co_await due_event_.wait(now + ahead);
   }
@@ -610,6 +707,7 @@ async::Task<void> PartitionOwner::bring_due() {
       continue;
     }
     tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+    delivery->row_throttled = delivery->record.head.throttled();
     delivery->record.head.set_throttled(false);
     accept(std::move(delivery));
   }
@@ -659,6 +757,7 @@ async::Task<void> PartitionOwner::refill_lanes() {
       }
       tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
       tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+      delivery->row_throttled = true;
       delivery->record.head.set_throttled(false);
       lane(id).lane->push(std::move(delivery));
     }
@@ -786,6 +885,7 @@ void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
 void PartitionOwner::save_lane_states(bool all) {
   const Instant now = env_.clock.instant();
   if (!all && now - lane_states_at_ < kLaneStates) return;
+  if (!all && !env_.spare_room.take(0)) return;
   lane_states_at_ = now;
   const Timestamp wall = env_.clock.now();
   // Of lanes that had no mail since: gone when their limits have forgotten.

@@ -16,6 +16,7 @@
 #include "sender/due_queue.h"
 #include "sender/environment.h"
 #include "sender/journal.h"
+#include "sender/kept_queue.h"
 #include "sender/lane.h"
 #include "sender/queue_tally.h"
 #include "sender/window.h"
@@ -83,6 +84,7 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<Result<void>> restore();
 
   // intake
+  void resume_state(QueuedDelivery& delivery);
   [[nodiscard]] async::Task<void> intake_loop();
   [[nodiscard]] bool take_from(log::Topic topic);
   void consume(log::Topic topic, const log::Record& record);
@@ -100,7 +102,10 @@ class PartitionOwner final : public Dispatch {
 
   // ends and parking
   void part(DeliveryPtr delivery, std::vector<record::Event> events, bool parked);
-  void park_throttled(DeliveryPtr delivery);
+  [[nodiscard]] bool park_throttled(DeliveryPtr& delivery);
+  [[nodiscard]] bool take_room(QueuedDelivery& delivery);
+  void postpone(DeliveryPtr delivery, const std::vector<record::Event>& events);
+  void bring_kept();
   [[nodiscard]] async::Task<void> parking_loop();
   [[nodiscard]] bool settle(Parting& parting);
   [[nodiscard]] Settlement::Context context() const;
@@ -136,6 +141,8 @@ class PartitionOwner final : public Dispatch {
   Window bulk_;
   Journal journal_;
   DueQueue due_;
+  KeptQueue kept_;
+  std::map<std::string, record::Delivery> slot_states_;  // rows `s/` whose record was not read yet
   QueueTally tally_;
   std::map<LaneId, LaneState> lanes_;
   std::map<LaneId, v1::LaneState> saved_states_;  // restored, of lanes that have no mail yet

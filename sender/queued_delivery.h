@@ -9,6 +9,7 @@
 #include "common/base/ids.h"
 #include "common/log/types.h"
 #include "common/record/records.h"
+#include "sender/spare_room.h"
 
 namespace godwit::sender {
 
@@ -26,7 +27,9 @@ struct QueuedDelivery {
   log::RecordPosition place;  // names it while it is in hand (common/poison)
   std::optional<WindowSlot> slot;  // nullopt: it came from the table
   Timestamp expires;
-  Rope content;  // fetched for an attempt or for parking; empty otherwise
+  Rope content;                // fetched for an attempt or for parking; empty otherwise
+  bool row_throttled = false;  // its row in the table says it waits behind its lane's limits
+  SpareRoom::Share room;       // for its parking, until that is committed
   std::uint32_t returns =
       0;  // attempts that came to nothing because a connection ended before its turn
 

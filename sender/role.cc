@@ -56,14 +56,15 @@ class Partitions final : public log::GroupListener {
         config_(config),
         routes_(config.static_routes()),
         tls_(std::move(tls)),
-        metrics_(context.metrics) {
+        metrics_(context.metrics),
+        spare_room_(context.log, context.clock) {
     for (std::size_t i = 0; i < context.shards.size(); ++i) {
       auto corner = std::make_unique<Corner>();
       corner->random = std::make_unique<SeededRandom>(system_random().next());
       corner->environment = std::make_unique<Environment>(
           Environment{context.shards.at(i), context.pool, context.log, context.clock,
                       *corner->random, context.control, context.resolver, *tls_, config_, routes_,
-                      capture, context.node, metrics_, context.poison.at(i)});
+                      capture, context.node, metrics_, spare_room_, context.poison.at(i)});
       corners_.push_back(std::move(corner));
     }
   }
@@ -216,6 +217,7 @@ class Partitions final : public log::GroupListener {
   const control::StaticRoutes routes_;
   std::shared_ptr<net::TlsClientContext> tls_;
   SenderMetrics metrics_;
+  SpareRoom spare_room_;
   std::vector<std::unique_ptr<Corner>> corners_;
   async::Gate posts_;  // on their way to a shard
   async::Gate gate_;   // partitions that end

@@ -107,6 +107,7 @@ struct FakeLog::State : std::enable_shared_from_this<FakeLog::State> {
   bool held = false;
   bool closed = false;
   std::string problem;
+  std::uint64_t bytes_free = 1ull << 40;
 
   void submit(Write write);
   void complete_all(Calls& calls);
@@ -779,8 +780,14 @@ Offset FakeLog::end(TopicPartition where) const {
 Status FakeLog::status() const {
   const std::lock_guard lock(state_->mutex);
   if (state_->closed) return {.problem = "closed"};
-  return {
-      .writable = state_->problem.empty(), .problem = state_->problem, .bytes_free = 1ull << 40};
+  return {.writable = state_->problem.empty(),
+          .problem = state_->problem,
+          .bytes_free = state_->bytes_free};
+}
+
+void FakeLog::set_bytes_free(std::uint64_t bytes) {
+  const std::lock_guard lock(state_->mutex);
+  state_->bytes_free = bytes;
 }
 
 void FakeLog::set_problem(std::string problem) {

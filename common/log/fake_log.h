@@ -74,6 +74,8 @@ class FakeLog final : public Log {
   [[nodiscard]] Status status() const override;
   // Makes status() say so and appends fail with kUnavailable; an empty problem ends it.
   void set_problem(std::string problem);
+  // What status() says is left above the reserve; at first 1 TiB. 0: only the reserve is left.
+  void set_bytes_free(std::uint64_t bytes);
   void close() override;
 
   struct State;  // fake_log.cc

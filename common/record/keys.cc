@@ -24,6 +24,13 @@ std::string lane_key(const LaneId& lane) {
   return std::string(kLanePrefix) + lane.site.text() + kLaneSeparator + lane.pool.text();
 }
 
+std::string slot_key(std::string_view topic, std::int64_t offset) {
+  std::string key(kSlotPrefix);
+  key += topic;
+  key += '/';
+  return key + std::to_string(offset);
+}
+
 std::optional<DeliveryId> delivery_of_key(std::string_view key) {
   const std::optional<std::string_view> id = behind(key, kDeliveryPrefix);
   return id ? DeliveryId::from_text(*id) : std::nullopt;

@@ -14,10 +14,13 @@ inline constexpr std::string_view kPositionKey = "!position";  // FinishedPositi
 inline constexpr std::string_view kDeliveryPrefix = "d/";      // Delivery of a parked delivery
 inline constexpr std::string_view kContentPrefix = "c/";       // its content, in wire form
 inline constexpr std::string_view kLanePrefix = "l/";          // LaneState
+inline constexpr std::string_view kSlotPrefix = "s/";          // Delivery that is not parked
 
 [[nodiscard]] std::string delivery_key(const DeliveryId& id);     // "d/<message id>/<index>"
 [[nodiscard]] std::string content_key(const MessageId& content);  // "c/<message id>"
 [[nodiscard]] std::string lane_key(const LaneId& lane);           // "l/<site> 0x00 <pool>"
+// "s/<topic>/<offset>"
+[[nodiscard]] std::string slot_key(std::string_view topic, std::int64_t offset);
 [[nodiscard]] std::optional<DeliveryId> delivery_of_key(std::string_view key);
 [[nodiscard]] std::optional<MessageId> content_of_key(std::string_view key);
 [[nodiscard]] std::optional<LaneId> lane_of_key(std::string_view key);

@@ -20,9 +20,6 @@ DISK_MEBIBYTES = 160
 LOG = {"embedded": {"segment_bytes": 4 << 20, "reserve_segments": 4, "reserve_table_bytes": 24 << 20}}
 
 
-# Known to fail about once in six runs: while the destination is down, parking copies content into the reserve that
-# commits need, and then nothing can be committed. Until parking leaves the reserve alone (issue 3, full disk).
-@pytest.mark.xfail(strict=False, reason="parking may use up the reserve")
 @pytest.mark.timeout(300)
 def test_full_disk(make_godwit, own, tmp_path) -> None:
     disk = own(SmallDisk(tmp_path / "node" / "data", DISK_MEBIBYTES))
