@@ -481,13 +481,16 @@ async::Task<Reply> SmtpSession::finish_message() {
   const std::size_t recipients = intake.envelope.recipients.size();
   services_.metrics.message_accepted(port_.config.kind, recipients, intake.content.size());
   const std::string id = intake.id.to_text();
-  kLog.info("message accepted", {{"session", id_},
-                                 {"id", id},
-                                 {"tenant", tenant_.text()},
-                                 {"recipients", recipients},
-                                 {"bytes", intake.content.size()},
-                                 {"protocol", protocol_.protocol()},
-                                 {"store_ms", took}});
+  // The event `accepted` tells it to whoever wants to know.
+  if (observe::Logger::enabled(observe::Level::kDebug)) {
+    kLog.debug("message accepted", {{"session", id_},
+                                    {"id", id},
+                                    {"tenant", tenant_.text()},
+                                    {"recipients", recipients},
+                                    {"bytes", intake.content.size()},
+                                    {"protocol", protocol_.protocol()},
+                                    {"store_ms", took}});
+  }
   co_return Reply::of(250, {2, 0, 0}, "Ok: queued as " + id);
 }
 
