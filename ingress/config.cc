@@ -83,7 +83,9 @@ void describe(config::Fields& fields, SmtpListenerConfig& listener) {
 }
 
 void describe(config::Fields& fields, HttpListenerConfig& http) {
-  fields.add("listen", http.listen, "Address and port of the HTTP API; empty: none.")
+  fields
+      .add("listen", http.listen,
+           "Address and port of the page that shows captured mail; empty: none.")
       .restart()
       .check(check_listen);
 }
@@ -179,6 +181,17 @@ void describe(config::Fields& fields, BudgetConfig& budgets) {
   fields.add("auth_failure_window", budgets.auth_failure_window, "How long a failed login counts.")
       .range(1s, 24h)
       .restart();
+  fields
+      .add("password_hashes_max", budgets.password_hashes_max,
+           "Password hashes computed at once; each takes the memory it asks for, at most 256 MiB.")
+      .range(1, 64)
+      .restart();
+  fields
+      .add("login_cache_ttl", budgets.login_cache_ttl,
+           "How long a verified login needs no hash again, unless its password is changed; 0: "
+           "never.")
+      .range(0ms, 1h)
+      .restart();
 }
 
 void describe(config::Fields& fields, Config& config) {
@@ -187,7 +200,7 @@ void describe(config::Fields& fields, Config& config) {
            "Our name in greetings and Received lines; empty: the node's name.")
       .restart();
   fields.add("smtp", config.smtp, "SMTP listeners.");
-  fields.add("http", config.http, "The HTTP API.");
+  fields.add("http", config.http, "The HTTP port; so far it serves the captured mail.");
   fields.add("tls", config.tls, "Certificate of all listeners; read again at a reload.");
   fields
       .add("max_message_bytes", config.max_message_bytes,

@@ -96,6 +96,8 @@ struct BudgetConfig {
   std::uint32_t auth_failures_per_address_max = 10;  // in auth_failure_window
   std::uint32_t auth_failures_per_account_max = 20;
   std::chrono::milliseconds auth_failure_window = std::chrono::minutes{15};
+  std::uint32_t password_hashes_max = 2;  // at once; each takes up to 256 MiB
+  std::chrono::milliseconds login_cache_ttl = std::chrono::minutes{5};
 };
 
 struct Config {

@@ -29,7 +29,7 @@ class Ingress final : public role::Role {
       : context_(context),
         config_(config),
         metrics_(context.metrics),
-        authenticator_(context.pool, context.control, context.clock, config_.budgets),
+        authenticator_(context.control, context.clock, config_.budgets, metrics_),
         sessions_(config_.budgets.sessions_max, config_.budgets.sessions_per_address_max),
         services_{.config = config_,
                   .hostname = config_.hostname.empty() ? context.node : config_.hostname,
@@ -175,6 +175,7 @@ void Ingress::stop() {
   request(&ShardServices::stop);
   for (const auto& listener : listeners_) listener->wait_drained();
   for (const auto& shard : shards_) shard->farewells.close_and_wait();
+  authenticator_.stop();
   samples_.clear();
   listeners_.clear();
   ports_.clear();

@@ -42,6 +42,8 @@ class IngressMetrics {
         auth_ok_(metrics.counter("godwit_ingress_auth_total", "Logins.", {{"result", "ok"}})),
         auth_failed_(
             metrics.counter("godwit_ingress_auth_total", "Logins.", {{"result", "failed"}})),
+        password_hashes_(metrics.counter("godwit_ingress_password_hashes_total",
+                                         "Logins that cost a password hash.")),
         timeouts_(metrics.counter("godwit_ingress_timeouts_total", "Sessions closed for silence.")),
         tls_failed_(
             metrics.counter("godwit_ingress_tls_failed_total", "TLS handshakes that failed.")),
@@ -61,6 +63,7 @@ class IngressMetrics {
   }
   void over_budget() { over_budget_.add(); }
   void auth_ended(bool ok) { (ok ? auth_ok_ : auth_failed_).add(); }
+  void password_hashed() { password_hashes_.add(); }
   void timed_out() { timeouts_.add(); }
   void tls_failed() { tls_failed_.add(); }
   void stored(Duration time) { store_.observe(time); }
@@ -90,6 +93,7 @@ class IngressMetrics {
   observe::Counter& over_budget_;
   observe::Counter& auth_ok_;
   observe::Counter& auth_failed_;
+  observe::Counter& password_hashes_;
   observe::Counter& timeouts_;
   observe::Counter& tls_failed_;
   observe::Histogram& store_;
