@@ -80,7 +80,7 @@ class Output {
   [[nodiscard]] std::uint64_t dropped() const { return pool_->overrun_counter(); }
 
  private:
-  static constexpr std::size_t kQueuedLinesMax = 8192;
+  static constexpr std::size_t kQueuedLinesMax = 1024;  // 448 octets each, allocated at the start
 
   Output()
       : sink_(std::make_shared<StandardError>()),
