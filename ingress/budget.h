@@ -61,7 +61,11 @@ class SessionCounts {
     Pass() = default;
     Pass(Pass&& other) noexcept
         : counts_(std::exchange(other.counts_, nullptr)), address_(other.address_) {}
-    Pass& operator=(Pass&&) = delete;
+    Pass& operator=(Pass&& other) noexcept {
+      std::swap(counts_, other.counts_);
+      std::swap(address_, other.address_);
+      return *this;
+    }
     ~Pass() {
       if (counts_ != nullptr) counts_->leave(address_);
     }

@@ -16,13 +16,6 @@ namespace {
 
 const observe::Logger kLog{"ingress"};
 
-// A coroutine of its own: its parameters live in its frame.
-async::Task<void> serve(const Services& services, const Port& port, ShardServices& shard,
-                        net::Stream stream) {
-  SmtpSession session(services, port, shard, std::move(stream));
-  co_await session.run();
-}
-
 class Ingress final : public role::Role {
  public:
   Ingress(const role::RoleContext& context, const Config& config, std::string bounce_domain)
@@ -96,11 +89,11 @@ Result<void> Ingress::load_certificate() {
 Result<void> Ingress::open(const SmtpListenerConfig& listener) {
   ports_.push_back(std::make_unique<Port>(services_, listener));
   const Port& port = *ports_.back();
-  auto opened = net::Listener::open(context_.shards, listener.address(), {},
-                                    [this, &port](async::Shard& shard, net::Stream stream) {
-                                      return serve(services_, port, *shards_.at(shard.index()),
-                                                   std::move(stream));
-                                    });
+  auto opened = net::Listener::open(
+      context_.shards, listener.address(), {},
+      [this, &port](async::Shard& shard, net::Stream stream) {
+        return SmtpSession::serve(services_, port, *shards_.at(shard.index()), std::move(stream));
+      });
   if (!opened)
     return fail(std::move(opened).error().within("ingress.smtp " + listener.listen.to_text()));
   listeners_.push_back(*std::move(opened));

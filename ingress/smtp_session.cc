@@ -28,10 +28,6 @@ constexpr std::uint64_t kContentTrustBytes = 64 * 1024;
 constexpr Duration kIdleWithBuffer = 1s;  // then the buffer is given away
 constexpr Duration kLingerTime = 2s;      // for a reply to be read before a connection is reset
 
-std::string session_id() {
-  return fmt::format("{:016x}", system_random().next());
-}
-
 const smtp::ServerConfig& protocol_for(const Port& port, const net::IpAddress& client) {
   return client.is_loopback() ? port.protocol_loopback : port.protocol;
 }
@@ -60,47 +56,80 @@ SmtpSession::SmtpSession(const Services& services, const Port& port, ShardServic
       stream_(std::move(stream)),
       client_(stream_.remote().ip),
       trusted_(port.trusts(client_)),
-      id_(session_id()),
+      number_(system_random().next()),
       protocol_(protocol_for(port, client_), port.config.tls == ListenerTls::kImplicit) {}
 
-async::Task<void> SmtpSession::run() {
-  async::StopSignal::Callback on_stop(shard_.stop, [this] { stream_.close(); });
+std::string SmtpSession::id() const {
+  return fmt::format("{:016x}", number_);
+}
+
+// A coroutine whose parameters and session live in its frame, the only one of an idle session.
+async::Task<void> SmtpSession::serve(const Services& services, const Port& port,
+                                     ShardServices& shard, net::Stream stream) {
+  SmtpSession session(services, port, shard, std::move(stream));
+  if (!co_await session.begin()) co_return;
+  while (co_await session.work()) {
+    if (!session.woken(co_await session.stream_.wait_readable(session.command_deadline_))) break;
+  }
+  co_await session.end();
+}
+
+async::Task<bool> SmtpSession::begin() {
+  on_stop_.emplace(shard_.stop, [this] { stream_.close(); });
   auto [entry, pass] = services_.sessions.enter(client_, trusted_ || client_.is_loopback());
+  pass_ = std::move(pass);
+  const bool implicit_tls = port_.config.tls == ListenerTls::kImplicit;
   if (entry != SessionCounts::Entry::kEntered) {
     services_.metrics.session_refused();
     kLog.info("session refused",
-              {{"session", id_},
+              {{"session", id()},
                {"listener", port_.name()},
                {"limit", entry == SessionCounts::Entry::kFull ? "sessions_max"
                                                               : "sessions_per_address_max"}});
-    // Without a handshake there is nobody to talk to.
-    if (port_.config.tls == ListenerTls::kImplicit) co_return;
+    if (implicit_tls) co_return false;  // without a handshake there is nobody to talk to
     protocol_.close(Reply::of(421, {4, 7, 0}, services_.hostname + " Too many connections"));
   } else {
     services_.metrics.session_begun(port_.config.kind);
     if (observe::Logger::enabled(observe::Level::kDebug)) {
-      kLog.debug("session begun", {{"session", id_},
+      kLog.debug("session begun", {{"session", id()},
                                    {"listener", port_.name()},
                                    {"client", observe::personal(stream_.remote().to_text())}});
     }
   }
-  if (port_.config.tls == ListenerTls::kImplicit && !co_await handshake()) co_return;
-
-  async::StopSignal::Callback on_drain(shard_.drain, [this] { drain_requested(); });
+  if (implicit_tls && !co_await handshake()) co_return false;
+  on_drain_.emplace(shard_.drain, [this] { drain_requested(); });
   command_deadline_ = in(services_.config.timeouts.command);
+  co_return true;
+}
+
+async::Task<bool> SmtpSession::work() {
   for (bool open = true; open;) {
     const smtp::ServerAction action = protocol_.next(input_.view());
     if (action.kind == Kind::kContent) take_content(action.content);
     input_.consume(action.consumed);
+    // For the next command; what takes its time, as storing does, sets it anew below.
+    if (action.consumed > 0) command_deadline_ = in(services_.config.timeouts.command);
     switch (action.kind) {
       case Kind::kContent: break;
-      case Kind::kRead: open = co_await write_output() && co_await read(); break;
+      case Kind::kRead:
+        if (!co_await write_output()) {
+          open = false;
+        } else if (protocol_.receiving_content()) {
+          open = co_await read_content();
+        } else if (!input_.empty() || !protocol_.idle()) {
+          open = co_await read_command();
+        } else if (const Read read = co_await read_next_command(); read != Read::kSomething) {
+          co_return read == Read::kNothing;
+        }
+        break;
       case Kind::kWrite: open = co_await write_output(); break;
       case Kind::kMail:
-        if (auto refusal = refuse_mail())
+        if (auto refusal = refuse_mail()) {
+          forget_message();
           protocol_.answer(*refusal);
-        else
+        } else {
           protocol_.accept();
+        }
         break;
       case Kind::kRcpt:
         if (auto refusal = refuse_recipient())
@@ -133,11 +162,25 @@ async::Task<void> SmtpSession::run() {
     }
     if (action.consumed > 0) command_deadline_ = in(services_.config.timeouts.command);
   }
+  co_return false;
+}
+
+// The wait between two messages is over.
+bool SmtpSession::woken(const Result<void>& ready) {
+  waiting_idle_ = false;
+  if (ready) return true;
+  if (ready.error().code != net::Errc::kTimeout) return false;
+  close_for_silence();
+  return true;
+}
+
+async::Task<void> SmtpSession::end() {
   if (farewell_) {
-    ended_.notify();
-    co_await farewell_->wait();
+    farewell_->ended.notify();
+    co_await farewell_->said.wait();
   }
-  kLog.debug("session ended", {{"session", id_}, {"errors", protocol_.errors()}});
+  if (observe::Logger::enabled(observe::Level::kDebug))
+    kLog.debug("session ended", {{"session", id()}, {"errors", protocol_.errors()}});
 }
 
 // --- connection ------------------------------------------------------------------------------------------
@@ -147,7 +190,7 @@ async::Task<bool> SmtpSession::handshake() {
       co_await stream_.start_tls_server(*services_.tls, in(services_.config.timeouts.handshake));
   if (done) co_return true;
   services_.metrics.tls_failed();
-  kLog.debug("TLS handshake failed", {{"session", id_}, {"error", done.error()}});
+  kLog.debug("TLS handshake failed", {{"session", id()}, {"error", done.error()}});
   co_return false;
 }
 
@@ -161,6 +204,7 @@ async::Task<bool> SmtpSession::start_tls() {
   }
   if (!co_await write_output() || !co_await handshake()) co_return false;
   protocol_.tls_started();
+  forget_message();
   co_return true;
 }
 
@@ -190,23 +234,19 @@ bool SmtpSession::read_ended(const Result<std::size_t>& count) {
     input_.received(*count);
     return false;
   }
-  if (!count && count.error().code == net::Errc::kTimeout) {
-    services_.metrics.timed_out();
-    protocol_.close(Reply::of(421, {4, 4, 2}, services_.hostname + " Timeout, closing connection"));
-    input_.consume(input_.view().size());
-    return false;
-  }
-  return true;
+  if (count || count.error().code != net::Errc::kTimeout) return true;
+  close_for_silence();
+  return false;
 }
 
-// No coroutine itself: ten thousand idle sessions would each keep its frame.
-async::Task<bool> SmtpSession::read() {
-  if (protocol_.receiving_content()) return read_content();
-  return input_.empty() && protocol_.idle() ? read_when_idle(command_deadline_) : read_command();
+void SmtpSession::close_for_silence() {
+  services_.metrics.timed_out();
+  protocol_.close(Reply::of(421, {4, 4, 2}, services_.hostname + " Timeout, closing connection"));
+  input_.consume(input_.view().size());
 }
 
 async::Task<bool> SmtpSession::read_content() {
-  const std::uint64_t had = content_.size();
+  const std::uint64_t had = transaction_ ? transaction_->content.size() : 0;
   const std::uint64_t hint =
       std::min(protocol_.content_size_hint(), services_.config.max_message_bytes);
   // What was announced is believed as far as something of it came: a buffer is a promise of memory.
@@ -215,7 +255,7 @@ async::Task<bool> SmtpSession::read_content() {
   if (input_.full() || input_.capacity() == 0) {
     const auto capacity =
         std::clamp<std::uint64_t>(expected, kContentBufferBytesMin, kContentBufferBytesMax);
-    if (reservation_ && !reservation_->grow(capacity)) {
+    if (transaction_ && transaction_->reservation && !transaction_->reservation->grow(capacity)) {
       services_.metrics.over_budget();
       protocol_.refuse_content(
           Reply::of(452, {4, 3, 1}, "Too much mail under way, try again later"));
@@ -235,22 +275,22 @@ async::Task<bool> SmtpSession::read_command() {
   co_return !read_ended(count);
 }
 
-async::Task<bool> SmtpSession::read_when_idle(Instant deadline) {
+// Waits for a moment with a buffer at hand: a client that is busy is not asked twice. kNothing: the
+// buffer was given away, and the session is left waiting.
+async::Task<SmtpSession::Read> SmtpSession::read_next_command() {
   if (draining_) {
     protocol_.close(Reply::of(421, {4, 3, 2}, services_.hostname + " Service shutting down"));
-    co_return true;
+    co_return Read::kSomething;
   }
   waiting_idle_ = true;
-  Result<std::size_t> count = co_await stream_.read_some(
-      input_.space(kCommandBufferBytes), std::min(deadline, shard_.shard.now() + kIdleWithBuffer));
-  if (!count && count.error().code == net::Errc::kTimeout && shard_.shard.now() < deadline) {
+  const Instant moment = std::min(command_deadline_, shard_.shard.now() + kIdleWithBuffer);
+  const auto count = co_await stream_.read_some(input_.space(kCommandBufferBytes), moment);
+  if (!count && count.error().code == net::Errc::kTimeout && moment < command_deadline_) {
     input_.release();
-    const auto ready = co_await stream_.wait_readable(deadline);
-    count = ready ? co_await stream_.read_some(input_.space(kCommandBufferBytes), deadline)
-                  : Result<std::size_t>(fail(ready.error()));
+    co_return Read::kNothing;
   }
   waiting_idle_ = false;
-  co_return !read_ended(count);
+  co_return read_ended(count) ? Read::kEnd : Read::kSomething;
 }
 
 // --- drain -----------------------------------------------------------------------------------------------
@@ -258,25 +298,25 @@ async::Task<bool> SmtpSession::read_when_idle(Instant deadline) {
 void SmtpSession::drain_requested() {
   draining_ = true;
   if (!waiting_idle_ || farewell_) return;  // else the session itself sees it when it is idle
-  farewell_.emplace();
-  if (!shard_.shard.spawn(say_farewell(), shard_.farewells)) farewell_->notify();
+  farewell_ = std::make_unique<Farewell>();
+  if (!shard_.shard.spawn(say_farewell(), shard_.farewells)) farewell_->said.notify();
 }
 
-// While run() waits in a read: that ends when the peer hangs up, as 421 makes it, or when the connection is closed
-// here; then run() waits for farewell_.
+// While serve() waits for input: that ends when the peer hangs up, as 421 makes it, or when the
+// connection is closed here; then it waits for `said`.
 async::Task<void> SmtpSession::say_farewell() {
   if (!waiting_idle_) {  // a command came meanwhile: the session says it when it is idle again
-    farewell_->notify();
+    farewell_->said.notify();
     co_return;
   }
   saying_farewell_ = true;
   protocol_.close(Reply::of(421, {4, 3, 2}, services_.hostname + " Service shutting down"));
   if (co_await write_output() &&
       co_await stream_.shutdown_write(in(services_.config.timeouts.write))) {
-    (void)co_await ended_.wait(shard_.shard.now() + kLingerTime);
+    (void)co_await farewell_->ended.wait(shard_.shard.now() + kLingerTime);
   }
   stream_.close();
-  farewell_->notify();
+  farewell_->said.notify();
 }
 
 // --- decisions -------------------------------------------------------------------------------------------
@@ -285,7 +325,7 @@ async::Task<void> SmtpSession::authenticate() {
   const Reply reply = co_await services_.authenticator.check(protocol_.credentials(), client_);
   services_.metrics.auth_ended(reply.positive());
   if (!reply.positive()) {
-    kLog.info("login failed", {{"session", id_},
+    kLog.info("login failed", {{"session", id()},
                                {"code", reply.code},
                                {"username", observe::personal(protocol_.credentials().username)},
                                {"client", observe::personal(client_.to_text())}});
@@ -299,17 +339,17 @@ std::optional<Reply> SmtpSession::refuse_mail() {
     services_.metrics.over_budget();
     return Reply::of(452, {4, 3, 1}, "Too much mail under way, try again later");
   }
-  control_ = services_.control.current();
-  tenant_ = TenantName{"default"};
+  transaction_ = std::make_unique<Transaction>();
+  transaction_->control = services_.control.current();
   switch (port_.config.kind) {
     case ListenerKind::kRelay:
       if (!trusted_) return Reply::of(550, {5, 7, 1}, "Relaying denied");
-      if (!port_.config.tenant.empty()) tenant_ = TenantName{port_.config.tenant};
+      if (!port_.config.tenant.empty()) transaction_->tenant = TenantName{port_.config.tenant};
       return std::nullopt;
     case ListenerKind::kSubmission: {
-      const auto account = control_->account(protocol_.username());
+      const auto account = transaction_->control->account(protocol_.username());
       if (!account) return Reply::of(421, {4, 7, 0}, "Authentication is no longer valid");
-      tenant_ = account->tenant->name;
+      transaction_->tenant = account->tenant->name;
       return refuse_sender(*account->tenant, protocol_.envelope().sender);
     }
     case ListenerKind::kInbound: break;
@@ -318,8 +358,9 @@ std::optional<Reply> SmtpSession::refuse_mail() {
 }
 
 const InboundDomains& SmtpSession::inbound_domains() {
-  if (shard_.inbound->version() != control_->version) {
-    shard_.inbound = std::make_shared<InboundDomains>(*control_, services_.bounce_domain);
+  if (shard_.inbound->version() != transaction_->control->version) {
+    shard_.inbound =
+        std::make_shared<InboundDomains>(*transaction_->control, services_.bounce_domain);
   }
   return *shard_.inbound;
 }
@@ -329,11 +370,11 @@ std::optional<Reply> SmtpSession::refuse_recipient() {
   if (port_.config.kind == ListenerKind::kInbound) {
     const TenantName* tenant = inbound_domains().tenant_of(recipient);
     if (tenant == nullptr) return Reply::of(550, {5, 7, 1}, "Relaying denied");
-    if (!protocol_.envelope().recipients.empty() && *tenant != tenant_) {
+    if (!protocol_.envelope().recipients.empty() && *tenant != transaction_->tenant) {
       // One record has one tenant; the client sends the others in a transaction of their own.
       return Reply::of(452, {4, 5, 3}, "Recipients of different owners, send again");
     }
-    tenant_ = *tenant;
+    transaction_->tenant = *tenant;
     return std::nullopt;
   }
   if (recipient.domain().empty()) return Reply::of(550, {5, 1, 2}, "No local mailboxes here");
@@ -341,7 +382,7 @@ std::optional<Reply> SmtpSession::refuse_recipient() {
 }
 
 std::optional<Reply> SmtpSession::refuse_content() {
-  reservation_ = std::make_shared<Reservation>(services_.budget);
+  transaction_->reservation = std::make_shared<Reservation>(services_.budget);
   const auto announced = std::clamp<std::uint64_t>(protocol_.content_size_hint(), 1,
                                                    services_.config.max_message_bytes);
   if (services_.budget->take(announced)) {
@@ -361,13 +402,11 @@ void SmtpSession::begin_content() {
 }
 
 void SmtpSession::take_content(std::string_view content) {
-  content_.append(input_.slice(content));
+  transaction_->content.append(input_.slice(content));
 }
 
 void SmtpSession::forget_message() {
-  content_ = {};
-  reservation_.reset();
-  control_.reset();
+  transaction_.reset();
 }
 
 std::optional<Reply> SmtpSession::refuse_header(std::optional<std::string_view> from,
@@ -377,7 +416,7 @@ std::optional<Reply> SmtpSession::refuse_header(std::optional<std::string_view> 
     return Reply::of(554, {5, 4, 6}, "Too many Received lines, this is a loop");
   }
   if (port_.config.kind != ListenerKind::kSubmission) return std::nullopt;
-  const control::Tenant* tenant = control_->tenant(tenant_.text());
+  const control::Tenant* tenant = transaction_->control->tenant(transaction_->tenant.text());
   return tenant == nullptr ? std::nullopt : refuse_from(*tenant, from);
 }
 
@@ -387,7 +426,8 @@ void SmtpSession::choose_relay_tenant(std::optional<std::string_view> from) {
   if (!written) return;
   const auto domain = text::to_ascii_domain(*written);
   if (!domain) return;
-  if (const control::Tenant* tenant = control_->tenant_of_domain(*domain)) tenant_ = tenant->name;
+  if (const control::Tenant* tenant = transaction_->control->tenant_of_domain(*domain))
+    transaction_->tenant = tenant->name;
 }
 
 std::string SmtpSession::tls_text() const {
@@ -419,15 +459,16 @@ std::string SmtpSession::fields_in_front(MessageId id, Timestamp time, bool date
 
 async::Task<Reply> SmtpSession::finish_message() {
   // A small message would keep a large buffer alive for as long as the log caches it.
-  if (content_.pieces().size() == 1 && input_.capacity() > 2 * content_.size() + 1024) {
-    content_ = Bytes::copy_of(content_.pieces().front().view());
+  if (transaction_->content.pieces().size() == 1 &&
+      input_.capacity() > 2 * transaction_->content.size() + 1024) {
+    transaction_->content = Bytes::copy_of(transaction_->content.pieces().front().view());
   }
-  const mail::Header header = mail::Header::scan(content_);
+  const mail::Header header = mail::Header::scan(transaction_->content);
   const mail::HeaderFacts facts = mail::facts_of(header);
   if (auto refusal = refuse_header(facts.from, facts.received)) {
-    kLog.info("message refused", {{"session", id_},
+    kLog.info("message refused", {{"session", id()},
                                   {"code", refusal->code},
-                                  {"tenant", tenant_.text()},
+                                  {"tenant", transaction_->tenant.text()},
                                   {"received", facts.received}});
     co_return *refusal;
   }
@@ -442,14 +483,14 @@ async::Task<Reply> SmtpSession::finish_message() {
   if (port_.config.kind == ListenerKind::kInbound) {
     intake.topic = log::Topic::kReports;  // from strangers, who ask for nothing
   } else {
-    auto taken = take_options(header, std::exchange(content_, {}));
+    auto taken = take_options(header, std::exchange(transaction_->content, {}));
     if (!taken) co_return taken.error();
-    content_ = std::move(taken->content);
+    transaction_->content = std::move(taken->content);
     intake.size_unstuffed -= taken->removed;
     intake.message_class = taken->options.message_class;
     if (intake.message_class == v1::URGENT) intake.topic = log::Topic::kAcceptedUrgent;
   }
-  intake.tenant = tenant_;
+  intake.tenant = transaction_->tenant;
   intake.envelope = protocol_.envelope();
   intake.has_8bit = received.has_8bit;
   intake.dot_stuffed = received.dot_stuffed;
@@ -460,14 +501,14 @@ async::Task<Reply> SmtpSession::finish_message() {
   intake.origin.set_username(protocol_.username());
   intake.origin.set_tls(tls_text());
   intake.origin.set_node(services_.node);
-  intake.origin.set_session(id_);
+  intake.origin.set_session(id());
 
   const bool header_missing = facts.fields == 0 && header.end() == mail::Header::End::kNotAField;
   Bytes fields = Bytes::adopt(fields_in_front(intake.id, intake.time, submission && !facts.date,
                                               submission && !facts.message_id, header_missing));
   intake.size_unstuffed += fields.size();
   intake.content.append(std::move(fields));
-  intake.content.append(std::exchange(content_, {}));
+  intake.content.append(std::exchange(transaction_->content, {}));
 
   const Instant begun = shard_.shard.now();
   const auto stored = co_await store(intake);
@@ -475,23 +516,23 @@ async::Task<Reply> SmtpSession::finish_message() {
   services_.metrics.stored(took);
   if (!stored) {
     kLog.error("message not stored",
-               {{"session", id_}, {"id", intake.id.to_text()}, {"error", stored.error()}});
+               {{"session", id()}, {"id", intake.id.to_text()}, {"error", stored.error()}});
     co_return reply_for(stored.error());
   }
   const std::size_t recipients = intake.envelope.recipients.size();
   services_.metrics.message_accepted(port_.config.kind, recipients, intake.content.size());
-  const std::string id = intake.id.to_text();
+  const std::string message_id = intake.id.to_text();
   // The event `accepted` tells it to whoever wants to know.
   if (observe::Logger::enabled(observe::Level::kDebug)) {
-    kLog.debug("message accepted", {{"session", id_},
-                                    {"id", id},
-                                    {"tenant", tenant_.text()},
+    kLog.debug("message accepted", {{"session", id()},
+                                    {"id", message_id},
+                                    {"tenant", transaction_->tenant.text()},
                                     {"recipients", recipients},
                                     {"bytes", intake.content.size()},
                                     {"protocol", protocol_.protocol()},
                                     {"store_ms", took}});
   }
-  co_return Reply::of(250, {2, 0, 0}, "Ok: queued as " + id);
+  co_return Reply::of(250, {2, 0, 0}, "Ok: queued as " + message_id);
 }
 
 // The body is acknowledged before the record that names it.
@@ -519,13 +560,14 @@ async::Task<Result<log::Written>> SmtpSession::append(std::vector<log::Append> r
   const auto pending = std::make_shared<PendingAppend>();
   async::Shard& shard = shard_.shard;
   // The reservation stays with the append, however late it is acknowledged: the log holds the octets so long.
-  shard_.producer->append(std::move(records), [pending, &shard, reservation = reservation_](
-                                                  Result<log::Written> written) {
-    shard.post([pending, reservation, written = std::move(written)]() mutable {
-      pending->result = std::move(written);
-      pending->acknowledged.notify();
-    });
-  });
+  shard_.producer->append(
+      std::move(records),
+      [pending, &shard, reservation = transaction_->reservation](Result<log::Written> written) {
+        shard.post([pending, reservation, written = std::move(written)]() mutable {
+          pending->result = std::move(written);
+          pending->acknowledged.notify();
+        });
+      });
   (void)co_await pending->acknowledged.wait(deadline);
   if (pending->result) co_return *std::move(pending->result);
   co_return fail(log::Errc::kUnknown, "no acknowledgement in time");

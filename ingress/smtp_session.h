@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -14,35 +16,46 @@
 
 namespace godwit::ingress {
 
-// Serves one connection: carries out what smtp::ServerSession wants, decides on senders, recipients and logins, and
-// hands messages to the log. 250 behind the content leaves only after the log's acknowledgement.
+// Serves one connection: carries out what smtp::ServerSession wants, decides on senders, recipients
+// and logins, and hands messages to the log. 250 behind the content leaves only after the log's
+// acknowledgement.
 //
 // Borrows    services, port and shard services, which outlive it
-// Memory     idle for a second it holds no buffer; in a transaction one buffer and the content, which counts against
-//            the byte budget
-// Lifecycle  run() once; ends when the peer or the protocol does, when a drain finds it idle, or at a stop
+// Memory     idle for a second it holds no buffer, no transaction and no coroutine but serve(): what
+//            ten thousand idle sessions take is counted here. In a transaction it holds one buffer
+//            and the content, which counts against the byte budget
+// Lifecycle  serve() is all of it; it ends when the peer or the protocol does, when a drain finds the
+//            session idle, or at a stop
 // Threads    its shard
 class SmtpSession {
  public:
-  SmtpSession(const Services& services, const Port& port, ShardServices& shard, net::Stream stream);
-  SmtpSession(const SmtpSession&) = delete;
-  SmtpSession& operator=(const SmtpSession&) = delete;
-
-  [[nodiscard]] async::Task<void> run();
+  [[nodiscard]] static async::Task<void> serve(const Services& services, const Port& port,
+                                               ShardServices& shard, net::Stream stream);
 
  private:
   using Kind = smtp::ServerAction::Kind;
 
+  SmtpSession(const Services& services, const Port& port, ShardServices& shard, net::Stream stream);
+  SmtpSession(const SmtpSession&) = delete;
+  SmtpSession& operator=(const SmtpSession&) = delete;
+
+  // The parts of serve(). False: the connection is over.
+  async::Task<bool> begin();
+  async::Task<bool> work();  // until the client has been silent for a moment between two messages
+  [[nodiscard]] bool woken(const Result<void>& ready);
+  async::Task<void> end();
+
   // Connection. False: it is over.
   async::Task<bool> handshake();
-  async::Task<bool> read();
   async::Task<bool> read_content();
   async::Task<bool> read_command();
-  async::Task<bool> read_when_idle(Instant deadline);
+  enum class Read : std::uint8_t { kSomething, kNothing, kEnd };
+  async::Task<Read> read_next_command();
   async::Task<bool> write_output();
   async::Task<void> close();
   async::Task<bool> start_tls();
   [[nodiscard]] bool read_ended(const Result<std::size_t>& count);
+  void close_for_silence();
 
   // Drain.
   void drain_requested();
@@ -72,6 +85,20 @@ class SmtpSession {
     return shard_.shard.now() + time;
   }
   [[nodiscard]] std::string tls_text() const;
+  [[nodiscard]] std::string id() const;  // in the logs and records
+
+  // From MAIL to the reply behind the content.
+  struct Transaction {
+    control::SnapshotPtr control;
+    TenantName tenant{"default"};
+    Rope content;
+    std::shared_ptr<Reservation> reservation;
+  };
+  // Of a session that a drain found waiting.
+  struct Farewell {
+    async::Event ended;  // told when serve() has no more use for the connection
+    async::Event said;   // told when say_farewell() ended
+  };
 
   const Services& services_;
   const Port& port_;
@@ -79,22 +106,20 @@ class SmtpSession {
   net::Stream stream_;
   const net::IpAddress client_;
   const bool trusted_;
-  const std::string id_;  // in the logs and records
-  smtp::ServerSession protocol_;
-  InputBuffer input_;
-
   bool waiting_idle_ = false;
   bool draining_ = false;
-  bool saying_farewell_ = false;          // say_farewell() has taken over
-  async::Event ended_;                    // told when run() has no more use for the connection
-  std::optional<async::Event> farewell_;  // set when say_farewell() was spawned; told when it ended
-
+  bool saying_farewell_ = false;  // say_farewell() has taken over
+  const std::uint64_t number_;
+  smtp::ServerSession protocol_;
+  InputBuffer input_;
   Instant command_deadline_;
   Instant message_deadline_;
-  control::SnapshotPtr control_;  // of the transaction
-  TenantName tenant_;
-  Rope content_;
-  std::shared_ptr<Reservation> reservation_;
+  std::unique_ptr<Transaction> transaction_;
+  std::unique_ptr<Farewell> farewell_;  // once say_farewell() was spawned
+
+  SessionCounts::Pass pass_;
+  std::optional<async::StopSignal::Callback> on_stop_;
+  std::optional<async::StopSignal::Callback> on_drain_;
 };
 
 }  // namespace godwit::ingress

@@ -183,14 +183,18 @@ bool Listener::Impl::accept_some(Acceptor& acceptor) {
     ++accepted;
     // TCP_NODELAY comes from the listening socket.
     Stream stream = Stream::of_tcp(acceptor.shard, fd.release(), peer.address());
-    acceptor.shard.spawn(serve(acceptor, std::move(stream)), sessions);
+    // A frame less for each connection where nobody waits for one to end.
+    async::Task<void> session = options.connections_max == 0
+                                    ? handler(acceptor.shard, std::move(stream))
+                                    : serve(acceptor, std::move(stream));
+    acceptor.shard.spawn(std::move(session), sessions);
   }
   return true;
 }
 
 Task<void> Listener::Impl::serve(Acceptor& acceptor, Stream stream) {
   co_await handler(acceptor.shard, std::move(stream));
-  if (options.connections_max != 0) acceptor.retry.notify();
+  acceptor.retry.notify();
 }
 
 }  // namespace godwit::net

@@ -50,7 +50,7 @@ Stream::Impl::~Impl() {
 
 void Stream::Impl::close() {
   if (fd < 0) return;
-  if (ssl != nullptr && tls && !tls_failed) {
+  if (tls_agreed && !tls_failed) {
     ERR_clear_error();
     SSL_shutdown(ssl.get());  // one try: who closes does not wait
     ERR_clear_error();
@@ -89,6 +89,7 @@ Task<Result<void>> Stream::Impl::wait(Side& side, Instant deadline) {
   if (fd < 0) co_return fail(Errc::kClosed);
   if (side.expired) co_return fail(Errc::kTimeout);
   if (error) co_return fail(system_error(error.value(), "wait"));
+  if (&side == &reading) drained = false;
   co_return Result<void>{};
 }
 
@@ -123,7 +124,6 @@ Task<Result<std::size_t>> Stream::Impl::read_clear(std::span<char> into, Instant
       if (errno != EAGAIN && errno != EWOULDBLOCK) co_return fail(system_error(errno, "read"));
     }
     CO_TRY_VOID(co_await wait(reading, deadline));
-    drained = false;
   }
 }
 
@@ -314,7 +314,8 @@ Task<Result<void>> Stream::Impl::handshake(Instant deadline) {
     if (!result) break;
   }
   handshaking = false;
-  if (!result) tls_failed = true;
+  tls_agreed = result.has_value();
+  tls_failed = !tls_agreed;
   drained = false;
   co_return result;
 }
@@ -329,7 +330,7 @@ std::string subject_of(const SSL& ssl) {
   return text.data();
 }
 
-TlsInfo info_of(SSL& ssl, bool client) {
+TlsInfo info_of(SSL& ssl) {
   TlsInfo info;
   info.version = SSL_get_version(&ssl);
   const SSL_CIPHER* const cipher = SSL_get_current_cipher(&ssl);
@@ -338,7 +339,7 @@ TlsInfo info_of(SSL& ssl, bool client) {
   info.resumed = SSL_session_reused(&ssl) != 0;
   if (const char* name = SSL_get_servername(&ssl, TLSEXT_NAMETYPE_host_name))
     info.server_name = name;
-  if (client) {
+  if (SSL_is_server(&ssl) == 0) {
     const long verdict = SSL_get_verify_result(&ssl);
     info.verified = verdict == X509_V_OK;
     if (!info.verified) info.verify_error = X509_verify_cert_error_string(verdict);
@@ -392,18 +393,16 @@ Task<Result<void>> Stream::refuse_write() {
   co_return fail(Errc::kClosed);
 }
 
+Task<Result<void>> Stream::is_readable() {
+  co_return Result<void>{};
+}
+
+// No coroutine itself: who waits long holds the frame of wait() alone.
 Task<Result<void>> Stream::wait_readable(Instant deadline) {
-  while (true) {
-    if (!is_open()) co_return fail(Errc::kClosed);
-    if (impl_->ssl == nullptr) {
-      if (!impl_->drained && pending() != Pending::kNothing) co_return Result<void>{};
-      Result<void> ready = co_await impl_->wait(impl_->reading, deadline);
-      if (ready) impl_->drained = false;
-      co_return ready;
-    }
-    if (pending() != Pending::kNothing) co_return Result<void>{};
-    CO_TRY_VOID(co_await impl_->wait(impl_->reading, deadline));
-  }
+  if (!is_open()) return refuse_write();
+  const bool known_empty = impl_->ssl == nullptr && impl_->drained;
+  if (!known_empty && pending() != Pending::kNothing) return is_readable();
+  return impl_->wait(impl_->reading, deadline);
 }
 
 Task<Result<void>> Stream::write(std::string_view octets, Instant deadline) {
@@ -448,7 +447,6 @@ Task<Result<void>> Stream::start_tls_server(TlsServerContext& context, Instant d
   impl_->ssl = new_ssl(*current, impl_->fd);
   SSL_set_accept_state(impl_->ssl.get());
   CO_TRY_VOID(co_await impl_->handshake(deadline));
-  impl_->tls = info_of(*impl_->ssl, false);
   co_return Result<void>{};
 }
 
@@ -464,11 +462,11 @@ Task<Result<void>> Stream::start_tls_client(TlsClientContext& context, TlsPeer p
   expect_host(ssl, peer.host);
   SSL_set_verify(&ssl, peer.trust == TlsTrust::kVerified ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
                  nullptr);
-  impl_->sessions.sessions = context.impl_.get();
-  impl_->sessions.key =
-      std::to_string(static_cast<int>(peer.trust)) + "\n" + peer.host + "\n" + peer.realm;
-  attach_session_slot(ssl, &impl_->sessions);
-  if (const SessionPtr session = context.impl_->recall(impl_->sessions.key)) {
+  impl_->sessions = std::make_unique<TlsClientSessionSlot>(
+      context.impl_.get(),
+      std::to_string(static_cast<int>(peer.trust)) + "\n" + peer.host + "\n" + peer.realm);
+  attach_session_slot(ssl, impl_->sessions.get());
+  if (const SessionPtr session = context.impl_->recall(impl_->sessions->key)) {
     SSL_set_session(&ssl, session.get());
   }
   if (Result<void> done = co_await impl_->handshake(deadline); !done) {
@@ -480,18 +478,17 @@ Task<Result<void>> Stream::start_tls_client(TlsClientContext& context, TlsPeer p
     }
     co_return fail(std::move(done).error().within(peer.host));
   }
-  impl_->tls = info_of(ssl, true);
   co_return Result<void>{};
 }
 
-const std::optional<TlsInfo>& Stream::tls() const {
-  static const std::optional<TlsInfo> kNone;
-  return impl_ != nullptr ? impl_->tls : kNone;
+std::optional<TlsInfo> Stream::tls() const {
+  if (impl_ == nullptr || !impl_->tls_agreed) return std::nullopt;
+  return info_of(*impl_->ssl);
 }
 
 Task<Result<void>> Stream::shutdown_write(Instant deadline) {
   if (!is_open()) co_return fail(Errc::kClosed);
-  while (impl_->ssl != nullptr && impl_->tls && !impl_->tls_failed) {
+  while (impl_->tls_agreed && !impl_->tls_failed) {
     ERR_clear_error();
     const Impl::TlsStep step = impl_->step_of(SSL_shutdown(impl_->ssl.get()));
     if (step.result >= 0) break;

@@ -39,7 +39,8 @@ class Stream {
   // Reads at least one octet, at most `into`. 0 means the peer ended its side in order (in TLS: by
   // close_notify or by just closing, as many mail hosts do).
   [[nodiscard]] async::Task<Result<std::size_t>> read_some(std::span<char> into, Instant deadline);
-  // Returns when read_some would not wait, so that an idle session needs to hold no buffer.
+  // Returns when something came, so that an idle session needs to hold no buffer. In TLS that may be
+  // a part of a record only: then read_some waits for the rest.
   [[nodiscard]] async::Task<Result<void>> wait_readable(Instant deadline);
 
   // Writes everything, with as few system calls (and TLS records) as will do. The memory is borrowed until the
@@ -65,8 +66,8 @@ class Stream {
   // Call it when the peer's reply to STARTTLS was read: anything behind that reply gives kTlsInjected.
   [[nodiscard]] async::Task<Result<void>> start_tls_client(TlsClientContext& context, TlsPeer peer,
                                                            Instant deadline);
-  // Nothing while in clear.
-  [[nodiscard]] const std::optional<TlsInfo>& tls() const;
+  // Nothing while in clear. Put together at each call: an idle stream does not hold it.
+  [[nodiscard]] std::optional<TlsInfo> tls() const;
 
   // Says that nothing more will come (in TLS close_notify, then FIN); reading goes on.
   [[nodiscard]] async::Task<Result<void>> shutdown_write(Instant deadline);
@@ -92,6 +93,7 @@ class Stream {
   [[nodiscard]] static Stream of_tcp(async::Shard& shard, int socket, const Address& remote);
   [[nodiscard]] static async::Task<Result<std::size_t>> refuse_read();
   [[nodiscard]] static async::Task<Result<void>> refuse_write();
+  [[nodiscard]] static async::Task<Result<void>> is_readable();
   std::unique_ptr<Impl> impl_;
 };
 

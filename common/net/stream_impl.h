@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -70,15 +71,15 @@ struct Stream::Impl {
   bool drained =
       false;  // the kernel had less than was asked for: do not ask again before it says so
   bool handshaking = false;
+  bool tls_agreed = false;  // the handshake is done
   bool tls_failed = false;
   unsigned streak = 0;  // reads in a row that did not wait
   Side reading{*this};
   Side writing{*this};
   Address remote;
   std::optional<Address> local;
-  TlsClientSessionSlot sessions;  // before ssl: the SSL refers to it
+  std::unique_ptr<TlsClientSessionSlot> sessions;  // before ssl: the SSL refers to it
   SslPtr ssl;
-  std::optional<TlsInfo> tls;
 };
 
 }  // namespace godwit::net
