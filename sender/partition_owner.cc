@@ -7,10 +7,8 @@
 #include "common/async/completion.h"
 #include "common/async/sleep.h"
 #include "common/base/check.h"
-#include "common/base/crc32c.h"
 #include "common/observe/log.h"
 #include "common/poison/errc.h"
-#include "common/record/errc.h"
 #include "common/record/keys.h"
 
 namespace godwit::sender {
@@ -29,8 +27,6 @@ constexpr std::size_t kTakeBytes = 1u << 20;
 constexpr Duration kLook = seconds{1};  // loops look again at least this often
 constexpr std::size_t kParkAtOnce = 256;
 constexpr Duration kCommitRetry = milliseconds{200};
-constexpr Duration kDurableWait = seconds{10};
-constexpr Duration kLaneStates = seconds{5};   // between savings of limiters
 constexpr Duration kFlushMax = seconds{5};     // for the last commit
 constexpr milliseconds kDueSoon = seconds{1};  // a due time this close is now
 
@@ -62,12 +58,6 @@ bool ends_somebody(const std::vector<record::Event>& events) {
       events, [](const record::Event& event) { return event.head.type() != v1::DEFERRED; });
 }
 
-bool lasting(const Error& error) {
-  if (error.code.category() == record::category()) return true;
-  if (error.code == poison::Errc::kInHand) return true;
-  return error.code == log::Errc::kNotFound || error.code == log::Errc::kCorrupt;
-}
-
 }  // namespace
 
 PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ownership> ownership)
@@ -78,12 +68,14 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       urgent_(make_window(*ownership_, Topic::kOutboundUrgent, env_.config.window)),
       bulk_(make_window(*ownership_, Topic::kOutbound, env_.config.window)),
       journal_(partition_, env_.log.partitions(Topic::kEvents), ownership_->batch_bytes_max(),
-               retries_, urgent_, bulk_) {}
+               retries_, urgent_, bulk_),
+      lanes_(env_, *this, couriers_, journal_),
+      content_(env_, retries_, partition_) {}
 
 PartitionOwner::~PartitionOwner() = default;
 
 void PartitionOwner::start() {
-  taken_at_ = env_.clock.instant();
+  lanes_.taken_at(env_.clock.instant());
   env_.shard.spawn(run(), loops_);
 }
 
@@ -98,7 +90,7 @@ async::Task<void> PartitionOwner::run() {
   }
   if (draining_ || lost_) co_return;
   set_problem({});
-  env_.shard.spawn(intake_loop(), loops_);
+  env_.shard.spawn(read_loop(), loops_);
   env_.shard.spawn(parking_loop(), loops_);
   env_.shard.spawn(due_loop(), loops_);
   env_.shard.spawn(commit_loop(), loops_);
@@ -107,8 +99,8 @@ async::Task<void> PartitionOwner::run() {
 void PartitionOwner::drain() {
   draining_ = true;
   drained_.request();
-  for (auto& [id, state] : lanes_) state.lane->notify_all();
-  intake_event_.notify();
+  lanes_.notify_all();
+  read_event_.notify();
   due_event_.notify();
   parking_event_.notify();
 }
@@ -134,6 +126,7 @@ async::Task<void> PartitionOwner::stop(Instant deadline) {
 
 void PartitionOwner::lost(std::string why) {
   lost_ = true;
+  content_.lost();
   set_problem(std::move(why));
   drain();
   abort_.request();
@@ -154,7 +147,7 @@ admin::QueueSummary PartitionOwner::summary(const admin::QueueQuery& query) cons
   admin::QueueSummary summary = tally_.summary(query);
   if (query.by != admin::QueueBy::kLane) return summary;
   for (admin::QueueRow& row : summary.rows) {
-    for (const auto& [id, state] : lanes_) {
+    for (const auto& [id, state] : lanes_.all()) {
       if (row.name != id.site.text() + " " + id.pool.text()) continue;
       row.suspended = wait_name(state.lane->standing());
     }
@@ -225,18 +218,18 @@ async::Task<Result<void>> PartitionOwner::restore() {
   }
   slot_states_ = std::move(restored->slots);
   tally_ = std::move(restored->tally);
-  saved_states_ = std::move(restored->states);
-  for (const LaneId& id : restored->backlogs) set_backlog(lane(id), true);
+  lanes_.restore(std::move(restored->states));
+  for (const LaneId& id : restored->backlogs) lanes_.set_backlog(lanes_.at(id), true);
   co_return Result<void>{};
 }
 
-// --- intake ---
+// --- reading ---
 
-async::Task<void> PartitionOwner::intake_loop() {
+async::Task<void> PartitionOwner::read_loop() {
   // Called on a thread of the log, perhaps when we are gone.
   const auto wake = [&shard = env_.shard, owner = std::weak_ptr<PartitionOwner*>(self_)] {
     shard.post([owner] {
-      if (const auto self = owner.lock()) (*self)->intake_event_.notify();
+      if (const auto self = owner.lock()) (*self)->read_event_.notify();
     });
   };
   while (!draining_) {
@@ -250,7 +243,7 @@ async::Task<void> PartitionOwner::intake_loop() {
     if (urgent_.room()) ownership_->reader(Topic::kOutboundUrgent).when_ready(wake);
     if (bulk_.room()) ownership_->reader(Topic::kOutbound).when_ready(wake);
     const bool full = window_full_since_ != Instant::max();
-    co_await intake_event_.wait(
+    co_await read_event_.wait(
         env_.clock.instant() +
         (full ? std::min<Duration>(kLook, env_.config.window.patience) : kLook));
   }
@@ -335,7 +328,7 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
     part(std::move(delivery), {}, true);
     return;
   }
-  LaneState& state = lane(delivery->lane());
+  LaneBook::Entry& state = lanes_.at(delivery->lane());
   if (state.backlog && !delivery->urgent() &&
       state.lane->waiting() >= env_.config.window.lane_share && park_throttled(delivery)) {
     return;
@@ -353,10 +346,7 @@ void PartitionOwner::relieve_window() {
   }
   if (window_full_since_ == Instant::max()) window_full_since_ = now;
   if (now - window_full_since_ < env_.config.window.patience) return;
-  LaneState* fullest = nullptr;
-  for (auto& [id, state] : lanes_) {
-    if (fullest == nullptr || state.lane->waiting() > fullest->lane->waiting()) fullest = &state;
-  }
+  LaneBook::Entry* fullest = lanes_.fullest();
   const std::size_t share = env_.config.window.lane_share;
   if (fullest == nullptr || fullest->lane->waiting() <= share) return;
   std::size_t parked = 0;
@@ -369,7 +359,7 @@ void PartitionOwner::relieve_window() {
     ++parked;
   }
   if (parked == 0) return;
-  set_backlog(*fullest, true);
+  lanes_.set_backlog(*fullest, true);
   kLog.info("mail is parked behind a slow lane", {{"site", fullest->lane->id().site.text()},
                                                   {"pool", fullest->lane->id().pool.text()},
                                                   {"deliveries", parked}});
@@ -402,47 +392,6 @@ void PartitionOwner::bury(WindowSlot slot, std::string key, const Rope& value, c
   commit_event_.notify();
 }
 
-// --- lanes ---
-
-PartitionOwner::LaneState& PartitionOwner::lane(const LaneId& id) {
-  auto [at, added] = lanes_.try_emplace(id);
-  if (added) {
-    at->second.lane = std::make_unique<Lane>(id, env_, *this, couriers_);
-    const auto saved = saved_states_.find(id);
-    if (saved != saved_states_.end()) {
-      at->second.lane->limits().restore(saved->second, env_.clock.instant(), env_.clock.now());
-      at->second.state_saved = true;
-      saved_states_.erase(saved);
-    }
-    // What the owner before us spent in its last commit window is not in the state.
-    at->second.lane->limits().start_cold(taken_at_, 2 * env_.config.commit_interval);
-  }
-  return at->second;
-}
-
-void PartitionOwner::set_backlog(LaneState& state, bool backlog) {
-  if (state.backlog == backlog) return;
-  state.backlog = backlog;
-  backlogs_ += backlog ? 1 : -1;
-}
-
-void PartitionOwner::each_lane_pump() {
-  for (auto& [id, state] : lanes_) state.lane->notify_all();
-}
-
-void PartitionOwner::sweep_lanes() {
-  const Instant now = env_.clock.instant();
-  const auto control = env_.control.current();
-  if (control->version != control_version_) {
-    control_version_ = control->version;
-    for (auto& [id, state] : lanes_) state.lane->control_changed();
-  }
-  std::erase_if(lanes_, [&](const auto& entry) {
-    const LaneState& state = entry.second;
-    return !state.backlog && !state.state_saved && state.lane->idle(now);
-  });
-}
-
 // --- ends and parking ---
 
 Settlement::Context PartitionOwner::context() const {
@@ -452,8 +401,8 @@ Settlement::Context PartitionOwner::context() const {
 void PartitionOwner::taken(const QueuedDelivery& delivery) {
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
   tally_.add(QueueTally::State::kActive, QueueTally::share_of(delivery));
-  if (backlogs_ == 0) return;
-  const LaneState& state = lane(delivery.lane());
+  if (!lanes_.any_backlog()) return;
+  const LaneBook::Entry& state = lanes_.at(delivery.lane());
   // There is room for more of its parked mail.
   if (state.backlog && state.lane->waiting() <= env_.config.window.lane_share / 2) {
     due_event_.notify();
@@ -489,7 +438,7 @@ void PartitionOwner::expired(DeliveryPtr delivery) {
 
 void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
   given_back(*delivery);
-  if (!lasting(error)) {
+  if (!is_lasting(error)) {
     stalled_.push_back(std::move(delivery));
     due_event_.notify();
     return;
@@ -618,8 +567,8 @@ async::Task<void> PartitionOwner::parking_loop() {
     if (parting.parked) {
       const auto needed = journal_.needs_content(*parting.delivery);
       if (needed && *needed) {
-        if (const auto loaded = co_await load_content(*parting.delivery); !loaded) {
-          if (lasting(loaded.error())) {
+        if (const auto loaded = co_await content_.load(*parting.delivery); !loaded) {
+          if (is_lasting(loaded.error())) {
             tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*parting.delivery));
             tally_.add(QueueTally::State::kActive, QueueTally::share_of(*parting.delivery));
             unreadable(std::move(parting.delivery), loaded.error());
@@ -646,9 +595,9 @@ async::Task<void> PartitionOwner::parking_loop() {
 
 async::Task<void> PartitionOwner::due_loop() {
   while (!draining_) {
-    sweep_lanes();
+    lanes_.sweep();
     for (DeliveryPtr& delivery : std::exchange(stalled_, {})) {
-      lane(delivery->lane()).lane->push(std::move(delivery));
+      lanes_.at(delivery->lane()).lane->push(std::move(delivery));
     }
     bring_kept();
     co_await scan_due();
@@ -716,7 +665,7 @@ async::Task<void> PartitionOwner::bring_due() {
 async::Task<void> PartitionOwner::refill_lanes() {
   std::vector<LaneId> wanting;
   const std::size_t share = env_.config.window.lane_share;
-  for (const auto& [id, state] : lanes_) {
+  for (const auto& [id, state] : lanes_.all()) {
     if (state.backlog && state.lane->waiting() <= share / 2) wanting.push_back(id);
   }
   for (const LaneId& id : wanting) {
@@ -725,7 +674,7 @@ async::Task<void> PartitionOwner::refill_lanes() {
     if (active_.size() >= half || draining_) co_return;
     const std::size_t count = std::min(share, std::max<std::size_t>(half / wanting.size(), 1));
     const std::string cursor =
-        lanes_.at(id).cursor.empty() ? waiting_begin(id) : lanes_.at(id).cursor;
+        lanes_.all().at(id).cursor.empty() ? waiting_begin(id) : lanes_.all().at(id).cursor;
     struct Found {
       std::vector<DeliveryId> ids;
       std::string cursor;
@@ -741,10 +690,10 @@ async::Task<void> PartitionOwner::refill_lanes() {
     };
     auto found = co_await env_.pool.run(std::move(scan));
     if (!found) continue;
-    LaneState& state = lane(id);
+    LaneBook::Entry& state = lanes_.at(id);
     if (found->ids.empty()) {
       // At the end. From the beginning once more: a clock may have gone back. Nothing there: caught up.
-      if (state.cursor.empty()) set_backlog(state, false);
+      if (state.cursor.empty()) lanes_.set_backlog(state, false);
       state.cursor.clear();
       continue;
     }
@@ -759,7 +708,7 @@ async::Task<void> PartitionOwner::refill_lanes() {
       tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
       delivery->row_throttled = true;
       delivery->record.head.set_throttled(false);
-      lane(id).lane->push(std::move(delivery));
+      lanes_.at(id).lane->push(std::move(delivery));
     }
   }
 }
@@ -809,12 +758,13 @@ async::Task<void> PartitionOwner::commit_loop() {
   Instant last = env_.clock.instant() - env_.config.commit_interval;
   bool states_flushed = false;
   while (!lost_) {
-    if (flushing_ && parking_done_ && !std::exchange(states_flushed, true)) save_lane_states(true);
+    if (flushing_ && parking_done_ && !std::exchange(states_flushed, true))
+      lanes_.save_states(true);
     std::optional<Journal::Sealed> sealed;
     const Instant next = last + env_.config.commit_interval;
     const bool more = journal_.size() > 0;
     if (flushing_ || env_.clock.instant() >= next) {
-      if (!flushing_) save_lane_states(false);
+      if (!flushing_) lanes_.save_states(false);
       sealed = journal_.seal();
     }
     if (sealed) {
@@ -862,7 +812,7 @@ async::Task<bool> PartitionOwner::commit(Journal::Sealed& sealed) {
     kLog.info("the log takes commits again", {{"partition", partition_}});
     set_problem({});
   }
-  if (paused || was_late) each_lane_pump();
+  if (paused || was_late) lanes_.notify_all();
   co_return true;
 }
 
@@ -876,138 +826,10 @@ void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
     const v1::Delivery& head = delivery->record.head;
     due_.parked({look_at(head), delivery->id});
     due_changed = true;
-    if (head.throttled()) set_backlog(lane(delivery->lane()), true);
+    if (head.throttled()) lanes_.set_backlog(lanes_.at(delivery->lane()), true);
   }
   if (due_changed) due_event_.notify();
-  if (sealed.slots > 0) intake_event_.notify();
-}
-
-void PartitionOwner::save_lane_states(bool all) {
-  const Instant now = env_.clock.instant();
-  if (!all && now - lane_states_at_ < kLaneStates) return;
-  if (!all && !env_.spare_room.take(0)) return;
-  lane_states_at_ = now;
-  const Timestamp wall = env_.clock.now();
-  // Of lanes that had no mail since: gone when their limits have forgotten.
-  std::erase_if(saved_states_, [&](const auto& entry) {
-    const bool past = std::ranges::all_of(entry.second.limiters(), [&](const auto& limiter) {
-      return limiter.theoretical_arrival_unix_us() <= to_unix_ms(wall) * 1000;
-    });
-    if (past) journal_.add_change(record::lane_key(entry.first), std::nullopt);
-    return past;
-  });
-  for (auto& [id, state] : lanes_) {
-    v1::LaneState record;
-    state.lane->limits().save(record, now, wall);
-    if (record.limiters_size() == 0) {
-      if (std::exchange(state.state_saved, false)) {
-        journal_.add_change(record::lane_key(id), std::nullopt);
-      }
-      continue;
-    }
-    // Fast limits have forgotten everything before a new owner could be there; only slow ones are kept.
-    const auto slow = [&](const v1::LaneState::Limiter& limiter) {
-      return limiter.theoretical_arrival_unix_us() > (to_unix_ms(wall) + 1000) * 1000;
-    };
-    if (!all && std::ranges::none_of(record.limiters(), slow)) continue;
-    record.set_version(record::kVersion);
-    record.set_site(id.site.text());
-    record.set_pool(id.pool.text());
-    journal_.add_change(record::lane_key(id), record::encode(record));
-    state.state_saved = true;
-  }
-}
-
-// --- content ---
-
-async::Task<Result<void>> PartitionOwner::load_content(QueuedDelivery& delivery) {
-  const record::Delivery& record = delivery.record;
-  if (!delivery.content.empty() || record.content.size() == 0) co_return Result<void>{};
-  using Where = record::Delivery::Where;
-  Rope content;
-  switch (record.where()) {
-    case Where::kInline: content = record.data; break;
-    case Where::kPosition: {
-      CO_TRY(content, co_await read_inline(delivery));
-      break;
-    }
-    case Where::kBody: {
-      CO_TRY(content, co_await read_body(record.content.body()));
-      break;
-    }
-    case Where::kParked: {
-      CO_TRY(content, co_await read_parked(delivery.id.message, record.content.size()));
-      std::uint32_t crc = 0;
-      for (const Bytes& piece : content.pieces()) crc = crc32c(piece.view(), crc);
-      if (record.content.crc32c() != 0 && crc != record.content.crc32c()) {
-        co_return fail(log::Errc::kCorrupt, "parked content has another checksum");
-      }
-      break;
-    }
-    case Where::kNone: co_return fail(log::Errc::kNotFound, "the delivery names no content");
-  }
-  if (content.size() != record.content.size()) {
-    co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
-  }
-  if (delivery.slot && env_.log.reads_by_position() && record.where() != Where::kPosition) {
-    CO_TRY_VOID(co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset));
-  }
-  delivery.content = std::move(content);
-  co_return Result<void>{};
-}
-
-// Readers may be ahead of the disk; the outside world must not be.
-async::Task<Result<void>> PartitionOwner::wait_durable(log::TopicPartition where,
-                                                       log::Offset offset) {
-  const Instant deadline = env_.clock.instant() + kDurableWait;
-  while (env_.log.end(where) <= offset) {
-    if (env_.clock.instant() > deadline || lost_) {
-      co_return fail(log::Errc::kUnavailable, "what came in is not on disk yet");
-    }
-    co_await async::sleep_for(milliseconds{2});
-  }
-  co_return Result<void>{};
-}
-
-async::Task<Result<Rope>> PartitionOwner::read_inline(const QueuedDelivery& delivery) {
-  const poison::Work step{delivery.place, poison::Step::kContent};
-  if (env_.hand.refuses(step)) co_return fail(poison::refusal(step.step));
-  const v1::Position& position = delivery.record.content.position();
-  const log::RecordPosition at{{static_cast<Topic>(position.topic()), position.partition()},
-                               position.offset()};
-  CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
-  auto read = co_await async::completion<Result<log::Record>>(
-      [&](auto done) { env_.log.read_at(at, std::move(done)); });
-  if (!read) co_return fail(std::move(read).error());
-  const poison::InHand in_hand(env_.hand, step);
-  CO_TRY(record::Message message, record::decode_message(read->value));
-  co_return message.data;
-}
-
-async::Task<Result<Rope>> PartitionOwner::read_body(const v1::BodyReference& body) {
-  Rope content;
-  const log::TopicPartition where{Topic::kBodies, body.partition()};
-  for (std::uint32_t chunk = 0; chunk < body.chunks(); ++chunk) {
-    const log::RecordPosition at{where, body.first_offset() + chunk};
-    auto read = co_await async::completion<Result<log::Record>>(
-        [&](auto done) { env_.log.read_at(at, std::move(done)); });
-    if (!read) co_return fail(std::move(read).error());
-    content.append(read->value);
-  }
-  co_return content;
-}
-
-async::Task<Result<Rope>> PartitionOwner::read_parked(MessageId content, std::uint64_t size) {
-  auto read = [this, content, size]() -> Result<Rope> {
-    Rope octets;
-    for (std::size_t part = 0; part < content_parts(size); ++part) {
-      TRY(auto value, retries_.get(content_part_key(content, part)));
-      if (!value) return fail(log::Errc::kNotFound, "parked content is not there");
-      octets.append(Bytes::adopt(*std::move(value)));
-    }
-    return octets;
-  };
-  co_return co_await env_.pool.run(std::move(read));
+  if (sealed.slots > 0) read_event_.notify();
 }
 
 }  // namespace godwit::sender

@@ -13,11 +13,12 @@
 #include "common/async/event.h"
 #include "common/async/gate.h"
 #include "common/async/stop_signal.h"
+#include "sender/content_reader.h"
 #include "sender/due_queue.h"
 #include "sender/environment.h"
 #include "sender/journal.h"
 #include "sender/kept_queue.h"
-#include "sender/lane.h"
+#include "sender/lane_book.h"
 #include "sender/queue_tally.h"
 #include "sender/window.h"
 
@@ -25,7 +26,7 @@ namespace godwit::sender {
 
 // One partition of `outbound` and `outbound.urgent` that this process owns, from assignment to release.
 //
-//   intake    urgent first, reads what the window has room for and hands it to the lanes
+//   reading   urgent first, reads what the window has room for and hands it to the lanes
 //   parking   gives the journal what has to wait, with its content
 //   due       brings parked deliveries back when they are due, or when their slow lane has room again
 //   commit    every commit_interval, what ended and what was parked, with the positions (Journal)
@@ -58,7 +59,9 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] bool draining() const override { return draining_; }
   [[nodiscard]] async::StopSignal& drained() override { return drained_; }
   [[nodiscard]] async::StopSignal& abort() override { return abort_; }
-  [[nodiscard]] async::Task<Result<void>> load_content(QueuedDelivery& delivery) override;
+  [[nodiscard]] async::Task<Result<void>> load_content(QueuedDelivery& delivery) override {
+    return content_.load(delivery);
+  }
   void taken(const QueuedDelivery& delivery) override;
   void given_back(const QueuedDelivery& delivery) override;
   void attempted(DeliveryPtr delivery, const AttemptReport& report) override;
@@ -66,12 +69,6 @@ class PartitionOwner final : public Dispatch {
   void unreadable(DeliveryPtr delivery, const Error& error) override;
 
  private:
-  struct LaneState {
-    std::unique_ptr<Lane> lane;
-    bool backlog = false;      // mail of this lane is parked because it is too slow
-    std::string cursor;        // where its backlog is read on
-    bool state_saved = false;  // an l/ record is in the table
-  };
   // What waits to be parked, or to be tried again by the journal.
   struct Parting {
     DeliveryPtr delivery;
@@ -83,9 +80,12 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<void> run();
   [[nodiscard]] async::Task<Result<void>> restore();
 
-  // intake
+  [[nodiscard]] Result<record::Delivery> decode(const log::RecordPosition& place,
+                                                const Rope& value);
+
+  // reading
   void resume_state(QueuedDelivery& delivery);
-  [[nodiscard]] async::Task<void> intake_loop();
+  [[nodiscard]] async::Task<void> read_loop();
   [[nodiscard]] bool take_from(log::Topic topic);
   void consume(log::Topic topic, const log::Record& record);
   void relieve_window();
@@ -93,12 +93,6 @@ class PartitionOwner final : public Dispatch {
   void bury(WindowSlot slot, std::string key, const Rope& value, const Error& error);
   [[nodiscard]] record::Dead dead_record(const log::RecordPosition& from, std::string key,
                                          const Rope& value, const Error& error) const;
-
-  // lanes
-  LaneState& lane(const LaneId& id);
-  void set_backlog(LaneState& state, bool backlog);
-  void each_lane_pump();
-  void sweep_lanes();
 
   // ends and parking
   void part(DeliveryPtr delivery, std::vector<record::Event> events, bool parked);
@@ -121,17 +115,7 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<void> commit_loop();
   [[nodiscard]] async::Task<bool> commit(Journal::Sealed& sealed);
   void acknowledged(Journal::Sealed& sealed);
-  void save_lane_states(bool all);
   void set_problem(std::string text);
-
-  // content
-  [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
-                                                       log::Offset offset);
-  [[nodiscard]] async::Task<Result<Rope>> read_inline(const QueuedDelivery& delivery);
-  [[nodiscard]] Result<record::Delivery> decode(const log::RecordPosition& place,
-                                                const Rope& value);
-  [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::BodyReference& body);
-  [[nodiscard]] async::Task<Result<Rope>> read_parked(MessageId content, std::uint64_t size);
 
   Environment& env_;
   std::shared_ptr<log::Ownership> ownership_;
@@ -140,17 +124,16 @@ class PartitionOwner final : public Dispatch {
   Window urgent_;
   Window bulk_;
   Journal journal_;
+  async::Gate couriers_;
+  LaneBook lanes_;
+  ContentReader content_;
   DueQueue due_;
   KeptQueue kept_;
   std::map<std::string, record::Delivery> slot_states_;  // rows `s/` whose record was not read yet
   QueueTally tally_;
-  std::map<LaneId, LaneState> lanes_;
-  std::map<LaneId, v1::LaneState> saved_states_;  // restored, of lanes that have no mail yet
-  std::unordered_set<DeliveryId> active_;         // from the table, in memory or in the journal
+  std::unordered_set<DeliveryId> active_;  // from the table, in memory or in the journal
   std::deque<Parting> parting_;
   std::vector<DeliveryPtr> stalled_;  // content could not be read now
-  std::uint64_t control_version_ = 0;
-  std::size_t backlogs_ = 0;  // lanes that have one
 
   bool draining_ = false;
   bool flushing_ = false;  // couriers are out: commit what is left and end
@@ -158,16 +141,13 @@ class PartitionOwner final : public Dispatch {
   bool parking_done_ = false;
   std::optional<Instant> commit_sent_;
   Instant window_full_since_ = Instant::max();
-  Instant lane_states_at_{};
-  Instant taken_at_{};
 
   // Callbacks of the log may outlive us.
   std::shared_ptr<PartitionOwner*> self_ = std::make_shared<PartitionOwner*>(this);
   async::StopSignal drained_;
   async::StopSignal abort_;
-  async::Gate couriers_;
   async::Gate loops_;
-  async::Event intake_event_;
+  async::Event read_event_;
   async::Event parking_event_;
   async::Event due_event_;
   async::Event commit_event_;

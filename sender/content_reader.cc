@@ -1,0 +1,120 @@
+#include "sender/content_reader.h"
+
+#include "common/async/blocking_pool.h"
+#include "common/async/completion.h"
+#include "common/async/sleep.h"
+#include "common/base/crc32c.h"
+#include "common/log/log.h"
+#include "common/poison/errc.h"
+#include "common/record/errc.h"
+#include "sender/journal.h"
+
+namespace godwit::sender {
+
+using log::Topic;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr Duration kDurableWait = seconds{10};
+
+}  // namespace
+
+bool is_lasting(const Error& error) {
+  if (error.code.category() == record::category()) return true;
+  if (error.code == poison::Errc::kInHand) return true;
+  return error.code == log::Errc::kNotFound || error.code == log::Errc::kCorrupt;
+}
+
+async::Task<Result<void>> ContentReader::load(QueuedDelivery& delivery) {
+  const record::Delivery& record = delivery.record;
+  if (!delivery.content.empty() || record.content.size() == 0) co_return Result<void>{};
+  using Where = record::Delivery::Where;
+  Rope content;
+  switch (record.where()) {
+    case Where::kInline: content = record.data; break;
+    case Where::kPosition: {
+      CO_TRY(content, co_await read_inline(delivery));
+      break;
+    }
+    case Where::kBody: {
+      CO_TRY(content, co_await read_body(record.content.body()));
+      break;
+    }
+    case Where::kParked: {
+      CO_TRY(content, co_await read_parked(delivery.id.message, record.content.size()));
+      std::uint32_t crc = 0;
+      for (const Bytes& piece : content.pieces()) crc = crc32c(piece.view(), crc);
+      if (record.content.crc32c() != 0 && crc != record.content.crc32c()) {
+        co_return fail(log::Errc::kCorrupt, "parked content has another checksum");
+      }
+      break;
+    }
+    case Where::kNone: co_return fail(log::Errc::kNotFound, "the delivery names no content");
+  }
+  if (content.size() != record.content.size()) {
+    co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
+  }
+  if (delivery.slot && env_.log.reads_by_position() && record.where() != Where::kPosition) {
+    CO_TRY_VOID(co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset));
+  }
+  delivery.content = std::move(content);
+  co_return Result<void>{};
+}
+
+// Readers may be ahead of the disk; the outside world must not be.
+async::Task<Result<void>> ContentReader::wait_durable(log::TopicPartition where,
+                                                      log::Offset offset) {
+  const Instant deadline = env_.clock.instant() + kDurableWait;
+  while (env_.log.end(where) <= offset) {
+    if (env_.clock.instant() > deadline || lost_) {
+      co_return fail(log::Errc::kUnavailable, "what came in is not on disk yet");
+    }
+    co_await async::sleep_for(milliseconds{2});
+  }
+  co_return Result<void>{};
+}
+
+async::Task<Result<Rope>> ContentReader::read_inline(const QueuedDelivery& delivery) {
+  const poison::Work step{delivery.place, poison::Step::kContent};
+  if (env_.hand.refuses(step)) co_return fail(poison::refusal(step.step));
+  const v1::Position& position = delivery.record.content.position();
+  const log::RecordPosition at{{static_cast<Topic>(position.topic()), position.partition()},
+                               position.offset()};
+  CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
+  auto read = co_await async::completion<Result<log::Record>>(
+      [&](auto done) { env_.log.read_at(at, std::move(done)); });
+  if (!read) co_return fail(std::move(read).error());
+  const poison::InHand in_hand(env_.hand, step);
+  CO_TRY(record::Message message, record::decode_message(read->value));
+  co_return message.data;
+}
+
+async::Task<Result<Rope>> ContentReader::read_body(const v1::BodyReference& body) {
+  Rope content;
+  const log::TopicPartition where{Topic::kBodies, body.partition()};
+  for (std::uint32_t chunk = 0; chunk < body.chunks(); ++chunk) {
+    const log::RecordPosition at{where, body.first_offset() + chunk};
+    auto read = co_await async::completion<Result<log::Record>>(
+        [&](auto done) { env_.log.read_at(at, std::move(done)); });
+    if (!read) co_return fail(std::move(read).error());
+    content.append(read->value);
+  }
+  co_return content;
+}
+
+async::Task<Result<Rope>> ContentReader::read_parked(MessageId content, std::uint64_t size) {
+  auto read = [this, content, size]() -> Result<Rope> {
+    Rope octets;
+    for (std::size_t part = 0; part < content_parts(size); ++part) {
+      TRY(auto value, retries_.get(content_part_key(content, part)));
+      if (!value) return fail(log::Errc::kNotFound, "parked content is not there");
+      octets.append(Bytes::adopt(*std::move(value)));
+    }
+    return octets;
+  };
+  co_return co_await env_.pool.run(std::move(read));
+}
+
+}  // namespace godwit::sender

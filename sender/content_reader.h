@@ -1,0 +1,49 @@
+#pragma once
+
+#include "common/async/task.h"
+#include "common/base/result.h"
+#include "common/log/types.h"
+#include "sender/environment.h"
+
+namespace godwit::log {
+class Table;
+}
+
+namespace godwit::sender {
+
+// Fetches the content of the deliveries of one partition: from the record it was accepted with, from `bodies`, or
+// from the table where it was parked.
+//
+// Output    delivery.content, of the size and with the checksum its record says. It is on disk in the log, and so
+//           is the record the delivery was read from: the outside world must not depend on what may be lost
+// Errors    log::Errc, record::Errc, poison::Errc::kInHand; is_lasting() tells which will never go away. The
+//           delivery is untouched
+// Limits    waits 10 s for what is not on disk yet
+// Threads   belongs to one shard
+class ContentReader {
+ public:
+  ContentReader(Environment& environment, const log::Table& retries, log::PartitionId partition)
+      : env_(environment), retries_(retries), partition_(partition) {}
+
+  // Nothing to do when it is there already.
+  [[nodiscard]] async::Task<Result<void>> load(QueuedDelivery& delivery);
+  // The partition is lost: nobody waits any more.
+  void lost() { lost_ = true; }
+
+ private:
+  [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
+                                                       log::Offset offset);
+  [[nodiscard]] async::Task<Result<Rope>> read_inline(const QueuedDelivery& delivery);
+  [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::BodyReference& body);
+  [[nodiscard]] async::Task<Result<Rope>> read_parked(MessageId content, std::uint64_t size);
+
+  Environment& env_;
+  const log::Table& retries_;
+  const log::PartitionId partition_;
+  bool lost_ = false;
+};
+
+// Reading again will not help: the delivery goes to `dead`.
+[[nodiscard]] bool is_lasting(const Error& error);
+
+}  // namespace godwit::sender

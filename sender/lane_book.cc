@@ -1,0 +1,99 @@
+#include "sender/lane_book.h"
+
+#include <algorithm>
+
+#include "common/record/keys.h"
+#include "sender/journal.h"
+
+namespace godwit::sender {
+
+namespace {
+
+constexpr Duration kSaveEvery = std::chrono::seconds{5};
+
+}  // namespace
+
+LaneBook::Entry& LaneBook::at(const LaneId& id) {
+  auto [at, added] = lanes_.try_emplace(id);
+  if (added) {
+    at->second.lane = std::make_unique<Lane>(id, env_, dispatch_, couriers_);
+    const auto saved = saved_states_.find(id);
+    if (saved != saved_states_.end()) {
+      at->second.lane->limits().restore(saved->second, env_.clock.instant(), env_.clock.now());
+      at->second.state_saved = true;
+      saved_states_.erase(saved);
+    }
+    // What the owner before us spent in its last commit window is not in the state.
+    at->second.lane->limits().start_cold(taken_at_, 2 * env_.config.commit_interval);
+  }
+  return at->second;
+}
+
+void LaneBook::set_backlog(Entry& state, bool backlog) {
+  if (state.backlog == backlog) return;
+  state.backlog = backlog;
+  backlogs_ += backlog ? 1 : -1;
+}
+
+LaneBook::Entry* LaneBook::fullest() {
+  Entry* fullest = nullptr;
+  for (auto& [id, state] : lanes_) {
+    if (fullest == nullptr || state.lane->waiting() > fullest->lane->waiting()) fullest = &state;
+  }
+  return fullest;
+}
+
+void LaneBook::notify_all() {
+  for (auto& [id, state] : lanes_) state.lane->notify_all();
+}
+
+void LaneBook::sweep() {
+  const Instant now = env_.clock.instant();
+  const auto control = env_.control.current();
+  if (control->version != control_version_) {
+    control_version_ = control->version;
+    for (auto& [id, state] : lanes_) state.lane->control_changed();
+  }
+  std::erase_if(lanes_, [&](const auto& entry) {
+    const Entry& state = entry.second;
+    return !state.backlog && !state.state_saved && state.lane->idle(now);
+  });
+}
+
+void LaneBook::save_states(bool all) {
+  const Instant now = env_.clock.instant();
+  if (!all && now - saved_at_ < kSaveEvery) return;
+  if (!all && !env_.spare_room.take(0)) return;
+  saved_at_ = now;
+  const Timestamp wall = env_.clock.now();
+  // Of lanes that had no mail since: gone when their limits have forgotten.
+  std::erase_if(saved_states_, [&](const auto& entry) {
+    const bool past = std::ranges::all_of(entry.second.limiters(), [&](const auto& limiter) {
+      return limiter.theoretical_arrival_unix_us() <= to_unix_ms(wall) * 1000;
+    });
+    if (past) journal_.add_change(record::lane_key(entry.first), std::nullopt);
+    return past;
+  });
+  for (auto& [id, state] : lanes_) {
+    v1::LaneState record;
+    state.lane->limits().save(record, now, wall);
+    if (record.limiters_size() == 0) {
+      if (std::exchange(state.state_saved, false)) {
+        journal_.add_change(record::lane_key(id), std::nullopt);
+      }
+      continue;
+    }
+    // Fast limits have forgotten everything before a new owner could be there; only slow ones are kept.
+    const auto slow = [&](const v1::LaneState::Limiter& limiter) {
+      return limiter.theoretical_arrival_unix_us() > (to_unix_ms(wall) + 1000) * 1000;
+    };
+    if (!all && std::ranges::none_of(record.limiters(), slow)) continue;
+    record.set_version(record::kVersion);
+    record.set_site(id.site.text());
+    record.set_pool(id.pool.text());
+    journal_.add_change(record::lane_key(id), record::encode(record));
+    state.state_saved = true;
+  }
+}
+
+}  // namespace godwit::sender

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/async/gate.h"
+#include "godwit/v1/delivery.pb.h"
+#include "sender/environment.h"
+#include "sender/lane.h"
+
+namespace godwit::sender {
+
+class Journal;
+
+// The lanes of one partition: made with their first mail, gone when they are idle and their limits have forgotten
+// everything. What slow limits remember is saved in the table (`l/`), so that a restart does not spend them again.
+//
+// Threads   belongs to the shard
+class LaneBook {
+ public:
+  struct Entry {
+    std::unique_ptr<Lane> lane;
+    bool backlog = false;      // mail of this lane is parked because it is too slow
+    std::string cursor;        // where its backlog is read on
+    bool state_saved = false;  // an l/ record is in the table
+  };
+
+  LaneBook(Environment& environment, Dispatch& dispatch, async::Gate& couriers, Journal& journal)
+      : env_(environment), dispatch_(dispatch), couriers_(couriers), journal_(journal) {}
+
+  // When the partition was taken: what an owner before us spent last is in no table.
+  void taken_at(Instant when) { taken_at_ = when; }
+  void restore(std::map<LaneId, v1::LaneState> states) { saved_states_ = std::move(states); }
+
+  Entry& at(const LaneId& id);
+  // The one with the most mail in memory; null when there is none.
+  [[nodiscard]] Entry* fullest();
+  [[nodiscard]] const std::map<LaneId, Entry>& all() const { return lanes_; }
+
+  void set_backlog(Entry& state, bool backlog);
+  [[nodiscard]] bool any_backlog() const { return backlogs_ > 0; }
+
+  // Everybody looks again.
+  void notify_all();
+  // Takes over new control data, and forgets idle lanes.
+  void sweep();
+  // To the journal, every 5 s what slow limits remember; `all`: everything, now.
+  void save_states(bool all);
+
+ private:
+  Environment& env_;
+  Dispatch& dispatch_;
+  async::Gate& couriers_;
+  Journal& journal_;
+  std::map<LaneId, Entry> lanes_;
+  std::map<LaneId, v1::LaneState> saved_states_;  // restored, of lanes that have no mail yet
+  std::uint64_t control_version_ = 0;
+  std::size_t backlogs_ = 0;  // lanes that have one
+  Instant saved_at_{};
+  Instant taken_at_{};
+};
+
+}  // namespace godwit::sender
