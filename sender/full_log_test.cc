@@ -1,26 +1,18 @@
 // The role on a log whose disk is full: only the reserve is left, and it is for endings.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "sender/role_test_support.h"
 
 #include <atomic>
 #include <map>
 
-#include "sender/fake_mail_system.h"
-#include "sender/fake_peer.h"
-
 namespace godwit::sender {
 namespace {
 
-using namespace std::chrono_literals;
-using Stage = FakePeer::Stage;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Key;
 
 constexpr std::uint64_t kMuchRoom = 1ull << 40;
-
-#define EVENTUALLY(condition) ASSERT_TRUE(FakeMailSystem::eventually([&] { return (condition); }))
 
 class SenderOnAFullLog : public testing::Test {
  protected:

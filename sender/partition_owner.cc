@@ -10,6 +10,7 @@
 #include "common/observe/log.h"
 #include "common/poison/errc.h"
 #include "common/record/keys.h"
+#include "sender/decode_delivery.h"
 
 namespace godwit::sender {
 
@@ -32,11 +33,6 @@ constexpr milliseconds kDueSoon = seconds{1};  // a due time this close is now
 
 Window make_window(const log::Ownership& ownership, Topic topic, const WindowConfig& config) {
   return {ownership.committed(topic), {config.records, config.bytes}};
-}
-
-// A row has no offset: a number that follows from its key names it while it is in hand.
-log::RecordPosition place_of_parked(const DeliveryId& id, PartitionId partition) {
-  return {{Topic::kRetries, partition}, static_cast<log::Offset>(std::hash<DeliveryId>{}(id) >> 1)};
 }
 
 // The delivery as a record, with its content when that is in memory: what it refers to is freed once nobody
@@ -70,7 +66,8 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       journal_(partition_, env_.log.partitions(Topic::kEvents), ownership_->batch_bytes_max(),
                retries_, urgent_, bulk_),
       lanes_(env_, *this, couriers_, journal_),
-      content_(env_, retries_, partition_) {}
+      content_(env_, retries_, partition_),
+      parked_(env_, retries_, partition_, lanes_) {}
 
 PartitionOwner::~PartitionOwner() = default;
 
@@ -279,19 +276,14 @@ void PartitionOwner::consume(Topic topic, const log::Record& record) {
   env_.metrics.consumed();
   const WindowSlot slot{topic, record.offset};
   const log::RecordPosition place{{topic, partition_}, record.offset};
-  auto decoded = decode(place, record.value);
+  auto decoded = decode_delivery(env_, place, record.value);
   if (!decoded) {
     bury(slot, record.key, record.value, decoded.error());
     return;
   }
-  auto delivery = std::make_unique<QueuedDelivery>();
-  delivery->place = place;
-  delivery->id = record::delivery_id(*decoded);
-  delivery->record = *std::move(decoded);
+  DeliveryPtr delivery = *std::move(decoded);
   delivery->slot = slot;
   if (!slot_states_.empty()) resume_state(*delivery);
-  delivery->expires =
-      env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
   accept(std::move(delivery));
 }
 
@@ -306,14 +298,6 @@ void PartitionOwner::resume_state(QueuedDelivery& delivery) {
   }
   journal_.state_restored(*delivery.slot);
   slot_states_.erase(state);
-}
-
-Result<record::Delivery> PartitionOwner::decode(const log::RecordPosition& place,
-                                                const Rope& value) {
-  const poison::Work step{place, poison::Step::kDecode};
-  if (env_.hand.refuses(step)) return fail(poison::refusal(step.step));
-  const poison::InHand in_hand(env_.hand, step);
-  return record::decode_delivery(value);
 }
 
 // Where a delivery goes that has just come, from the window or from the table.
@@ -494,8 +478,7 @@ void PartitionOwner::postpone(DeliveryPtr delivery, const std::vector<record::Ev
     env_.metrics.deferral_unwritten();
     tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
     tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
-    active_.erase(delivery->id);
-    due_.put_back({from_unix_ms(delivery->record.head.due_unix_ms()), delivery->id});
+    parked_.postponed({from_unix_ms(delivery->record.head.due_unix_ms()), delivery->id});
     due_event_.notify();
     return;
   }
@@ -600,156 +583,32 @@ async::Task<void> PartitionOwner::due_loop() {
       lanes_.at(delivery->lane()).lane->push(std::move(delivery));
     }
     bring_kept();
-    co_await scan_due();
     co_await bring_due();
     co_await refill_lanes();
     const Instant now = env_.clock.instant();
     const Timestamp wall = env_.clock.now();
-    const Timestamp next = std::min(due_.next(wall), kept_.next());
+    const Timestamp next = std::min(parked_.next(wall), kept_.next());
     const Duration ahead = next > wall ? std::min<Duration>(next - wall, kLook) : milliseconds{20};
     co_await due_event_.wait(now + ahead);
   }
 }
 
-async::Task<void> PartitionOwner::scan_due() {
-  const auto wanted = due_.want_scan(env_.clock.now());
-  if (!wanted) co_return;
-  struct Found {
-    std::vector<DueEntry> entries;
-    bool complete = true;
-  };
-  auto scan = [this, wanted = *wanted]() -> Result<Found> {
-    Found found;
-    TRY_VOID(retries_.scan_index(wanted.from, wanted.to, [&](std::string_view entry) {
-      if (found.entries.size() == wanted.entries_max) {
-        found.complete = false;
-        return false;
-      }
-      if (const auto parsed = parse_due(entry)) found.entries.push_back(*parsed);
-      return true;
-    }));
-    return found;
-  };
-  const auto found = co_await env_.pool.run(std::move(scan));
-  if (found) {
-    due_.scanned(found->entries, found->complete);
-  } else {
-    due_.scan_failed();
-  }
-}
-
 async::Task<void> PartitionOwner::bring_due() {
-  const std::size_t parked_max = env_.config.window.parked;
-  const std::size_t room = parked_max > active_.size() ? parked_max - active_.size() : 0;
-  const std::vector<DueEntry> due =
-      due_.take_due(env_.clock.now(), std::min<std::size_t>(room, 256));
-  std::vector<DeliveryId> ids;
-  for (const DueEntry& entry : due) {
-    if (!active_.contains(entry.id)) ids.push_back(entry.id);
-  }
-  if (ids.empty()) co_return;
-  for (DeliveryPtr& delivery : co_await fetch(std::move(ids))) {
-    const Timestamp look = look_at(delivery->record.head);
-    if (look > env_.clock.now()) {  // parked again meanwhile
-      active_.erase(delivery->id);
-      due_.parked({look, delivery->id});
-      continue;
-    }
+  for (DeliveryPtr& delivery : co_await parked_.take_due()) {
     tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
-    delivery->row_throttled = delivery->record.head.throttled();
-    delivery->record.head.set_throttled(false);
     accept(std::move(delivery));
   }
 }
 
 async::Task<void> PartitionOwner::refill_lanes() {
-  std::vector<LaneId> wanting;
-  const std::size_t share = env_.config.window.lane_share;
-  for (const auto& [id, state] : lanes_.all()) {
-    if (state.backlog && state.lane->waiting() <= share / 2) wanting.push_back(id);
-  }
-  for (const LaneId& id : wanting) {
-    // Half of the room is kept for what is due by time.
-    const std::size_t half = env_.config.window.parked / 2;
-    if (active_.size() >= half || draining_) co_return;
-    const std::size_t count = std::min(share, std::max<std::size_t>(half / wanting.size(), 1));
-    const std::string cursor =
-        lanes_.all().at(id).cursor.empty() ? waiting_begin(id) : lanes_.all().at(id).cursor;
-    struct Found {
-      std::vector<DeliveryId> ids;
-      std::string cursor;
-    };
-    auto scan = [this, id, cursor, count]() -> Result<Found> {
-      Found found{{}, cursor};
-      TRY_VOID(retries_.scan_index(cursor, waiting_end(id), [&](std::string_view entry) {
-        if (const auto parsed = parse_lane(entry)) found.ids.push_back(parsed->id);
-        found.cursor = std::string(entry) + '\0';
-        return found.ids.size() < count;
-      }));
-      return found;
-    };
-    auto found = co_await env_.pool.run(std::move(scan));
-    if (!found) continue;
-    LaneBook::Entry& state = lanes_.at(id);
-    if (found->ids.empty()) {
-      // At the end. From the beginning once more: a clock may have gone back. Nothing there: caught up.
-      if (state.cursor.empty()) lanes_.set_backlog(state, false);
-      state.cursor.clear();
-      continue;
-    }
-    state.cursor = found->cursor;
-    std::erase_if(found->ids, [&](const DeliveryId& each) { return active_.contains(each); });
-    for (DeliveryPtr& delivery : co_await fetch(std::move(found->ids))) {
-      if (!delivery->record.head.throttled()) {
-        active_.erase(delivery->id);
-        continue;
-      }
+  for (const LaneId& id : parked_.lanes_with_room()) {
+    if (draining_) co_return;
+    for (DeliveryPtr& delivery : co_await parked_.take_waiting(id)) {
       tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
       tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
-      delivery->row_throttled = true;
-      delivery->record.head.set_throttled(false);
       lanes_.at(id).lane->push(std::move(delivery));
     }
   }
-}
-
-// The records of parked deliveries; they count as active from here on. Those that are gone are left out.
-async::Task<std::vector<DeliveryPtr>> PartitionOwner::fetch(std::vector<DeliveryId> ids) {
-  for (const DeliveryId& id : ids) active_.insert(id);
-  auto read = [this, &ids]() -> Result<std::vector<std::optional<std::string>>> {
-    std::vector<std::optional<std::string>> values;
-    for (const DeliveryId& id : ids) {
-      TRY(auto value, retries_.get(record::delivery_key(id)));
-      values.push_back(std::move(value));
-    }
-    return values;
-  };
-  auto values = co_await env_.pool.run(std::move(read));
-  std::vector<DeliveryPtr> deliveries;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (!values || !(*values)[i]) {
-      active_.erase(ids[i]);
-      if (!values) due_.put_back({env_.clock.now() + floor<milliseconds>(kLook), ids[i]});
-      continue;
-    }
-    const log::RecordPosition place = place_of_parked(ids[i], partition_);
-    auto decoded = decode(place, Rope(Bytes::adopt(*std::move((*values)[i]))));
-    if (!decoded) {
-      // It stays where it is, held; an operator sees it.
-      kLog.error("a parked delivery cannot be read",
-                 {{"delivery", ids[i].to_text()}, {"error", decoded.error()}});
-      active_.erase(ids[i]);
-      continue;
-    }
-    auto delivery = std::make_unique<QueuedDelivery>();
-    delivery->id = ids[i];
-    delivery->place = place;
-    delivery->record = *std::move(decoded);
-    delivery->expires =
-        env_.config.retry.expiry(delivery->accepted(), delivery->record.head.expires_unix_ms());
-    deliveries.push_back(std::move(delivery));
-  }
-  co_return deliveries;
 }
 
 // --- commit ---
@@ -818,13 +677,13 @@ async::Task<bool> PartitionOwner::commit(Journal::Sealed& sealed) {
 
 void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
   journal_.committed(sealed);
-  for (const DeliveryId& id : sealed.left) active_.erase(id);
+  for (const DeliveryId& id : sealed.left) parked_.left(id);
   bool due_changed = false;
   for (const DeliveryPtr& delivery : sealed.parked) {
     tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
     tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
     const v1::Delivery& head = delivery->record.head;
-    due_.parked({look_at(head), delivery->id});
+    parked_.parked({look_at(head), delivery->id});
     due_changed = true;
     if (head.throttled()) lanes_.set_backlog(lanes_.at(delivery->lane()), true);
   }

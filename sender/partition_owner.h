@@ -14,11 +14,11 @@
 #include "common/async/gate.h"
 #include "common/async/stop_signal.h"
 #include "sender/content_reader.h"
-#include "sender/due_queue.h"
 #include "sender/environment.h"
 #include "sender/journal.h"
 #include "sender/kept_queue.h"
 #include "sender/lane_book.h"
+#include "sender/parked_feed.h"
 #include "sender/queue_tally.h"
 #include "sender/window.h"
 
@@ -80,9 +80,6 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<void> run();
   [[nodiscard]] async::Task<Result<void>> restore();
 
-  [[nodiscard]] Result<record::Delivery> decode(const log::RecordPosition& place,
-                                                const Rope& value);
-
   // reading
   void resume_state(QueuedDelivery& delivery);
   [[nodiscard]] async::Task<void> read_loop();
@@ -106,10 +103,8 @@ class PartitionOwner final : public Dispatch {
 
   // due
   [[nodiscard]] async::Task<void> due_loop();
-  [[nodiscard]] async::Task<void> scan_due();
   [[nodiscard]] async::Task<void> bring_due();
   [[nodiscard]] async::Task<void> refill_lanes();
-  [[nodiscard]] async::Task<std::vector<DeliveryPtr>> fetch(std::vector<DeliveryId> ids);
 
   // commit
   [[nodiscard]] async::Task<void> commit_loop();
@@ -127,11 +122,10 @@ class PartitionOwner final : public Dispatch {
   async::Gate couriers_;
   LaneBook lanes_;
   ContentReader content_;
-  DueQueue due_;
+  ParkedFeed parked_;
   KeptQueue kept_;
   std::map<std::string, record::Delivery> slot_states_;  // rows `s/` whose record was not read yet
   QueueTally tally_;
-  std::unordered_set<DeliveryId> active_;  // from the table, in memory or in the journal
   std::deque<Parting> parting_;
   std::vector<DeliveryPtr> stalled_;  // content could not be read now
 
