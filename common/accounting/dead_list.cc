@@ -32,7 +32,8 @@ log::Topic topic_of(std::uint32_t number) {
 
 DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
   if (!dead) {
-    return {.topic = at.where.topic,
+    return {.key = at.record.key,
+            .topic = at.where.topic,
             .partition = at.where.partition,
             .time = at.record.time,
             .cause = "this entry cannot be read: " + dead.error().to_string(),
@@ -40,7 +41,8 @@ DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
   }
   const log::Topic topic = topic_of(dead->head.topic());
   // What killed the process is not decoded: this runs in the process too.
-  return {.topic = topic,
+  return {.key = at.record.key,
+          .topic = topic,
           .partition = dead->head.partition(),
           .offset = dead->head.offset(),
           .time = from_unix_ms(dead->head.time_unix_ms()),

@@ -17,6 +17,7 @@ namespace godwit::accounting {
 
 // One record of the table `dead`: what could not be handled, and why.
 struct DeadRow {
+  std::string key{};  // of its (first) row: what `ctl dead show|retry|drop` take
   log::Topic topic{};
   log::PartitionId partition = 0;
   log::Offset offset = 0;

@@ -9,11 +9,14 @@
 #include <mutex>
 #include <thread>
 
+#include "common/admin/audit_trail.h"
 #include "common/admin/client.h"
+#include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
 #include "common/admin/log_records.h"
 #include "common/admin/server.h"
 #include "common/base/manual_clock.h"
+#include "common/control/log_control.h"
 #include "common/log/fake_log.h"
 #include "common/record/records.h"
 #include "godwit/admin/v1/admin.grpc.pb.h"
@@ -249,6 +252,16 @@ TEST_F(Admin, EveryCallButHealthNeedsTheToken) {
     EXPECT_EQ(asking.audit(0, {}).error().code, Errc::kUnauthenticated) << token;
     EXPECT_EQ(asking.events({}, [](const auto&) { return true; }).error().code,
               Errc::kUnauthenticated);
+    EXPECT_EQ(asking.dead_show("k").error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.dead_retry("k").error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.dead_drop("k", true).error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.control_diff("c", "", false).error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.control_apply("c", "", false).error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.control_get().error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.nodes().error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.topics().error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.lag().error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.audit_log({}, 1).error().code, Errc::kUnauthenticated);
     EXPECT_TRUE(asking.serving("")) << "probes carry no token";
   }
   EXPECT_EQ(process_.drains, 0);
@@ -262,7 +275,71 @@ TEST_F(Admin, EveryCallButHealthNeedsTheToken) {
 TEST_F(Admin, TheServiceHasTheMethodsThatAreTested) {
   const auto* service = v1::NodeInfoRequest::descriptor()->file()->FindServiceByName("Admin");
   ASSERT_NE(service, nullptr);
-  EXPECT_EQ(service->method_count(), 9);
+  EXPECT_EQ(service->method_count(), 19);
+}
+
+TEST_F(Admin, WhatIsNotThereIsUnsupported) {
+  const auto server = start(services());
+  auto asking = client(*server);
+  EXPECT_EQ(asking.dead_show("k").error().code, Errc::kUnsupported);
+  EXPECT_EQ(asking.control_get().error().code, Errc::kUnsupported);
+  EXPECT_EQ(asking.nodes().error().code, Errc::kUnsupported);
+  EXPECT_EQ(asking.audit_log({}, 1).error().code, Errc::kUnsupported);
+}
+
+TEST_F(Admin, ChangesControlDataAndWritesDownWho) {
+  const auto control = control::LogControl::open(log_, clock_, "mta1").value();
+  AuditTrail trail(log_, clock_, "mta1");
+  Services with = services();
+  with.control = control.get();
+  with.trail = &trail;
+  const auto server = start(with);
+  Client ann({.address = server->address(), .token = {}, .actor = "ann@laptop"});
+  const std::string file = "tenants: [{name: acme}]\n";
+
+  auto answer = ann.control_apply("/c.yaml", file, false);
+  while (!answer && answer.error().code == Errc::kRefused)  // until the table is read
+    answer = ann.control_apply("/c.yaml", file, false);
+  ASSERT_TRUE(answer) << answer.error().to_string();
+  ASSERT_THAT(answer->changes, testing::SizeIs(1));
+  EXPECT_EQ(answer->changes[0].what, "added");
+  EXPECT_EQ(answer->changes[0].kind, "tenant");
+  EXPECT_NE(answer->batch, "");
+  EXPECT_THAT(ann.control_get()->yaml, HasSubstr("name: acme"));
+  EXPECT_THAT(ann.control_diff("/c.yaml", file, false)->changes, testing::IsEmpty());
+  EXPECT_EQ(ann.control_diff("/c.yaml", "tenants: [{name: b}]", false)->left,
+            std::vector<std::string>{"tenant acme"});
+
+  const auto bad = ann.control_apply("/c.yaml", "tenant: []", false);
+  EXPECT_EQ(bad.error().code, Errc::kInvalid);
+  EXPECT_THAT(bad.error().to_string(), HasSubstr("/c.yaml:1:1: tenant: unknown key"));
+
+  const auto entries = ann.audit_log({}, 10)->entries;
+  ASSERT_THAT(entries, testing::SizeIs(1));
+  EXPECT_THAT(entries[0].actor, testing::StartsWith("ann@laptop ipv4:127.0.0.1:"));
+  EXPECT_EQ(entries[0].action, "control.apply");
+  EXPECT_EQ(entries[0].subject, answer->batch);
+  EXPECT_EQ(entries[0].changes, std::vector<std::string>{"added tenant acme"});
+
+  // What cannot be written down is not done.
+  log_.fail_next(log::Errc::kUnavailable);
+  EXPECT_FALSE(ann.control_apply("/c.yaml", "tenants: [{name: b}]", false));
+  EXPECT_EQ(control->current()->tenant("b"), nullptr);
+}
+
+TEST_F(Admin, AFailedDecisionIsWrittenDownToo) {
+  AuditTrail trail(log_, clock_, "mta1");
+  DeadDesk desk(log_, clock_, "mta1");
+  Services with = services();
+  with.trail = &trail;
+  with.dead = &desk;
+  const auto server = start(with);
+  auto asking = client(*server);
+  EXPECT_EQ(asking.dead_drop("accepted/0/1", false).error().code, Errc::kInvalid);
+  const auto entries = asking.audit_log({}, 10)->entries;
+  ASSERT_THAT(entries, testing::SizeIs(2));
+  EXPECT_THAT((std::vector<std::string>{entries[0].failure, entries[1].failure}),
+              testing::UnorderedElementsAre("", HasSubstr("there is no accepted/0/1 in dead")));
 }
 
 TEST_F(Admin, SaysWhereNothingAnswers) {

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
+#include <pwd.h>
+#include <unistd.h>
 
+#include <array>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -46,12 +49,31 @@ std::string_view advice(Errc code) {
   }
 }
 
+grpc::ChannelArguments channel_arguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
+  return arguments;
+}
+
+// Printable ASCII, as metadata has to be.
+std::string user_and_machine() {
+  const passwd* const user = getpwuid(geteuid());
+  std::array<char, 256> machine{};
+  if (gethostname(machine.data(), machine.size() - 1) != 0) machine = {};
+  std::string name =
+      fmt::format("{}@{}", user != nullptr ? user->pw_name : "uid " + std::to_string(geteuid()),
+                  machine.data());
+  std::erase_if(name, [](char c) { return c < ' ' || c > '~'; });
+  return name;
+}
+
 }  // namespace
 
 struct Client::State {
   explicit State(ClientConfig client_config)
       : config(std::move(client_config)),
-        channel(grpc::CreateChannel(config.address, grpc::InsecureChannelCredentials())),
+        channel(grpc::CreateCustomChannel(config.address, grpc::InsecureChannelCredentials(),
+                                          channel_arguments())),
         admin(v1::Admin::NewStub(channel)),
         health(grpc::health::v1::Health::NewStub(channel)) {}
 
@@ -64,6 +86,7 @@ struct Client::State {
 
   void prepare(grpc::ClientContext& context) const {
     if (!config.token.empty()) context.AddMetadata("authorization", "Bearer " + config.token);
+    context.AddMetadata(kActorMetadata, config.actor.empty() ? user_and_machine() : config.actor);
   }
 
   [[nodiscard]] Error error(const Status& status) const {
@@ -79,9 +102,13 @@ struct Client::State {
 
   template <class Response, class Request, class Method>
   Result<Response> call(Method method, const Request& request) {
+    return call<Response>(method, request, config.deadline);
+  }
+  template <class Response, class Request, class Method>
+  Result<Response> call(Method method, const Request& request, std::chrono::milliseconds deadline) {
     grpc::ClientContext context;
     prepare(context);
-    context.set_deadline(std::chrono::system_clock::now() + config.deadline);
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
     Response response;
     const Status status = (admin.get()->*method)(&context, request, &response);
     if (!status.ok()) return fail(error(status));
@@ -170,6 +197,95 @@ Result<accounting::DeadList> Client::dead(std::uint32_t rows_max) {
   v1::DeadListRequest request;
   request.set_rows_max(rows_max);
   TRY(const auto response, state_->call<v1::DeadListResponse>(&v1::Admin::Stub::DeadList, request));
+  return from_message(response);
+}
+
+Result<DeadDetails> Client::dead_show(const std::string& key) {
+  v1::DeadShowRequest request;
+  request.set_key(key);
+  TRY(const auto response, state_->call<v1::DeadShowResponse>(&v1::Admin::Stub::DeadShow, request));
+  return from_message(response);
+}
+
+Result<DeadRetried> Client::dead_retry(const std::string& key) {
+  v1::DeadRetryRequest request;
+  request.set_key(key);
+  TRY(const auto response,
+      state_->call<v1::DeadRetryResponse>(&v1::Admin::Stub::DeadRetry, request, kControlDeadline));
+  for (int number = 1; number <= log::kTopicMax; ++number) {
+    const auto topic = static_cast<log::Topic>(number);
+    if (log::topic_name(topic) == response.topic())
+      return DeadRetried{{{topic, response.partition()}, response.offset()}};
+  }
+  return fail(Errc::kFailed, "an unknown topic: " + response.topic());
+}
+
+Result<DeadDropped> Client::dead_drop(const std::string& key, bool force) {
+  v1::DeadDropRequest request;
+  request.set_key(key);
+  request.set_force(force);
+  TRY(const auto response,
+      state_->call<v1::DeadDropResponse>(&v1::Admin::Stub::DeadDrop, request, kControlDeadline));
+  return DeadDropped{response.cancelled()};
+}
+
+namespace {
+v1::ControlRequest control_request(const std::string& file, const std::string& text, bool prune) {
+  v1::ControlRequest request;
+  request.set_file(file);
+  request.set_text(text);
+  request.set_prune(prune);
+  return request;
+}
+}  // namespace
+
+Result<ControlAnswer> Client::control_diff(const std::string& file, const std::string& text,
+                                           bool prune) {
+  TRY(const auto response,
+      state_->call<v1::ControlResponse>(&v1::Admin::Stub::ControlDiff,
+                                        control_request(file, text, prune), kControlDeadline));
+  return from_message(response);
+}
+
+Result<ControlAnswer> Client::control_apply(const std::string& file, const std::string& text,
+                                            bool prune) {
+  TRY(const auto response,
+      state_->call<v1::ControlResponse>(&v1::Admin::Stub::ControlApply,
+                                        control_request(file, text, prune), kControlDeadline));
+  return from_message(response);
+}
+
+Result<ControlFileAnswer> Client::control_get() {
+  TRY(const auto response,
+      state_->call<v1::ControlGetResponse>(&v1::Admin::Stub::ControlGet, v1::ControlGetRequest{},
+                                           kControlDeadline));
+  return ControlFileAnswer{response.yaml(), response.version(), response.writable()};
+}
+
+Result<std::vector<NodeAnswer>> Client::nodes() {
+  TRY(const auto response,
+      state_->call<v1::NodesResponse>(&v1::Admin::Stub::Nodes, v1::NodesRequest{}));
+  return from_message(response);
+}
+
+Result<std::vector<TopicRow>> Client::topics() {
+  TRY(const auto response,
+      state_->call<v1::TopicsResponse>(&v1::Admin::Stub::Topics, v1::TopicsRequest{}));
+  return from_message(response);
+}
+
+Result<std::vector<LagRow>> Client::lag() {
+  TRY(const auto response,
+      state_->call<v1::LagResponse>(&v1::Admin::Stub::Lag, v1::LagRequest{}, kControlDeadline));
+  return from_message(response);
+}
+
+Result<AuditLog> Client::audit_log(Timestamp since, std::uint32_t rows_max) {
+  v1::AuditLogRequest request;
+  request.set_since_unix_ms(to_unix_ms(since));
+  request.set_rows_max(rows_max);
+  TRY(const auto response,
+      state_->call<v1::AuditLogResponse>(&v1::Admin::Stub::AuditLog, request, kControlDeadline));
   return from_message(response);
 }
 

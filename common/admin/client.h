@@ -9,7 +9,10 @@
 
 #include "common/accounting/dead_list.h"
 #include "common/accounting/event_query.h"
+#include "common/admin/audit_trail.h"
+#include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
+#include "common/admin/registry.h"
 #include "common/admin/types.h"
 #include "common/audit/report.h"
 #include "common/base/result.h"
@@ -19,6 +22,7 @@ namespace godwit::admin {
 struct ClientConfig {
   std::string address;  // of a process's admin server: "127.0.0.1:8026"
   std::string token;
+  std::string actor;  // who asks, for the audit: "ann@laptop"; empty: the user and the machine
   std::chrono::milliseconds deadline{
       10'000};  // of a call that is not a stream, the connection included
 };
@@ -42,6 +46,20 @@ class Client {
   [[nodiscard]] Result<std::vector<std::string>> reload();
   [[nodiscard]] Result<QueueSummary> queue(const QueueQuery& query);
   [[nodiscard]] Result<accounting::DeadList> dead(std::uint32_t rows_max);
+  [[nodiscard]] Result<DeadDetails> dead_show(const std::string& key);
+  [[nodiscard]] Result<DeadRetried> dead_retry(const std::string& key);
+  [[nodiscard]] Result<DeadDropped> dead_drop(const std::string& key, bool force);
+  // `file` names the text in problems. These wait up to kControlDeadline: each plain password costs a hash.
+  static constexpr std::chrono::seconds kControlDeadline{120};
+  [[nodiscard]] Result<ControlAnswer> control_diff(const std::string& file, const std::string& text,
+                                                   bool prune);
+  [[nodiscard]] Result<ControlAnswer> control_apply(const std::string& file,
+                                                    const std::string& text, bool prune);
+  [[nodiscard]] Result<ControlFileAnswer> control_get();
+  [[nodiscard]] Result<std::vector<NodeAnswer>> nodes();
+  [[nodiscard]] Result<std::vector<TopicRow>> topics();
+  [[nodiscard]] Result<std::vector<LagRow>> lag();
+  [[nodiscard]] Result<AuditLog> audit_log(Timestamp since, std::uint32_t rows_max);
   [[nodiscard]] Result<std::string> log_level();
   [[nodiscard]] Result<std::string> set_log_level(std::string_view level);
 

@@ -117,13 +117,15 @@ void to_message(const accounting::DeadList& list, v1::DeadListResponse& message)
     into.set_crashes(row.crashes);
     into.set_size(row.size);
     into.set_recipients(row.recipients);
+    into.set_key(row.key);
   }
 }
 
 accounting::DeadList from_message(const v1::DeadListResponse& message) {
   accounting::DeadList list{.total = message.total()};
   for (const auto& row : message.rows()) {
-    list.rows.push_back({.topic = topic_from_name(row.topic()),
+    list.rows.push_back({.key = row.key(),
+                         .topic = topic_from_name(row.topic()),
                          .partition = row.partition(),
                          .offset = row.offset(),
                          .time = from_unix_ms(row.time_unix_ms()),

@@ -11,11 +11,18 @@
 #include <span>
 #include <utility>
 
+#include "common/admin/audit_trail.h"
 #include "common/admin/convert.h"
+#include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
+#include "common/admin/registry.h"
+#include "common/config/node.h"
+#include "common/control/authority.h"
+#include "common/control/errc.h"
 #include "common/net/address.h"
 #include "common/observe/log.h"
 #include "common/record/records.h"
+#include "common/text/escape.h"
 #include "godwit/admin/v1/admin.grpc.pb.h"
 
 namespace godwit::admin {
@@ -60,6 +67,9 @@ Status status_of(const Error& error) {
   if (is(Errc::kRefused)) code = StatusCode::FAILED_PRECONDITION;
   if (is(Errc::kUnsupported)) code = StatusCode::UNIMPLEMENTED;
   if (is(Errc::kBusy)) code = StatusCode::RESOURCE_EXHAUSTED;
+  if (error.code == control::Errc::kBadFile) code = StatusCode::INVALID_ARGUMENT;
+  if (error.code == control::Errc::kReadOnly || error.code == control::Errc::kNotReady)
+    code = StatusCode::FAILED_PRECONDITION;
   // The client says what kind of error it is; the words of the context are ours to add.
   return {code, error.context.empty() ? error.to_string() : error.context};
 }
@@ -112,6 +122,7 @@ class AdminService final : public v1::Admin::Service {
   Status Drain(ServerContext* context, const v1::DrainRequest* request,
                v1::DrainResponse*) override {
     return answer(context, [&] {
+      note(context, "drain", request->leave() ? "leave" : "");
       services_.process->drain(request->leave());
       return Status::OK;
     });
@@ -120,6 +131,7 @@ class AdminService final : public v1::Admin::Service {
   Status Reload(ServerContext* context, const v1::ReloadRequest*,
                 v1::ReloadResponse* response) override {
     return answer(context, [&]() -> Status {
+      note(context, "reload", "");
       auto notes = services_.process->reload();
       if (!notes) return {StatusCode::FAILED_PRECONDITION, notes.error().to_string()};
       for (std::string& note : *notes) response->add_notes(std::move(note));
@@ -156,6 +168,126 @@ class AdminService final : public v1::Admin::Service {
     });
   }
 
+  Status DeadShow(ServerContext* context, const v1::DeadShowRequest* request,
+                  v1::DeadShowResponse* response) override {
+    return answer(context, [&] {
+      if (services_.dead == nullptr) return unsupported("this process opens no log");
+      const auto details = services_.dead->show(request->key());
+      if (details) to_message(*details, *response);
+      return status_of(details);
+    });
+  }
+
+  Status DeadRetry(ServerContext* context, const v1::DeadRetryRequest* request,
+                   v1::DeadRetryResponse* response) override {
+    return answer(context, [&] {
+      if (services_.dead == nullptr) return unsupported("this process opens no log");
+      const auto retried = change(context, "dead.retry", request->key(),
+                                  [&] { return services_.dead->retry(request->key()); });
+      if (retried) {
+        response->set_topic(std::string(log::topic_name(retried->now.where.topic)));
+        response->set_partition(retried->now.where.partition);
+        response->set_offset(retried->now.offset);
+      }
+      return status_of(retried);
+    });
+  }
+
+  Status DeadDrop(ServerContext* context, const v1::DeadDropRequest* request,
+                  v1::DeadDropResponse* response) override {
+    return answer(context, [&] {
+      if (services_.dead == nullptr) return unsupported("this process opens no log");
+      const auto dropped = change(context, "dead.drop", request->key(), [&] {
+        return services_.dead->drop(request->key(), actor(context), request->force());
+      });
+      if (dropped) response->set_cancelled(dropped->cancelled);
+      return status_of(dropped);
+    });
+  }
+
+  Status ControlDiff(ServerContext* context, const v1::ControlRequest* request,
+                     v1::ControlResponse* response) override {
+    return answer(context, [&] {
+      if (services_.control == nullptr) return unsupported("this process has no control data");
+      const auto plan = services_.control->diff(change_request(context, *request));
+      if (plan) to_message(control::Applied{.plan = *plan}, *response);
+      response->set_version(services_.control->current()->version);
+      return status_of(plan);
+    });
+  }
+
+  Status ControlApply(ServerContext* context, const v1::ControlRequest* request,
+                      v1::ControlResponse* response) override {
+    return answer(context, [&] {
+      if (services_.control == nullptr) return unsupported("this process has no control data");
+      AuditEntry entry{.actor = actor(context), .action = "control.apply"};
+      const auto announce = [&](const control::ChangePlan& plan,
+                                std::string_view batch) -> Result<void> {
+        entry.subject = batch;
+        for (const control::ObjectChange& one : plan.changes)
+          entry.changes.push_back(one.to_text());
+        return services_.trail == nullptr ? Result<void>{} : services_.trail->write(entry);
+      };
+      const auto applied = services_.control->apply(change_request(context, *request), announce);
+      if (applied) to_message(*applied, *response);
+      if (!applied && !entry.subject.empty()) note_failure(entry, applied.error());
+      return status_of(applied);
+    });
+  }
+
+  Status ControlGet(ServerContext* context, const v1::ControlGetRequest*,
+                    v1::ControlGetResponse* response) override {
+    return answer(context, [&] {
+      if (services_.control == nullptr) return unsupported("this process has no control data");
+      auto yaml = services_.control->to_yaml();
+      response->set_version(services_.control->current()->version);
+      response->set_writable(services_.control->writable());
+      if (yaml) response->set_yaml(*yaml);
+      return status_of(yaml);
+    });
+  }
+
+  Status Nodes(ServerContext* context, const v1::NodesRequest*,
+               v1::NodesResponse* response) override {
+    return answer(context, [&] {
+      if (services_.registry == nullptr) return unsupported("this process opens no log");
+      const auto nodes = services_.registry->nodes();
+      if (nodes) to_message(*nodes, system_clock().now(), *response);
+      return status_of(nodes);
+    });
+  }
+
+  Status Topics(ServerContext* context, const v1::TopicsRequest*,
+                v1::TopicsResponse* response) override {
+    return answer(context, [&] {
+      if (services_.registry == nullptr) return unsupported("this process opens no log");
+      const auto topics = services_.registry->topics();
+      if (topics) to_message(*topics, *response);
+      return status_of(topics);
+    });
+  }
+
+  Status Lag(ServerContext* context, const v1::LagRequest*, v1::LagResponse* response) override {
+    return answer(context, [&] {
+      if (services_.registry == nullptr) return unsupported("this process opens no log");
+      const auto rows = services_.registry->lag();
+      if (rows) to_message(*rows, *response);
+      return status_of(rows);
+    });
+  }
+
+  Status AuditLog(ServerContext* context, const v1::AuditLogRequest* request,
+                  v1::AuditLogResponse* response) override {
+    return answer(context, [&] {
+      if (services_.trail == nullptr) return unsupported("this process opens no log");
+      const auto rows_max = rows(request->rows_max(), kDeadRowsDefault, kDeadRowsMax);
+      if (!rows_max) return too_many(kDeadRowsMax);
+      const auto found = services_.trail->list(from_unix_ms(request->since_unix_ms()), *rows_max);
+      if (found) to_message(*found, *response);
+      return status_of(found);
+    });
+  }
+
   Status GetLogLevel(ServerContext* context, const v1::GetLogLevelRequest*,
                      v1::LogLevelResponse* response) override {
     return answer(context, [&] {
@@ -167,6 +299,7 @@ class AdminService final : public v1::Admin::Service {
   Status SetLogLevel(ServerContext* context, const v1::SetLogLevelRequest* request,
                      v1::LogLevelResponse* response) override {
     return answer(context, [&] {
+      note(context, "log-level", request->level());
       const auto set = services_.process->set_log_level(request->level());
       response->set_level(services_.process->log_level());
       return status_of(set);
@@ -218,6 +351,49 @@ class AdminService final : public v1::Admin::Service {
 
   [[nodiscard]] bool gone(ServerContext* context) const {
     return stopping_ || context->IsCancelled();
+  }
+
+  // Who says to be asking, and from where.
+  [[nodiscard]] static std::string actor(const ServerContext* context) {
+    const auto [begin, end] = context->client_metadata().equal_range(kActorMetadata);
+    std::string name =
+        begin == end ? "somebody" : std::string(begin->second.data(), begin->second.size());
+    name = text::printable(name, 100);
+    return fmt::format("{} {}", name, context->peer());
+  }
+
+  static control::ChangeRequest change_request(const ServerContext* context,
+                                               const v1::ControlRequest& request) {
+    return {.file = request.file(),
+            .text = request.text(),
+            .prune = request.prune(),
+            .actor = actor(context)};
+  }
+
+  // Written down before it is done: what cannot be written down is not done.
+  template <class Do>
+  auto change(ServerContext* context, std::string action, std::string subject, Do&& call)
+      -> decltype(call()) {
+    AuditEntry entry{
+        .actor = actor(context), .action = std::move(action), .subject = std::move(subject)};
+    if (services_.trail != nullptr) TRY_VOID(services_.trail->write(entry));
+    auto result = call();
+    if (!result) note_failure(entry, result.error());
+    return result;
+  }
+  void note_failure(AuditEntry entry, const Error& error) {
+    entry.failure = error.to_string();
+    if (services_.trail == nullptr) return;
+    if (auto written = services_.trail->write(std::move(entry)); !written)
+      kLog.warning("an administrative change failed", {{"error", error}});
+  }
+  // What has to work without the log too.
+  void note(ServerContext* context, std::string action, std::string subject) {
+    if (services_.trail == nullptr) return;
+    AuditEntry entry{
+        .actor = actor(context), .action = std::move(action), .subject = std::move(subject)};
+    if (auto written = services_.trail->write(entry); !written)
+      kLog.warning("not written down", {{"action", entry.action}, {"error", written.error()}});
   }
 
   // RFC 6750 s2.1, as metadata.
@@ -294,6 +470,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
   // Two processes on one port would answer in turn.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   int port = 0;
   builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&state->service);

@@ -9,7 +9,15 @@
 #include "common/admin/sources.h"
 #include "common/base/result.h"
 
+namespace godwit::control {
+class Authority;
+}
+
 namespace godwit::admin {
+
+class AuditTrail;
+class DeadDesk;
+class Registry;
 
 struct ServerConfig {
   std::string listen = "127.0.0.1:8026";  // port 0: any free one
@@ -24,6 +32,12 @@ struct Services {
   Process* process = nullptr;        // needed
   Records* records = nullptr;        // none: Events, Audit and DeadList are UNIMPLEMENTED
   std::vector<QueueSource*> queues;  // none: QueueSummary is UNIMPLEMENTED
+  // None: what they are for is UNIMPLEMENTED.
+  control::Authority* control = nullptr;
+  DeadDesk* dead = nullptr;
+  Registry* registry = nullptr;
+  // None: changes are not written down, and AuditLog is UNIMPLEMENTED.
+  AuditTrail* trail = nullptr;
 };
 
 // The gRPC service Admin of a process (proto/godwit/admin/v1/admin.proto) and grpc.health.v1.

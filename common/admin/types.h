@@ -65,4 +65,43 @@ struct QueueSummary {
 // stay.
 [[nodiscard]] QueueSummary merge(const std::vector<QueueSummary>& parts, std::uint32_t rows_max);
 
+// What a control file changes, or changed (control::Applied, as text).
+struct ControlAnswer {
+  struct Change {
+    std::string what;  // added, changed, removed
+    std::string kind;
+    std::string name;
+    std::vector<std::string> details;
+  };
+  std::vector<Change> changes;
+  std::vector<std::string> left;  // "pool bulk": not in the file; pruning would remove it
+  std::uint64_t version = 0;
+  std::string batch;  // empty: nothing was written
+  std::vector<std::string> notices;
+};
+
+struct ControlFileAnswer {
+  std::string yaml;
+  std::uint64_t version = 0;
+  bool writable = false;
+};
+
+// One process of the cluster, as another one knows it (NodeRow).
+struct NodeAnswer {
+  std::string node;
+  std::string software;
+  std::vector<RoleInfo> roles;
+  std::string admin;
+  std::string observe;
+  Timestamp started;
+  Timestamp heartbeat;
+  std::uint32_t pid = 0;
+  std::string state;  // up, draining, silent, ended
+  struct Owned {
+    std::string group;
+    std::vector<std::uint32_t> partitions;
+  };
+  std::vector<Owned> owned;
+};
+
 }  // namespace godwit::admin
