@@ -110,8 +110,9 @@ void describe(config::Fields& fields, ControlConfig& control) {
       .restart();
   fields
       .add("mode", control.mode,
-           "file: the file is the truth; seed: it fills an empty control table once (on Kafka "
-           "only).")
+           "file: the file is the truth; seed: it fills an empty control table once, then `ctl "
+           "apply` "
+           "is the way. Unset: file on the embedded log, seed on Kafka.")
       .restart();
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,7 @@ constexpr auto config_names(ControlMode) {
 
 struct ControlConfig {
   std::filesystem::path file;
-  ControlMode mode = ControlMode::kFile;
+  std::optional<ControlMode> mode;  // unset: file on the embedded log, seed on Kafka
 };
 
 // What routes `to: capture` keep.
@@ -110,6 +111,10 @@ struct Config {
   ObserveConfig observe;
   ControlConfig control;
 
+  [[nodiscard]] ControlMode control_mode() const {
+    return control.mode.value_or(log.kind == LogKind::kKafka ? ControlMode::kSeed
+                                                             : ControlMode::kFile);
+  }
   [[nodiscard]] std::filesystem::path capture_directory() const { return data_dir / "capture"; }
 };
 void describe(config::Fields& fields, Config& config);

@@ -11,6 +11,9 @@
 #include "cli/admin/audit.h"
 #include "cli/admin/capture.h"
 #include "cli/admin/ctl.h"
+#include "cli/admin/ctl_cluster.h"
+#include "cli/admin/ctl_control.h"
+#include "cli/admin/ctl_dead.h"
 #include "cli/admin/events.h"
 #include "cli/admin/io.h"
 #include "cli/admin/log_repair.h"
@@ -225,15 +228,138 @@ void add_ctl_mail(CLI::App& ctl, int& status) {
       status = ctl_queue(kept->options, *query, *target, system_clock(), terminal());
     }
   });
+}
 
+// `ctl dead` alone lists, too.
+void add_ctl_dead(CLI::App& ctl, int& status) {
   const auto dead = add_ctl_command(ctl, "dead", "Records that could not be handled, and why");
   auto rows = std::make_shared<std::uint32_t>(100);
-  dead.command->add_option("--rows", *rows, "How many rows")
+  const auto add_rows = [rows](CLI::App& command) {
+    command.add_option("--rows", *rows, "How many rows")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+  };
+  add_rows(*dead.command);
+  dead.command->callback([command = dead.command, kept = dead.kept, rows, &status] {
+    if (!command->get_subcommands().empty()) return;
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_dead_list(kept->options, *rows, *target, terminal());
+    }
+  });
+
+  const auto list = add_ctl_command(*dead.command, "list", "All of them, the oldest first");
+  add_rows(*list.command);
+  list.command->callback([kept = list.kept, rows, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_dead_list(kept->options, *rows, *target, terminal());
+    }
+  });
+
+  auto key = std::make_shared<std::string>();
+  const auto add_key = [key](CLI::App& command) {
+    command.add_option("KEY", *key, "As `dead list` shows it")->required();
+  };
+  const auto show = add_ctl_command(*dead.command, "show", "One of them, with whose mail it is");
+  add_key(*show.command);
+  show.command->callback([kept = show.kept, key, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_dead_show(kept->options, *key, *target, terminal());
+    }
+  });
+
+  const auto retry = add_ctl_command(*dead.command, "retry", "Back to where it came from");
+  add_key(*retry.command);
+  retry.command->callback([kept = retry.kept, key, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_dead_retry(kept->options, *key, *target, terminal());
+    }
+  });
+
+  const auto drop =
+      add_ctl_command(*dead.command, "drop", "Gives it up: its recipients end as cancelled");
+  add_key(*drop.command);
+  auto force = std::make_shared<bool>(false);
+  drop.command->add_flag("--force", *force, "Also when it cannot be told whose mail it is");
+  drop.command->callback([kept = drop.kept, key, force, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_dead_drop(kept->options, *key, *force, *target, terminal());
+    }
+  });
+}
+
+void add_ctl_control(CLI::App& ctl, int& status) {
+  struct Kept {
+    Where where;
+    ControlOptions options;
+  };
+  const auto add = [&](const char* name, const char* what, auto run) {
+    auto* command = ctl.add_subcommand(name, what);
+    auto kept = std::make_shared<Kept>();
+    kept->where.add_file_or_address(*command);
+    command->add_option("-f,--file", kept->options.file, "Control file")
+        ->required()
+        ->type_name("FILE");
+    command->add_flag(
+        "--prune", kept->options.prune,
+        "Tenants, sources and pools that the file does not have go, of the kinds it has");
+    command->add_flag("--json", kept->options.json, "The answer as one JSON object");
+    command->callback([kept, run, &status] {
+      if (const auto target = kept->where.target(status)) {
+        status = run(kept->options, *target, terminal());
+      }
+    });
+  };
+  add("apply", "Makes the control data what a file says", ctl_apply);
+  add("diff", "What apply would change; exit status 1 when something", ctl_diff);
+
+  const auto get = add_ctl_command(ctl, "get", "The control data in force, as a file for apply");
+  get.command->callback([kept = get.kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_get(kept->options, *target, terminal());
+    }
+  });
+}
+
+void add_ctl_cluster(CLI::App& ctl, int& status) {
+  const auto nodes = add_ctl_command(ctl, "nodes", "The processes of the cluster");
+  nodes.command->callback([kept = nodes.kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_nodes(kept->options, *target, system_clock(), terminal());
+    }
+  });
+
+  const auto topics = add_ctl_command(ctl, "topics", "Topics and tables, and who reads them");
+  topics.command->callback([kept = topics.kept, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_topics(kept->options, *target, terminal());
+    }
+  });
+
+  const auto lag = add_ctl_command(ctl, "lag", "What is not finished, by group and partition");
+  auto all = std::make_shared<bool>(false);
+  lag.command->add_flag("--all", *all, "Partitions without lag too");
+  lag.command->callback([kept = lag.kept, all, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_lag(kept->options, *all, *target, system_clock(), terminal());
+    }
+  });
+
+  struct Kept {
+    Where where;
+    AuditLogOptions options;
+  };
+  auto* audit_log = ctl.add_subcommand("audit-log", "Administrative changes, the newest first");
+  auto kept = std::make_shared<Kept>();
+  kept->where.add_file_or_address(*audit_log);
+  audit_log->add_option("--since", kept->options.since, "A time (RFC 3339) or an age (20m)")
+      ->type_name("TIME");
+  audit_log->add_option("--rows", kept->options.rows_max, "How many entries")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  dead.command->callback([kept = dead.kept, rows, &status] {
+  audit_log->add_flag("--json", kept->options.json, "The answer as one JSON object");
+  audit_log->callback([kept, &status] {
     if (const auto target = kept->where.target(status)) {
-      status = ctl_dead(kept->options, *rows, *target, terminal());
+      status = ctl_audit_log(kept->options, *target, system_clock(), terminal());
     }
   });
 }
@@ -263,6 +389,9 @@ void add_commands(CLI::App& app, int& status) {
   ctl->require_subcommand(1);
   add_ctl_process(*ctl, status);
   add_ctl_mail(*ctl, status);
+  add_ctl_dead(*ctl, status);
+  add_ctl_control(*ctl, status);
+  add_ctl_cluster(*ctl, status);
   add_ctl_log(*ctl, status);
 }
 

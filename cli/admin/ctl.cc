@@ -2,32 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "cli/admin/answer.h"
 #include "cli/admin/table.h"
 #include "cli/admin/time_text.h"
 #include "common/record/event_view.h"
 
 namespace godwit::cli::admin {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-int could_not(const Error& error, Io io) {
-  io.err << "godwit ctl: " << error.to_string() << '\n';
-  return kCouldNotRun;
-}
-
-int say(const Json& json, Io io) {
-  io.out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
-  return kDone;
-}
-
-// Null for the epoch, which stands for no time.
-Json json_time(Timestamp time) {
-  return time == Timestamp{} ? Json() : Json(record::format_rfc3339(time));
-}
 
 Json json_counts(const operate::QueueCounts& counts) {
   return {{"total", counts.total()},
@@ -158,52 +141,6 @@ int ctl_queue(const CtlOptions& options, const operate::QueueQuery& query, const
   if (!summary) return could_not(summary.error(), io);
   if (options.json) return say(json_queue(*summary), io);
   io.out << queue_table(*summary, query.by, clock.now());
-  return kDone;
-}
-
-int ctl_dead(const CtlOptions& options, std::uint32_t rows_max, const Target& target, Io io) {
-  auto access = LogAccess::open(target);
-  if (!access) return could_not(access.error(), io);
-  const auto list = access->dead(rows_max);
-  if (!list) return could_not(list.error(), io);
-  if (options.json) {
-    Json json{{"total", list->total}, {"rows", Json::array()}};
-    for (const auto& row : list->rows) {
-      json["rows"].push_back({{"topic", log::topic_name(row.topic)},
-                              {"partition", row.partition},
-                              {"offset", row.offset},
-                              {"time", json_time(row.time)},
-                              {"role", row.role},
-                              {"cause", row.cause},
-                              {"crashes", row.crashes},
-                              {"size", row.size},
-                              {"recipients", row.recipients}});
-    }
-    return say(json, io);
-  }
-  if (list->total == 0) {
-    io.out << "Nothing is held: every record could be handled.\n";
-    return kDone;
-  }
-  constexpr auto kRight = Table::Align::kRight;
-  Table table({{"TIME (UTC)"},
-               {"FROM"},
-               {"ROLE"},
-               {"CRASHES", kRight},
-               {"RECIPIENTS", kRight},
-               {"SIZE", kRight},
-               {"CAUSE"}});
-  for (const auto& row : list->rows) {
-    table.add({time_text(row.time),
-               fmt::format("{}/{}/{}", log::topic_name(row.topic), row.partition, row.offset),
-               row.role, std::to_string(row.crashes), std::to_string(row.recipients),
-               std::to_string(row.size), row.cause});
-  }
-  io.out << table.to_string();
-  if (list->total > list->rows.size()) {
-    io.out << fmt::format("The oldest {} of {}; --rows shows more.\n", list->rows.size(),
-                          list->total);
-  }
   return kDone;
 }
 

@@ -22,8 +22,6 @@ struct CtlOptions {
 [[nodiscard]] int ctl_reload(const CtlOptions& options, const Target& target, Io io);
 [[nodiscard]] int ctl_queue(const CtlOptions& options, const operate::QueueQuery& query,
                             const Target& target, const Clock& clock, Io io);
-[[nodiscard]] int ctl_dead(const CtlOptions& options, std::uint32_t rows_max, const Target& target,
-                           Io io);
 // `level` empty: says which one it is.
 [[nodiscard]] int ctl_log_level(const CtlOptions& options, const std::string& level,
                                 const Target& target, Io io);

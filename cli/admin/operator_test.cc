@@ -11,6 +11,7 @@
 #include "cli/admin/audit.h"
 #include "cli/admin/capture.h"
 #include "cli/admin/ctl.h"
+#include "cli/admin/ctl_dead.h"
 #include "cli/admin/events.h"
 #include "common/admin/errc.h"
 #include "common/admin/log_records.h"
@@ -247,7 +248,7 @@ TEST_F(Operator, QueueAndDead) {
   EXPECT_EQ(json()["rows"][0]["oldest_accepted"], "2025-12-31T23:58:00.000Z");
 
   out_.str({});
-  EXPECT_EQ(ctl_dead({}, 10, target_, io()), kDone);
+  EXPECT_EQ(ctl_dead_list({}, 10, target_, io()), kDone);
   EXPECT_THAT(out(), HasSubstr("Nothing is held"));
   record::Dead dead;
   dead.head.set_topic(static_cast<std::uint32_t>(log::Topic::kOutbound));
@@ -255,14 +256,15 @@ TEST_F(Operator, QueueAndDead) {
   dead.head.set_cause("malformed\x1b[2J");
   auto table = log_.shared_table(log::Topic::kDead);
   std::vector<log::TableChange> changes;
-  changes.push_back({.where = {log::Topic::kDead, 0}, .key = "k", .value = record::encode(dead)});
+  changes.push_back(
+      {.where = {log::Topic::kDead, 0}, .key = "outbound/0/7", .value = record::encode(dead)});
   (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
   out_.str({});
-  EXPECT_EQ(ctl_dead({}, 10, target_, io()), kDone);
+  EXPECT_EQ(ctl_dead_list({}, 10, target_, io()), kDone);
   EXPECT_THAT(out(), HasSubstr("outbound/0/7"));
   EXPECT_THAT(out(), Not(HasSubstr("\x1b")));
   out_.str({});
-  EXPECT_EQ(ctl_dead({.json = true}, 10, target_, io()), kDone);
+  EXPECT_EQ(ctl_dead_list({.json = true}, 10, target_, io()), kDone);
   EXPECT_EQ(json()["rows"][0]["offset"], 7);
 }
 

@@ -58,6 +58,7 @@ int run(const RunOptions& options) {
   {
     Process process(options, std::move(config), signals);
     if (const Result<void> started = process.start(); !started) {
+      if (started.error().code == std::errc::operation_canceled) return kDone;  // by SIGTERM
       kLog.error("could not start", {{"problem", started.error()}});
       status = kCouldNotRun;
     } else if (process.wait_ready()) {

@@ -13,6 +13,8 @@
 #include "cli/version.h"
 #include "common/admin/errc.h"
 #include "common/config/print.h"
+#include "common/control/file_control.h"
+#include "common/control/log_control.h"
 #include "common/log/embedded.h"
 #include "common/net/unbound_resolver.h"
 #include "common/observe/log.h"
@@ -152,16 +154,58 @@ void Process::open_poison() {
 }
 
 Result<void> Process::load_control() {
-  if (config_.control.mode == ControlMode::kSeed) {
-    kLog.warning("control.mode seed needs the log on Kafka; the file is the truth here");
-  }
+  trail_ = std::make_unique<godwit::admin::AuditTrail>(*log_, clock_, node_);
+  return config_.control_mode() == ControlMode::kFile ? load_control_file() : open_control_table();
+}
+
+Result<void> Process::load_control_file() {
   if (config_.control.file.empty()) {
     control_ = control::FileControl::defaults();
     return {};
   }
-  TRY(control_, control::FileControl::load(config_.control.file));
-  for (const config::Problem& notice : control_->notices()) {
+  TRY(auto control, control::FileControl::load(config_.control.file));
+  for (const config::Problem& notice : control->notices()) {
     kLog.warning("not in effect", {{"at", notice.to_string()}});
+  }
+  control_ = std::move(control);
+  return {};
+}
+
+// No role starts before the table is read to its end: a user who is not known yet must not be refused.
+Result<void> Process::open_control_table() {
+  constexpr auto kLookAgain = std::chrono::milliseconds(20);
+  TRY(auto control, control::LogControl::open(*log_, clock_, node_));
+  for (std::string problem; !(problem = control->problem()).empty();) {
+    startup_->problem(problem);
+    if (signals_.wait(kLookAgain) == role::Signals::Signal::kTerminate)
+      return fail(std::make_error_code(std::errc::operation_canceled), problem);
+  }
+  startup_->problem("starting");
+  TRY_VOID(seed_control(*control));
+  control_ = std::move(control);
+  return {};
+}
+
+Result<void> Process::seed_control(control::LogControl& control) {
+  const std::filesystem::path& file = config_.control.file;
+  if (file.empty()) return {};
+  const auto announce = [&](const control::ChangePlan& plan,
+                            std::string_view batch) -> Result<void> {
+    godwit::admin::AuditEntry entry{
+        .actor = "control.mode: seed", .action = "control.seed", .subject = std::string(batch)};
+    for (const control::ObjectChange& change : plan.changes)
+      entry.changes.push_back(change.to_text());
+    return trail_->write(std::move(entry));
+  };
+  auto seeded = control.seed(file, announce);
+  if (!seeded) return fail(std::move(seeded).error().within("control.file"));
+  for (const config::Problem& notice : seeded->plan.notices)
+    kLog.warning("not in effect", {{"at", notice.to_string()}});
+  if (!seeded->batch.empty()) {
+    kLog.info("control data seeded", {{"file", file.string()}, {"batch", seeded->batch}});
+  } else if (const auto& plan = seeded->plan; !plan.changes.empty() || !plan.left.empty()) {
+    kLog.warning("the control file is not what is in force; `godwit ctl diff` shows how",
+                 {{"file", file.string()}, {"changes", plan.changes.size()}});
   }
   return {};
 }
@@ -180,9 +224,10 @@ Result<std::optional<net::Address>> Process::start_capture() {
 }
 
 Result<void> Process::start_roles(std::optional<net::Address> capture) {
+  watched_log_ = std::make_unique<godwit::admin::WatchedLog>(*log_);
   const role::RoleContext context{.shards = *shards_,
                                   .pool = *pool_,
-                                  .log = *log_,
+                                  .log = *watched_log_,
                                   .control = *control_,
                                   .resolver = *resolver_,
                                   .clock = clock_,
@@ -231,9 +276,17 @@ Result<void> Process::start_http() {
 
 Result<void> Process::start_admin() {
   records_ = std::make_unique<godwit::admin::LogRecords>(*log_, true);
+  dead_desk_ = std::make_unique<godwit::admin::DeadDesk>(*log_, clock_, node_);
+  TRY(registry_, godwit::admin::Registry::open(*log_, clock_));
   auto server = godwit::admin::Server::start(
       {.listen = config_.admin.listen.to_text(), .token = config_.admin.token},
-      {.process = this, .records = records_.get(), .queues = queues_});
+      {.process = this,
+       .records = records_.get(),
+       .queues = queues_,
+       .control = control_.get(),
+       .dead = dead_desk_.get(),
+       .registry = registry_.get(),
+       .trail = trail_.get()});
   if (!server) return fail(std::move(server).error().within("admin.listen"));
   admin_server_ = *std::move(server);
   // With port 0 the commands of this machine find it here.
@@ -280,6 +333,7 @@ bool Process::wait_ready() {
     if (signal == role::Signals::Signal::kReload) answer_reloads();
   }
   publish_health();
+  registry_->beat(node_row());
   return true;
 }
 
@@ -302,6 +356,7 @@ void Process::serve() {
     if (signal == role::Signals::Signal::kTerminate) return;
     if (signal == role::Signals::Signal::kReload) answer_reloads();
     publish_health();
+    registry_->beat(node_row());
   }
 }
 
@@ -309,9 +364,13 @@ void Process::end() {
   if (std::exchange(ended_, true)) return;
   health_.drain();
   draining_ = true;
-  if (admin_server_) publish_health();
+  if (admin_server_) {
+    publish_health();
+    registry_->beat(node_row());
+  }
   answer_reloads();  // nobody is left waiting
   roles_.end(config_.drain_timeout);
+  if (admin_server_) registry_->say_goodbye(node_row());
   roles_started_ = false;
   if (admin_server_) {
     cli::admin::remove_address_file(config_.data_dir);
@@ -320,6 +379,8 @@ void Process::end() {
   if (http_server_) http_server_->stop(clock_.instant() + std::chrono::seconds(1));
   if (capture_server_) capture_server_->stop();
   if (pool_) pool_->stop();
+  dead_desk_.reset();  // tables are closed before the log
+  registry_.reset();
   if (log_) log_->close();
   if (observe_server_) observe_server_->stop(clock_.instant() + std::chrono::seconds(1));
   resolver_.reset();
@@ -344,6 +405,23 @@ godwit::admin::NodeInfo Process::info() {
     info.addresses.push_back(named.name + " " + named.address);
   }
   return info;
+}
+
+godwit::admin::NodeRow Process::node_row() const {
+  godwit::admin::NodeRow row{.node = node_,
+                             .software = std::string(kVersion),
+                             .admin = admin_server_->address(),
+                             .observe = observe_server_->local().to_text(),
+                             .started = started_at_,
+                             .pid = static_cast<std::uint32_t>(getpid()),
+                             .draining = draining_,
+                             .owned = watched_log_->owned()};
+  const Troubles troubles = not_ready();
+  for (const std::string& role : options_.roles) {
+    const auto trouble = std::ranges::find(troubles, role, &observe::Health::Trouble::name);
+    row.roles.push_back({role, trouble == troubles.end() ? std::string() : trouble->problem});
+  }
+  return row;
 }
 
 void Process::drain(bool) {

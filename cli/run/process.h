@@ -15,15 +15,19 @@
 #include "cli/run/observe_endpoints.h"
 #include "cli/run/process_metrics.h"
 #include "cli/run/pulse.h"
+#include "common/admin/audit_trail.h"
+#include "common/admin/dead_desk.h"
 #include "common/admin/log_records.h"
+#include "common/admin/registry.h"
 #include "common/admin/server.h"
 #include "common/admin/sources.h"
+#include "common/admin/watched_log.h"
 #include "common/async/blocking_pool.h"
 #include "common/async/shard.h"
 #include "common/base/result.h"
 #include "common/capture/server.h"
 #include "common/capture/store.h"
-#include "common/control/file_control.h"
+#include "common/control/authority.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/net/resolver.h"
@@ -32,6 +36,10 @@
 #include "common/poison/slots.h"
 #include "common/role/lifecycle.h"
 #include "common/role/signals.h"
+
+namespace godwit::control {
+class LogControl;
+}
 
 namespace godwit::cli::run {
 
@@ -77,6 +85,9 @@ class Process final : public godwit::admin::Process {
   [[nodiscard]] Result<void> open_log();
   void open_poison();
   [[nodiscard]] Result<void> load_control();
+  [[nodiscard]] Result<void> load_control_file();
+  [[nodiscard]] Result<void> open_control_table();
+  [[nodiscard]] Result<void> seed_control(control::LogControl& control);
   [[nodiscard]] Result<void> start_observe();
   [[nodiscard]] Result<std::optional<net::Address>> start_capture();
   [[nodiscard]] Result<void> start_roles(std::optional<net::Address> capture);
@@ -85,6 +96,7 @@ class Process final : public godwit::admin::Process {
   void answer_reloads();
   [[nodiscard]] Result<Changes> reload_now();
   void publish_health();
+  [[nodiscard]] godwit::admin::NodeRow node_row() const;
   [[nodiscard]] Troubles not_ready() const;
   [[nodiscard]] bool has_role(std::string_view name) const {
     return options_.roles.contains(std::string(name));
@@ -105,9 +117,11 @@ class Process final : public godwit::admin::Process {
   std::unique_ptr<http::Server> observe_server_;
   std::unique_ptr<async::BlockingPool> pool_;
   std::unique_ptr<log::Log> log_;
+  std::unique_ptr<godwit::admin::WatchedLog> watched_log_;  // as the roles see it
   std::unique_ptr<poison::Slots> poison_;
   std::unique_ptr<ProcessMetrics> process_metrics_;
-  std::unique_ptr<control::FileControl> control_;
+  std::unique_ptr<godwit::admin::AuditTrail> trail_;
+  std::unique_ptr<control::Authority> control_;
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<capture::Store> capture_store_;
   std::unique_ptr<capture::CaptureServer> capture_server_;
@@ -116,6 +130,8 @@ class Process final : public godwit::admin::Process {
   std::atomic<bool> roles_started_{false};  // roles_ is complete: other threads may look
   std::unique_ptr<http::Server> http_server_;
   std::unique_ptr<godwit::admin::LogRecords> records_;
+  std::unique_ptr<godwit::admin::DeadDesk> dead_desk_;
+  std::unique_ptr<godwit::admin::Registry> registry_;
   std::unique_ptr<godwit::admin::Server> admin_server_;
 
   std::atomic<bool> draining_{false};
