@@ -593,7 +593,8 @@ TEST_F(IngressTest, DrainUnderLoadKeepsEveryAcknowledgedMessage) {
     // All are greeted before the drain, which refuses new connections.
     clients.emplace_back([&own, &acknowledged_total, client = connect()]() mutable {
       client.send("EHLO client.example\r\n");
-      client.reply();
+      // On a busy machine the drain may be quicker than this thread.
+      if (client.reply().starts_with("421 4.3.2 ")) return;
       for (;;) {
         client.send(
             "MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.org>\r\nBDAT 3 LAST\r\nx\r\n");
