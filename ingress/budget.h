@@ -9,8 +9,8 @@
 
 #include "common/net/address.h"
 
-// What all sessions of a process hold together is bounded: over it a client hears 452 or 421, and the process
-// is never killed for memory.
+// What all sessions of a process hold together is bounded: over it a client hears 452 or 421, and
+// the process is never killed for memory.
 namespace godwit::ingress {
 
 // Octets of content that were received and are not yet acknowledged by the log.
@@ -30,8 +30,8 @@ class ByteBudget {
   std::atomic<std::uint64_t> used_{0};
 };
 
-// One message's part of the budget; given back when it is destroyed. Keeps the budget alive, because a message
-// whose acknowledgement is late may outlive its session.
+// One message's part of the budget; given back when it is destroyed. Keeps the budget alive,
+// because a message whose acknowledgement is late may outlive its session.
 class Reservation {
  public:
   explicit Reservation(std::shared_ptr<ByteBudget> budget) : budget_(std::move(budget)) {}
@@ -76,7 +76,8 @@ class SessionCounts {
     net::IpAddress address_;
   };
 
-  // `exempt`: not counted against the limit of its address. On kEntered `pass` counts until it is destroyed.
+  // `exempt`: not counted against the limit of its address. On kEntered `pass` counts until it is
+  // destroyed.
   [[nodiscard]] std::pair<Entry, Pass> enter(const net::IpAddress& address, bool exempt);
   [[nodiscard]] std::size_t sessions() const;
 

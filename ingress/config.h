@@ -10,8 +10,8 @@
 #include "common/config/fields.h"
 #include "common/net/address.h"
 
-// The configuration of the role `ingress`, below `ingress:` in the file. docs/configuration.md is made from the
-// describe() functions.
+// The configuration of the role `ingress`, below `ingress:` in the file. docs/configuration.md is
+// made from the describe() functions.
 namespace godwit::ingress {
 
 enum class ListenerKind : std::uint8_t {

@@ -225,8 +225,8 @@ TEST_F(IngressTest, NothingIsAcknowledgedBeforeTheLogDid) {
   ASSERT_THAT(begin_message(client), StartsWith("354 "));
   client.send(kMail + ".\r\nNOOP\r\n");
   wait_until([&] { return log.writes_waiting() == 1; });
-  // The append is with the log and not acknowledged. Another session makes a round trip on each shard, so
-  // a reply that did not wait would be here.
+  // The append is with the log and not acknowledged. Another session makes a round trip on each
+  // shard, so a reply that did not wait would be here.
   for (int i = 0; i < 16; ++i) connect().ask("NOOP");
   EXPECT_TRUE(client.silent());
   log.release();
@@ -583,7 +583,8 @@ TEST_F(IngressTest, DrainFinishesWhatIsUnderWay) {
   EXPECT_NE(role->problem(), "");
 }
 
-// Clients that never stop sending meet a drain: each hears 421 in its turn, and whatever was acknowledged is kept.
+// Clients that never stop sending meet a drain: each hears 421 in its turn, and whatever was
+// acknowledged is kept.
 TEST_F(IngressTest, DrainUnderLoadKeepsEveryAcknowledgedMessage) {
   start(ListenerKind::kRelay);
   std::atomic<int> acknowledged_total{0};
@@ -665,7 +666,7 @@ TEST_F(IngressTest, PipelinedMessagesInOneFlight) {
   EXPECT_FALSE(messages().front().content.dot_stuffed());
 }
 
-// --- TLS -------------------------------------------------------------------------------------------------
+// --- TLS -----------------------------------------------------------------------------------------
 
 async::Task<std::string> read_reply(net::Stream& stream) {
   std::string text;

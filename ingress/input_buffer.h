@@ -9,10 +9,11 @@
 
 namespace godwit::ingress {
 
-// What was received and not yet consumed, in one piece, in a buffer that content can be sliced out of.
+// What was received and not yet consumed, in one piece, in a buffer that content can be sliced out
+// of.
 //
-// Octets are never moved but once: when a buffer is full, what is unconsumed (part of a line) goes to the front of the
-// next one. What was sliced stays where it is and keeps its buffer alive.
+// Octets are never moved but once: when a buffer is full, what is unconsumed (part of a line) goes
+// to the front of the next one. What was sliced stays where it is and keeps its buffer alive.
 // Memory   nothing while released; else one buffer
 // Threads  one at a time. Slices may be read anywhere: nothing is written over them.
 class InputBuffer {
@@ -23,8 +24,8 @@ class InputBuffer {
 
   static constexpr std::size_t kRoomMin = 256;
 
-  // Room for at least kRoomMin octets behind view(). A new buffer, when it takes one, has `capacity` octets, or more
-  // where what is unconsumed leaves little of that.
+  // Room for at least kRoomMin octets behind view(). A new buffer, when it takes one, has
+  // `capacity` octets, or more where what is unconsumed leaves little of that.
   [[nodiscard]] std::span<char> space(std::size_t capacity);
   // Too little room for a read to be worth its system call: space() would take a new buffer.
   [[nodiscard]] bool full() const { return capacity_ - end_ < kRoomMin; }

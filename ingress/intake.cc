@@ -7,8 +7,9 @@
 namespace godwit::ingress {
 namespace {
 
-// Everything of a record but recipients and content: ids, origin, flags, tags and lengths. The longest texts in
-// it are bounded by the session: HELO 255, user name 255, sender and ENVID below 2 KiB.
+// Everything of a record but recipients and content: ids, origin, flags, tags and lengths. The
+// longest texts in it are bounded by the session: HELO 255, user name 255, sender and ENVID below 2
+// KiB.
 constexpr std::size_t kHeadBytesMax = 8 * 1024;
 constexpr std::size_t kRecipientOverheadBytes = 24;  // index, notify, tags and lengths
 

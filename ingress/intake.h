@@ -33,14 +33,15 @@ struct Intake {
 
 inline constexpr std::size_t kBodyChunkBytes = log::kRecordBytesMax - 1024;
 
-// What goes into the log for one message, in two steps: content that does not fit beside its envelope first goes
-// to `bodies`, in chunks, and the records that name it follow when that is acknowledged.
+// What goes into the log for one message, in two steps: content that does not fit beside its
+// envelope first goes to `bodies`, in chunks, and the records that name it follow when that is
+// acknowledged.
 //
 // Input     an Intake with at least one recipient and content
 // Output    log::Appends; the content's pieces are shared, not copied
 // Errors    records(): as record::encode; kTooLarge from the log is impossible by the sizes here
-// Limits    every record at most log::kRecordBytesMax with its key. Recipients that do not fit into one record are
-//           spread over several (first_index, total), all in one partition
+// Limits    every record at most log::kRecordBytesMax with its key. Recipients that do not fit into
+//           one record are spread over several (first_index, total), all in one partition
 // Threads   pure
 class IntakeRecords {
  public:

@@ -13,17 +13,18 @@
 // Who may send what. Pure: control data in, refusals out; nullopt: it may pass.
 namespace godwit::ingress {
 
-// A tenant that has domains sends only for those of them that are verified: envelope senders of the domain or of
-// its return path (the null sender passes: bounces have it), From of the domain. A tenant without domains is not
-// bound. Refusal: 550 5.7.1.
+// A tenant that has domains sends only for those of them that are verified: envelope senders of the
+// domain or of its return path (the null sender passes: bounces have it), From of the domain. A
+// tenant without domains is not bound. Refusal: 550 5.7.1.
 [[nodiscard]] std::optional<smtp::Reply> refuse_sender(const control::Tenant& tenant,
                                                        const smtp::Address& sender);
-// `from`: the raw value of the From field; absent or unreadable is refused where the tenant is bound.
+// `from`: the raw value of the From field; absent or unreadable is refused where the tenant is
+// bound.
 [[nodiscard]] std::optional<smtp::Reply> refuse_from(const control::Tenant& tenant,
                                                      std::optional<std::string_view> from);
 
-// The domains `inbound` takes mail for, and whose they are: the bounce domain (tenant `default`), return paths and
-// verified domains of tenants. Immutable; made once for each control snapshot.
+// The domains `inbound` takes mail for, and whose they are: the bounce domain (tenant `default`),
+// return paths and verified domains of tenants. Immutable; made once for each control snapshot.
 class InboundDomains {
  public:
   InboundDomains() = default;

@@ -8,16 +8,19 @@
 
 namespace godwit::ingress {
 
-// The role `ingress`: SMTP listeners, from the first octet of a client to a durable record (README.md).
+// The role `ingress`: SMTP listeners, from the first octet of a client to a durable record
+// (README.md).
 //
-// Lifecycle  as role::Role. start() binds every listener or none, and loads the certificate. drain(): no new
-//            sessions, 421 4.3.2 to those that are idle, messages under way are finished until the deadline. stop()
-//            closes what is left. reload() reads certificate and key again
+// Lifecycle  as role::Role. start() binds every listener or none, and loads the certificate.
+//            drain(): no new sessions, 421 4.3.2 to those that are idle, messages under way are
+//            finished until the deadline. stop() closes what is left. reload() reads certificate
+//            and key again
 // Ready      when the listeners are up and the log takes records
-// Addresses  "smtp.relay", "smtp.submission", "smtp.submissions" (implicit TLS), "smtp.inbound", in the order of the
-//            configuration
+// Addresses  "smtp.relay", "smtp.submission", "smtp.submissions" (implicit TLS), "smtp.inbound", in
+//            the order of the configuration
 //
-// `bounce_domain`: bounce.domain of the configuration, whose recipients `inbound` takes; may be empty.
+// `bounce_domain`: bounce.domain of the configuration, whose recipients `inbound` takes; may be
+// empty.
 [[nodiscard]] std::unique_ptr<role::Role> make_ingress(const role::RoleContext& context,
                                                        const Config& config,
                                                        std::string bounce_domain);

@@ -183,7 +183,7 @@ async::Task<void> SmtpSession::end() {
     kLog.debug("session ended", {{"session", id()}, {"errors", protocol_.errors()}});
 }
 
-// --- connection ------------------------------------------------------------------------------------------
+// --- connection ----------------------------------------------------------------------------------
 
 async::Task<bool> SmtpSession::handshake() {
   const auto done =
@@ -214,8 +214,8 @@ async::Task<bool> SmtpSession::write_output() {
   co_return (co_await stream_.write(output, in(services_.config.timeouts.write))).has_value();
 }
 
-// After an error or in a drain the peer may still be sending: were the connection closed over unread octets, TCP
-// would reset it and our reply be lost. So it is read for a moment.
+// After an error or in a drain the peer may still be sending: were the connection closed over
+// unread octets, TCP would reset it and our reply be lost. So it is read for a moment.
 async::Task<void> SmtpSession::close() {
   if (saying_farewell_) {  // which writes, and ends our side
     const Instant deadline = shard_.shard.now() + kLingerTime;
@@ -293,7 +293,7 @@ async::Task<SmtpSession::Read> SmtpSession::read_next_command() {
   co_return read_ended(count) ? Read::kEnd : Read::kSomething;
 }
 
-// --- drain -----------------------------------------------------------------------------------------------
+// --- drain ---------------------------------------------------------------------------------------
 
 void SmtpSession::drain_requested() {
   draining_ = true;
@@ -319,7 +319,7 @@ async::Task<void> SmtpSession::say_farewell() {
   farewell_->said.notify();
 }
 
-// --- decisions -------------------------------------------------------------------------------------------
+// --- decisions -----------------------------------------------------------------------------------
 
 async::Task<void> SmtpSession::authenticate() {
   const Reply reply = co_await services_.authenticator.check(protocol_.credentials(), client_);
@@ -393,7 +393,7 @@ std::optional<Reply> SmtpSession::refuse_content() {
   return Reply::of(452, {4, 3, 1}, "Too much mail under way, try again later");
 }
 
-// --- the message -----------------------------------------------------------------------------------------
+// --- the message ---------------------------------------------------------------------------------
 
 void SmtpSession::begin_content() {
   message_deadline_ = in(services_.config.timeouts.message);
@@ -559,7 +559,8 @@ async::Task<Result<log::Written>> SmtpSession::append(std::vector<log::Append> r
                                                       Instant deadline) {
   const auto pending = std::make_shared<PendingAppend>();
   async::Shard& shard = shard_.shard;
-  // The reservation stays with the append, however late it is acknowledged: the log holds the octets so long.
+  // The reservation stays with the append, however late it is acknowledged: the log holds the
+  // octets so long.
   shard_.producer->append(
       std::move(records),
       [pending, &shard, reservation = transaction_->reservation](Result<log::Written> written) {

@@ -21,11 +21,11 @@ namespace godwit::ingress {
 // acknowledgement.
 //
 // Borrows    services, port and shard services, which outlive it
-// Memory     idle for a second it holds no buffer, no transaction and no coroutine but serve(): what
-//            ten thousand idle sessions take is counted here. In a transaction it holds one buffer
-//            and the content, which counts against the byte budget
-// Lifecycle  serve() is all of it; it ends when the peer or the protocol does, when a drain finds the
-//            session idle, or at a stop
+// Memory     idle for a second it holds no buffer, no transaction and no coroutine but serve():
+//            what ten thousand idle sessions take is counted here. In a transaction it holds one
+//            buffer and the content, which counts against the byte budget
+// Lifecycle  serve() is all of it; it ends when the peer or the protocol does, when a drain finds
+//            the session idle, or at a stop
 // Threads    its shard
 class SmtpSession {
  public:

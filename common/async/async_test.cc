@@ -150,7 +150,7 @@ TEST(SleepTest, RealTimeIsDrivenByTheKernel) {
 }
 
 // gate
-// ------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 TEST(GateTest, ClosedLetsNothingIn) {
   TestLoop loop;
@@ -242,7 +242,7 @@ TEST(StopSignalTest, ACallbackMayEndOthers) {
 }
 
 // shard
-// -----------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 TEST(ShardTest, PostedWorkRunsInOrderOnItsThread) {
   Shards shards(2);
@@ -269,7 +269,7 @@ TEST(ShardDeathTest, AnExceptionThatLeavesATaskEndsTheProcess) {
 }
 
 // pool
-// ------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
 Task<Result<int>> run_on(BlockingPool& pool, int value) {
   co_return co_await pool.run([value] { return value + 1; });

@@ -43,7 +43,8 @@ bool is_address_literal(std::string_view helo) {
   });
 }
 
-// RFC 5321 s4.4: the name the peer gave, and the address it came from. What is no name is only a comment.
+// RFC 5321 s4.4: the name the peer gave, and the address it came from. What is no name is only a
+// comment.
 std::string from_clause(const Received& received) {
   const std::string address =
       received.address.empty() ? std::string("unknown") : address_literal(received.address);

@@ -13,8 +13,8 @@ namespace godwit::net {
 
 enum class Family : std::uint8_t { kIpv4 = 4, kIpv6 = 6 };
 
-// What an address is good for. Mail from MX records goes to kGlobal only (ARCHITECTURE: loopback, private,
-// link-local and own ranges are refused); static routes may name any.
+// What an address is good for. Mail from MX records goes to kGlobal only (ARCHITECTURE: loopback,
+// private, link-local and own ranges are refused); static routes may name any.
 enum class Scope : std::uint8_t {
   kGlobal,
   kUnspecified,  // 0.0.0.0/8, ::
@@ -26,7 +26,8 @@ enum class Scope : std::uint8_t {
 };
 
 // An IP address, without a port. A value: 17 octets, no allocation, no name resolution.
-// IPv4 mapped into IPv6 (::ffff:a.b.c.d) is turned into IPv4 where it enters: one host has one form.
+// IPv4 mapped into IPv6 (::ffff:a.b.c.d) is turned into IPv4 where it enters: one host has one
+// form.
 class IpAddress {
  public:
   IpAddress() = default;  // 0.0.0.0

@@ -10,13 +10,14 @@
 // Input is hostile. Pure.
 namespace godwit::net {
 
-// A name as it is asked for: lower case, no final dot. Nothing when no DNS message can carry it: an empty label,
-// one over 63 octets, more than 253 octets, or characters no host or service name has (only letters,
-// digits, '-' and '_' are taken; internationalised names are A-labels by now).
+// A name as it is asked for: lower case, no final dot. Nothing when no DNS message can carry it: an
+// empty label, one over 63 octets, more than 253 octets, or characters no host or service name has
+// (only letters, digits, '-' and '_' are taken; internationalised names are A-labels by now).
 [[nodiscard]] std::optional<std::string> dns_question_name(std::string_view text);
 
-// An uncompressed wire name as text: lower case, no final dot; "" for the root. Nothing when malformed or when a
-// label has a character as above is not taken: no such host can be connected to.
+// An uncompressed wire name as text: lower case, no final dot; "" for the root. Nothing when
+// malformed or when a label has a character as above is not taken: no such host can be connected
+// to.
 [[nodiscard]] std::optional<std::string> dns_name_from_wire(std::string_view wire);
 
 // Record data; nothing when malformed.

@@ -4,7 +4,8 @@
 
 namespace godwit::net {
 
-// What became of a network operation. Retrying is the caller's decision; the comments say what is known.
+// What became of a network operation. Retrying is the caller's decision; the comments say what is
+// known.
 enum class Errc {
   kTimeout = 1,         // the caller's deadline passed; part of a write may have left
   kClosed,              // close() was called on our side

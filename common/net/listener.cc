@@ -85,8 +85,8 @@ Result<std::unique_ptr<Listener>> Listener::open(async::Shards& shards, Address 
                                                  ListenOptions options, Handler handler) {
   auto impl = std::make_unique<Impl>(options, std::move(handler));
   {
-    // With SO_REUSEPORT a second process of the same user would bind, too, and take half of the mail. A socket
-    // without it finds out whether anybody is there.
+    // With SO_REUSEPORT a second process of the same user would bind, too, and take half of the
+    // mail. A socket without it finds out whether anybody is there.
     TRY(Fd probe, open_tcp(address.ip.family()));
     const int on = 1;
     ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -175,7 +175,8 @@ bool Listener::Impl::accept_some(Acceptor& acceptor) {
     SocketAddress peer;
     Fd fd(::accept4(acceptor.socket, peer.get(), &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) {
-      // Anything else belongs to the connection that failed while it waited (accept(2)): the next one, then.
+      // Anything else belongs to the connection that failed while it waited (accept(2)): the next
+      // one, then.
       if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
       if (lacks_resources(errno)) return false;
       continue;

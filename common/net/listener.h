@@ -15,27 +15,31 @@ namespace godwit::net {
 
 struct ListenOptions {
   int backlog = 1024;
-  // Connections served at once, over all shards; more wait in the backlog. 0: no limit but descriptors.
+  // Connections served at once, over all shards; more wait in the backlog. 0: no limit but
+  // descriptors.
   std::size_t connections_max = 0;
 };
 
-// Accepts connections on every shard (SO_REUSEPORT: the kernel spreads them) and runs a task for each.
+// Accepts connections on every shard (SO_REUSEPORT: the kernel spreads them) and runs a task for
+// each.
 //
 // Bounds     out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM): accepting pauses for
 //            kResourcePause and goes on by itself; what waits stays in the backlog.
-// Lifecycle  open() binds all shards or none and accepts nothing yet; start() begins; stop_accepting() ends it
-//            (new connections are refused); drained() returns when the last session has ended. Sessions end by
-//            themselves or because the handler's owner ends them (StopSignal). Destroy after drained().
+// Lifecycle  open() binds all shards or none and accepts nothing yet; start() begins;
+//            stop_accepting() ends it (new connections are refused); drained() returns when the
+//            last session has ended. Sessions end by themselves or because the handler's owner ends
+//            them (StopSignal). Destroy after drained().
 // Threads    start(), stop_accepting(), counters: any. Handlers run on the connection's shard.
 class Listener {
  public:
   static constexpr Duration kResourcePause = std::chrono::milliseconds(100);
 
-  // A coroutine function; borrowed objects must outlive the listener. Its parameters are the session's own.
+  // A coroutine function; borrowed objects must outlive the listener. Its parameters are the
+  // session's own.
   using Handler = std::function<async::Task<void>(async::Shard& shard, Stream stream)>;
 
-  // Port 0 takes a free one: see local(). Errors: kAddressInUse, kAddressUnavailable, kResources, kIo (EACCES for
-  // ports below 1024).
+  // Port 0 takes a free one: see local(). Errors: kAddressInUse, kAddressUnavailable, kResources,
+  // kIo (EACCES for ports below 1024).
   [[nodiscard]] static Result<std::unique_ptr<Listener>> open(async::Shards& shards,
                                                               Address address,
                                                               ListenOptions options,

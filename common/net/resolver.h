@@ -10,8 +10,8 @@
 
 namespace godwit::net {
 
-// What the DNS said. Only kNxDomain is a lasting "no such domain"; what is below kNoData is about the way
-// to the answer, and a delivery that meets it waits.
+// What the DNS said. Only kNxDomain is a lasting "no such domain"; what is below kNoData is about
+// the way to the answer, and a delivery that meets it waits.
 enum class DnsOutcome : std::uint8_t {
   kFound,
   kNxDomain,  // the name does not exist
@@ -26,7 +26,8 @@ template <class Record>
 struct DnsAnswer {
   DnsOutcome outcome = DnsOutcome::kServFail;
   std::vector<Record> records{};
-  // DNSSEC proved the answer (kNxDomain and kNoData too). False: no signatures, or no trust anchor here.
+  // DNSSEC proved the answer (kNxDomain and kNoData too). False: no signatures, or no trust anchor
+  // here.
   bool secure = false;
   std::chrono::seconds ttl{0};
   std::string canonical{};  // where CNAMEs led; the name asked for when there were none
@@ -52,11 +53,11 @@ struct TlsaRecord {
   auto operator<=>(const TlsaRecord&) const = default;
 };
 
-// Asks the DNS. Names are A-labels ("xn--..."), with or without final dot, in any case. A name that no DNS
-// message can carry (empty label, over 63 or 255 octets) is kNxDomain.
+// Asks the DNS. Names are A-labels ("xn--..."), with or without final dot, in any case. A name that
+// no DNS message can carry (empty label, over 63 or 255 octets) is kNxDomain.
 //
-// Bounds   each implementation states how many questions may be under way; above that kServFail at once.
-//          Time: about 20 s at most a question, then kTimeout.
+// Bounds   each implementation states how many questions may be under way; above that kServFail at
+//          once. Time: about 20 s at most a question, then kTimeout.
 // Threads  any shard; the task resumes on its own.
 class Resolver {
  public:

@@ -1,4 +1,5 @@
-// The resolver against a real authoritative server: Debian's knot, with zones made here, on a free port.
+// The resolver against a real authoritative server: Debian's knot, with zones made here, on a free
+// port.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -26,7 +27,7 @@ using namespace testing;
 using async::run_task;
 using async::Task;
 
-// --- wire form -----------------------------------------------------------------------------------------------
+// --- wire form -----------------------------------------------------------------------------------
 
 TEST(DnsWireTest, QuestionNames) {
   const struct {
@@ -79,7 +80,7 @@ TEST(DnsWireTest, RecordData) {
   EXPECT_FALSE(tlsa_from_wire(octets("\3\1\1", 3)));
 }
 
-// --- the fake ------------------------------------------------------------------------------------------------
+// --- the fake ------------------------------------------------------------------------------------
 
 TEST(FakeResolverTest, SaysWhatItWasTold) {
   FakeResolver dns;
@@ -95,7 +96,7 @@ TEST(FakeResolverTest, SaysWhatItWasTold) {
   EXPECT_EQ(dns.asked(), 5U);
 }
 
-// --- knot ----------------------------------------------------------------------------------------------------
+// --- knot ----------------------------------------------------------------------------------------
 
 constexpr const char* kZone = R"($TTL 300
 @ SOA ns hostmaster 1 3600 600 86400 60

@@ -8,7 +8,8 @@
 #include "common/base/result.h"
 #include "common/net/address.h"
 
-// What is shared by streams and listeners below their interfaces: the system's errors and addresses.
+// What is shared by streams and listeners below their interfaces: the system's errors and
+// addresses.
 namespace godwit::net {
 
 // The operating system's error as one of ours; the context gets its text.

@@ -26,7 +26,7 @@ namespace godwit::net {
 
 using async::Task;
 
-// --- waiting -------------------------------------------------------------------------------------------------
+// --- waiting -------------------------------------------------------------------------------------
 
 Stream::Impl::Impl(async::Shard& owner, int socket, std::optional<Address> remote_address)
     : shard(owner), descriptor(owner.executor()), fd(socket) {
@@ -107,7 +107,7 @@ Task<void> Stream::Impl::take_turns() {
   co_await async::asio::post(shard.executor(), async::kAwait);
 }
 
-// --- in clear ------------------------------------------------------------------------------------------------
+// --- in clear ------------------------------------------------------------------------------------
 
 Task<Result<std::size_t>> Stream::Impl::read_clear(std::span<char> into, Instant deadline) {
   while (true) {
@@ -150,8 +150,8 @@ class Cursor {
     return used;
   }
 
-  // Contiguous: the rest of the current piece when it fills a buffer or is the last one, else a copy of as
-  // much as the buffer takes.
+  // Contiguous: the rest of the current piece when it fills a buffer or is the last one, else a
+  // copy of as much as the buffer takes.
   std::string_view gather(std::span<char> buffer) const {
     const std::string_view first = pieces_[index_].substr(offset_);
     if (first.size() >= buffer.size()) return first.substr(0, buffer.size());
@@ -224,8 +224,8 @@ Task<Result<void>> Stream::Impl::write_all(Pieces pieces, Instant deadline) {
         co_return fail(system_error(errno, "write"));
       }
     } else {
-      // One record of the largest size; the buffer is the thread's, because nothing of it is needed later: what
-      // OpenSSL could not send it keeps encrypted, and asks for the same octets again.
+      // One record of the largest size; the buffer is the thread's, because nothing of it is needed
+      // later: what OpenSSL could not send it keeps encrypted, and asks for the same octets again.
       thread_local std::array<char, kTlsRecordMax> record;
       ERR_clear_error();
       const std::string_view octets = cursor.gather(record);
@@ -246,7 +246,7 @@ Task<Result<void>> Stream::Impl::write_all(Pieces pieces, Instant deadline) {
   co_return Result<void>{};
 }
 
-// --- in TLS --------------------------------------------------------------------------------------------------
+// --- in TLS --------------------------------------------------------------------------------------
 
 Stream::Impl::TlsStep Stream::Impl::step_of(int result) {
   const int saved = errno;
@@ -260,9 +260,10 @@ Stream::Impl::TlsStep Stream::Impl::step_of(int result) {
 
 Task<Result<void>> Stream::Impl::wait_for(TlsStep step, Side& side, std::string_view doing,
                                           Instant deadline) {
-  // Either direction may wait for either readiness, but at any time only one task waits for each: the handshake
-  // is alone, and after it, without renegotiation, reading waits to read and writing to write. A TLS 1.3 key
-  // update that must be answered while the socket is full is the exception; it waits on the side it is.
+  // Either direction may wait for either readiness, but at any time only one task waits for each:
+  // the handshake is alone, and after it, without renegotiation, reading waits to read and writing
+  // to write. A TLS 1.3 key update that must be answered while the socket is full is the exception;
+  // it waits on the side it is.
   switch (step.kind) {
     case SSL_ERROR_WANT_READ:
       if (handshaking || &side == &reading) return wait(reading, deadline);
@@ -360,7 +361,7 @@ void expect_host(SSL& ssl, const std::string& host) {
 
 }  // namespace
 
-// --- Stream --------------------------------------------------------------------------------------------------
+// --- Stream --------------------------------------------------------------------------------------
 
 Stream::Stream() = default;
 Stream::Stream(async::Shard& shard, int socket) {
@@ -500,8 +501,8 @@ Task<Result<void>> Stream::shutdown_write(Instant deadline) {
 }
 
 Task<void> Stream::finish(Instant deadline) {
-  // What the peer still sends is read and dropped: closing on it would answer with a reset, and a reset takes
-  // what we wrote last out of the peer's hands.
+  // What the peer still sends is read and dropped: closing on it would answer with a reset, and a
+  // reset takes what we wrote last out of the peer's hands.
   constexpr std::size_t kDroppedMax = 1 << 20;
   if (Result<void> ended = co_await shutdown_write(deadline); ended) {
     std::array<char, 4096> dropped;
@@ -540,7 +541,7 @@ const Address& Stream::local() const {
   return impl_ != nullptr ? impl_->local_address() : kNone;
 }
 
-// --- connect -------------------------------------------------------------------------------------------------
+// --- connect -------------------------------------------------------------------------------------
 
 namespace {
 

@@ -255,7 +255,7 @@ TEST_F(StreamTest, ABusyPeerDoesNotKeepTheShardForItself) {
   EXPECT_LT(read, 1000U);
 }
 
-// --- connect -------------------------------------------------------------------------------------------------
+// --- connect -------------------------------------------------------------------------------------
 
 TEST_F(StreamTest, ConnectsFromAGivenAddress) {
   const RawListener listener;

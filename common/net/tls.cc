@@ -21,7 +21,8 @@ using X509Ptr = std::unique_ptr<X509, OpenSslFree>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, OpenSslFree>;
 using BioPtr = std::unique_ptr<BIO, OpenSslFree>;
 
-// Forward secrecy first; static RSA last, for peers that have nothing else. RFC 9325 s4.2 but for that.
+// Forward secrecy first; static RSA last, for peers that have nothing else. RFC 9325 s4.2 but for
+// that.
 constexpr const char* kCiphers =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:"
     "!aNULL:!eNULL:!MD5:!DSS:!PSK:!SRP";
@@ -31,7 +32,7 @@ int no_passphrase(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*user*
   return -1;
 }
 
-// --- the socket below an SSL -----------------------------------------------------------------------------
+// --- the socket below an SSL ---------------------------------------------------------------------
 
 int socket_of(BIO* bio) {
   return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
@@ -77,15 +78,15 @@ BIO_METHOD* socket_method() {
   return method;
 }
 
-// --- contexts ----------------------------------------------------------------------------------------------
+// --- contexts ------------------------------------------------------------------------------------
 
 std::shared_ptr<SSL_CTX> new_context(const SSL_METHOD* method) {
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(method), SSL_CTX_free);
   CHECK(context != nullptr, "SSL_CTX_new: {}", take_openssl_error());
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   CHECK(SSL_CTX_set_cipher_list(context.get(), kCiphers) == 1, "no cipher");
-  // SSL_OP_IGNORE_UNEXPECTED_EOF: many mail hosts just close. SMTP has an end of its own for everything that
-  // matters (the dot, the chunk's length), so a cut cannot pass for an end.
+  // SSL_OP_IGNORE_UNEXPECTED_EOF: many mail hosts just close. SMTP has an end of its own for
+  // everything that matters (the dot, the chunk's length), so a cut cannot pass for an end.
   SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                          SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -200,7 +201,7 @@ void attach_session_slot(SSL& ssl, TlsClientSessionSlot* slot) {
   SSL_set_ex_data(&ssl, session_slot_index(), slot);
 }
 
-// --- server ------------------------------------------------------------------------------------------------
+// --- server --------------------------------------------------------------------------------------
 
 TlsServerContext::TlsServerContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsServerContext::~TlsServerContext() = default;
@@ -258,7 +259,7 @@ std::string TlsServerContext::certificate_pem() const {
   return {text, static_cast<std::size_t>(size)};
 }
 
-// --- client ------------------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------
 
 TlsClientContext::TlsClientContext(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TlsClientContext::~TlsClientContext() = default;
@@ -268,8 +269,8 @@ Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(TlsClientOpti
   impl->context = new_context(TLS_client_method());
   impl->sessions_max = options.sessions_max;
   SSL_CTX* const context = impl->context.get();
-  // Old certificates (1024 bits, SHA-1) are no reason to fall back to clear text; what must be verified is
-  // verified apart from this.
+  // Old certificates (1024 bits, SHA-1) are no reason to fall back to clear text; what must be
+  // verified is verified apart from this.
   SSL_CTX_set_security_level(context, 1);
   ERR_clear_error();
   if (options.ca_file.empty()) {

@@ -9,7 +9,8 @@
 struct ssl_ctx_st;
 struct ssl_st;
 
-// TLS 1.2 and 1.3 by OpenSSL 3. Streams (stream.h) do the talking; contexts hold what many streams share.
+// TLS 1.2 and 1.3 by OpenSSL 3. Streams (stream.h) do the talking; contexts hold what many streams
+// share.
 namespace godwit::net {
 
 // What was agreed with the peer, for Received lines, events and policy.
@@ -19,8 +20,8 @@ struct TlsInfo {
   int cipher_bits = 0;
   bool resumed = false;
   std::string server_name;  // SNI: asked for by the client
-  // Client side: does the chain lead to a trusted root and the certificate name the host? Known whether it was
-  // required or not. On a resumed session: what was found when the session began.
+  // Client side: does the chain lead to a trusted root and the certificate name the host? Known
+  // whether it was required or not. On a resumed session: what was found when the session began.
   bool verified = false;
   std::string verify_error;  // why not, when not
   std::string
@@ -34,14 +35,17 @@ struct TlsServerFiles {
 
 // Server side: certificate, key and ticket keys of one listener (or of all).
 //
-// reload() reads the files again and swaps at once: later handshakes use the new certificate, sessions under
-// way keep what they have, tickets stay valid. When the files are bad nothing changes.
+// reload() reads the files again and swaps at once: later handshakes use the new certificate,
+// sessions under way keep what they have, tickets stay valid. When the files are bad nothing
+// changes.
 // Threads  any.
 class TlsServerContext {
  public:
-  // Errors: kInvalid, the context names the file and what is wrong (missing, no PEM, key of another certificate).
+  // Errors: kInvalid, the context names the file and what is wrong (missing, no PEM, key of another
+  // certificate).
   [[nodiscard]] static Result<std::shared_ptr<TlsServerContext>> load(TlsServerFiles files);
-  // A fresh self-signed certificate (ECDSA P-256) for `host`, in memory: for trials, tests and bench sink.
+  // A fresh self-signed certificate (ECDSA P-256) for `host`, in memory: for trials, tests and
+  // bench sink.
   [[nodiscard]] static Result<std::shared_ptr<TlsServerContext>> self_signed(
       const std::string& host);
   ~TlsServerContext();
@@ -76,7 +80,8 @@ enum class TlsTrust : std::uint8_t {
 struct TlsPeer {
   std::string host;  // for SNI and verification; an address literal sends no SNI
   TlsTrust trust = TlsTrust::kAny;
-  // Sessions are resumed only within one realm (host, trust and this text): e.g. the source address.
+  // Sessions are resumed only within one realm (host, trust and this text): e.g. the source
+  // address.
   std::string realm{};
 };
 

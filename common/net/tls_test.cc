@@ -195,7 +195,7 @@ TEST_F(TlsTest, TheEndIsZeroInOrderOrCut) {
   }
 }
 
-// --- what goes wrong -------------------------------------------------------------------------------------
+// --- what goes wrong -----------------------------------------------------------------------------
 
 TEST_F(TlsTest, PlaintextBehindStartTlsIsNoticedByTheClient) {
   HalfPair half(loop.shard());
@@ -286,7 +286,7 @@ TEST_F(TlsTest, OldProtocolsAreRefused) {
   EXPECT_EQ(code_of(*result), Errc::kTls);
 }
 
-// --- sessions and reload -----------------------------------------------------------------------------------
+// --- sessions and reload -------------------------------------------------------------------------
 
 TEST_F(TlsTest, SessionsAreResumedWithinTheirRealmOnly) {
   const TlsPeer peer{.host = "mx.example.test", .realm = "source-a"};

@@ -81,8 +81,8 @@ RawAnswer raw_answer_of(int error, const ub_result* result) {
   return answer;
 }
 
-// Takes the records apart with `parse`; what is malformed is left out, and an answer of which nothing is left
-// cannot be used.
+// Takes the records apart with `parse`; what is malformed is left out, and an answer of which
+// nothing is left cannot be used.
 template <class Record, class Parse>
 DnsAnswer<Record> answer_of(RawAnswer raw, Parse parse) {
   DnsAnswer<Record> answer{.outcome = raw.outcome,
@@ -159,8 +159,8 @@ Result<Context> make_context(const UnboundOptions& options) {
 struct UnboundResolver::Impl {
   using Done = std::move_only_function<void(RawAnswer)>;
 
-  // One question under way. After its time it is answered (done is empty then), but stays until libunbound lets
-  // go of it.
+  // One question under way. After its time it is answered (done is empty then), but stays until
+  // libunbound lets go of it.
   struct Question {
     Impl* impl;
     std::uint64_t id;

@@ -21,8 +21,8 @@ struct UnboundOptions {
   std::chrono::milliseconds timeout{20'000};
 };
 
-// The DNS by libunbound: caching and validating, in this process. One thread of libunbound's own does the
-// work, one of ours hands the answers out.
+// The DNS by libunbound: caching and validating, in this process. One thread of libunbound's own
+// does the work, one of ours hands the answers out.
 //
 // Lifecycle  no task may wait any more when it is destroyed.
 class UnboundResolver final : public Resolver {

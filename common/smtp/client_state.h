@@ -13,8 +13,8 @@
 namespace godwit::smtp {
 
 // What is behind a ClientSession. Replies come in by next() and find the command they answer
-// (client_session.cc): one of the greeting, up to a session that may send mail (client_greeting.cc),
-// or one of a transaction (client_mail.cc).
+// (client_session.cc): one of the greeting, up to a session that may send mail
+// (client_greeting.cc), or one of a transaction (client_mail.cc).
 struct ClientSession::State {
   using Outcome = RecipientOutcome::Kind;
 

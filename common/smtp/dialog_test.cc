@@ -145,7 +145,7 @@ class Transcript {
   std::deque<std::string> shown_;
 };
 
-// --- the server's machine ------------------------------------------------------------------------------
+// --- the server's machine ------------------------------------------------------------------------
 
 class ServerPlayer {
  public:
@@ -305,7 +305,7 @@ class ServerPlayer {
   Transcript transcript_{'S'};
 };
 
-// --- the client's machine ------------------------------------------------------------------------------
+// --- the client's machine ------------------------------------------------------------------------
 
 class ClientPlayer {
  public:
@@ -449,7 +449,7 @@ class ClientPlayer {
   Transcript transcript_{'C'};
 };
 
-// --- the play ------------------------------------------------------------------------------------------
+// --- the play ------------------------------------------------------------------------------------
 
 void expect_all(const std::vector<Line>& expected, Transcript& transcript, const std::string& how) {
   auto& shown = transcript.shown();

@@ -9,7 +9,8 @@ namespace {
 
 using Kind = ServerAction::Kind;
 
-// Everything the session does for some octets, whatever they arrive in: contents joined, replies in place.
+// Everything the session does for some octets, whatever they arrive in: contents joined, replies in
+// place.
 std::string play(const std::string& octets, const std::vector<std::size_t>& cuts) {
   const ServerConfig config{
       .kind = ServerKind::kSubmission,
