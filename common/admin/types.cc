@@ -1,6 +1,7 @@
 #include "common/admin/types.h"
 
 #include <algorithm>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 

@@ -1,4 +1,4 @@
-"""The include graph is acyclic and matches the layers (docs/architecture.md).
+"""The include graph is acyclic and matches the layers (docs/architecture.md), and files include what they use.
 
 The first half proves that the checker sees each kind of violation, on small trees made for the purpose;
 the second half applies it to the tree itself.
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import include_graph
+import used_headers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,6 +93,37 @@ def test_accepts_what_is_allowed(tmp_path: Path) -> None:
     assert include_graph.find_circle(include_graph.module_graph(root)) is None
 
 
+COMPLETE_INCLUDES = [
+    ("own_header", {"common/smtp/a.cc": '#include "common/smtp/a.h"\nstd::string f();\n', "common/smtp/a.h": "#include <string>\n"}),
+    ("in_a_comment", {"common/smtp/a.cc": "// std::string\n/* std::map\n */\n"}),
+    ("in_a_literal", {"common/smtp/a.cc": "auto a = \"std::string\";\nauto b = '\"';\nauto c = R\"(fmt::x)\";\n"}),
+]
+MISSING_INCLUDES = [
+    ("standard", {"common/smtp/a.cc": "\n\nstd::string f();\n"}, "common/smtp/a.cc:3: std::string needs <string>"),
+    ("in_a_header", {"common/smtp/a.h": "std::optional<int> f();\n"}, "a.h:2: std::optional needs <optional>"),
+    ("through_a_header_of_others", {"common/smtp/a.cc": "#include <map>\nstd::string f();\n"}, "needs <string>"),
+    ("fmt", {"common/smtp/a.cc": 'auto a = fmt::format("x");\n'}, "needs <fmt/format.h>"),
+    ("asio", {"common/net/a.cc": "asio::io_context a;\n"}, 'needs "common/async/asio.h"'),
+    ("gtest", {"common/smtp/a_test.cc": "TEST(A, B) {}\n"}, "needs <gtest/gtest.h>"),
+    ("gmock", {"common/smtp/a_test.cc": "#include <gtest/gtest.h>\n  EXPECT_THAT(1, 2);\n"}, "needs <gmock/gmock.h>"),
+    ("protobuf", {"common/record/a.cc": "google::protobuf::Message* a;\n"}, "needs <google/protobuf/...>"),
+]
+
+
+@pytest.mark.parametrize(("files", "expected"), [v[1:] for v in MISSING_INCLUDES], ids=[v[0] for v in MISSING_INCLUDES])
+def test_sees_missing_include(tmp_path: Path, files: dict[str, str], expected: str) -> None:
+    root = tree(tmp_path, files)
+    uses = [str(use) for file in files for use in used_headers.missing(root, file)]
+    assert len(uses) == 1, uses
+    assert expected in uses[0]
+
+
+@pytest.mark.parametrize("files", [v[1] for v in COMPLETE_INCLUDES], ids=[v[0] for v in COMPLETE_INCLUDES])
+def test_accepts_includes(tmp_path: Path, files: dict[str, str]) -> None:
+    root = tree(tmp_path, files)
+    assert [str(use) for file in files for use in used_headers.missing(root, file)] == []
+
+
 def modules() -> list[str]:
     found = {include_graph.module_of(file) for file in include_graph.sources(ROOT)}
     return sorted(m for m in found if m)
@@ -102,6 +134,12 @@ def test_module_keeps_to_its_layer(module: str) -> None:
     files = [f for f in include_graph.sources(ROOT) if include_graph.module_of(f) == module]
     problems = [p for file in files for p in include_graph.check_file(ROOT, file)]
     assert not problems, "\n" + "\n".join(problems)
+
+
+def test_files_include_what_they_use() -> None:
+    durability = [p.relative_to(ROOT).as_posix() for p in (ROOT / "tests/durability").glob("*.[hc]*")]
+    uses = [str(use) for file in include_graph.sources(ROOT) + durability for use in used_headers.missing(ROOT, file)]
+    assert not uses, "\n" + "\n".join(uses)
 
 
 def test_modules_form_no_circle() -> None:
