@@ -4,6 +4,7 @@ The first half proves that the checker sees each kind of violation, on small tre
 the second half applies it to the tree itself.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,13 @@ def test_sees_missing_include(tmp_path: Path, files: dict[str, str], expected: s
 def test_accepts_includes(tmp_path: Path, files: dict[str, str]) -> None:
     root = tree(tmp_path, files)
     assert [str(use) for file in files for use in used_headers.missing(root, file)] == []
+
+
+def test_knows_the_precompiled_headers() -> None:
+    """Whoever precompiles another header says here what it declares, or it could be used without being included."""
+    precompiled = (ROOT / "cmake/precompiled.cmake").read_text()
+    standard = set(re.findall(r"<(\w+)>", precompiled))
+    assert standard == set(used_headers.STANDARD)
 
 
 def modules() -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether files include what they use, which a compiler notices only sometimes.
+"""Whether files include what they use, which a compiler with precompiled headers does not notice.
 
 A name is provided if the file itself, or one of our headers behind it, includes a header that declares it. What headers
 of others happen to include does not count: it differs between versions.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from include_graph import INCLUDE
 
-# header -> names it declares in std.
+# header -> names it declares in std, of the headers that cmake/precompiled.cmake lists.
 STANDARD = {
     "algorithm": "all_of any_of clamp copy_n count_if equal_range fill find_if max_element min_element nth_element"
                  " none_of partial_sort remove_if sort stable_sort lower_bound upper_bound binary_search shuffle",
