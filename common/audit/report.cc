@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace godwit::audit {
@@ -13,8 +12,7 @@ std::string_view kind_name(Exception::Kind kind) {
 }
 
 void row(std::string& out, std::string_view name, std::uint64_t count, std::string_view note = {}) {
-  fmt::format_to(std::back_inserter(out), "  {:<18}{:>14}{}{}\n", name, count,
-                 note.empty() ? "" : "  ", note);
+  out += fmt::format("  {:<18}{:>14}{}{}\n", name, count, note.empty() ? "" : "  ", note);
 }
 
 // Lines that most audits do not need.
@@ -25,19 +23,16 @@ void row_if_any(std::string& out, std::string_view name, std::uint64_t count,
 
 void exceptions_to_table(std::string& out, const Report& report) {
   for (const Exception& exception : report.exceptions) {
-    fmt::format_to(std::back_inserter(out), "  {}  {}", kind_name(exception.kind),
-                   exception.recipient.to_text());
+    out += fmt::format("  {}  {}", kind_name(exception.kind), exception.recipient.to_text());
     const char* between = "  ";
     for (const Exception::Seen& seen : exception.endings) {
-      fmt::format_to(std::back_inserter(out), "{}{} at attempt {}", between,
-                     ending_name(seen.ending), seen.attempt);
+      out += fmt::format("{}{} at attempt {}", between, ending_name(seen.ending), seen.attempt);
       between = ", ";
     }
     out += '\n';
   }
   if (report.exceptions_total() > report.exceptions.size()) {
-    fmt::format_to(std::back_inserter(out), "  and {} more\n",
-                   report.exceptions_total() - report.exceptions.size());
+    out += fmt::format("  and {} more\n", report.exceptions_total() - report.exceptions.size());
   }
 }
 
@@ -86,8 +81,7 @@ std::string to_table(const Report& report) {
     out += "Every accepted recipient is accounted for.\n";
     return out;
   }
-  fmt::format_to(std::back_inserter(out), "NOT CLEAN: {} missing, {} doubled.\n", report.missing,
-                 report.doubled);
+  out += fmt::format("NOT CLEAN: {} missing, {} doubled.\n", report.missing, report.doubled);
   exceptions_to_table(out, report);
   out += "`godwit events --message ID` shows what happened to one; docs/audit.md, what to do.\n";
   return out;

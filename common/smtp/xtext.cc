@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iterator>
 
 namespace godwit::smtp {
 namespace {
@@ -93,7 +92,7 @@ std::string encode_utf8_address(std::string_view text, bool ascii) {
       std::uint32_t point = length == 1 ? first : first & (0x7Fu >> length);
       for (std::size_t i = 1; i < length; ++i)
         point = point << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3Fu);
-      fmt::format_to(std::back_inserter(out), "\\x{{{:02X}}}", point);
+      out += fmt::format("\\x{{{:02X}}}", point);
     }
     at += length;
   }
