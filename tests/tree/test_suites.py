@@ -1,0 +1,23 @@
+"""What tests/suites.py makes of the output of a test that did not end by itself."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import suites  # noqa: E402
+
+ENDED = "[ RUN      ] A.ends\n[       OK ] A.ends (0 ms)\n"
+
+
+@pytest.mark.parametrize(("output", "expected"), [
+    ("", None),
+    (ENDED, None),
+    (ENDED + "[ RUN      ] A.hangs/1\nsome output\n", "A.hangs/1"),
+    ("[ RUN      ] A.fails\n[  FAILED  ] A.fails (1 ms)\n", None),
+    ("[ RUN      ] A.skips\n[  SKIPPED ] A.skips (1 ms)\n", None),
+    ("cut at the front\n[ RUN      ] A.hangs\n", "A.hangs"),
+])
+def test_names_the_case_that_did_not_end(output: str, expected: str | None) -> None:
+    assert suites.interrupted_case(output) == expected
