@@ -120,7 +120,7 @@ def ctest(preset: str, jobs: int, pattern: str, timeout: float) -> Tally:
     log = f"ctest-{preset}.log"
     junit = RESULTS / f"ctest-{preset}.xml"
     run(["ctest", "--test-dir", where, "-j", jobs, "-R", pattern, "--output-on-failure",
-         "--test-output-truncation", "head", "--output-junit", junit],
+         "--test-output-size-failed", "16000000", "--output-junit", junit],
         log, timeout, env={**os.environ, "GTEST_OUTPUT": f"json:{reports}/"})
     if not junit.is_file():
         tally.fail(f"ctest of build/{preset} did not end in {timeout:.0f} s:\n{tail(log)}")
@@ -143,9 +143,9 @@ def ctest(preset: str, jobs: int, pattern: str, timeout: float) -> Tally:
         else:
             output = case.findtext("system-out") or ""
             during = interrupted_case(output)
-            reason = case.find("failure")
-            why = (reason.get("message") if reason is not None else None) or "failed"
-            tally.fail(f"{name}: {why}{f' in {during}' if during else ''}:\n" + "\n".join(output.splitlines()[-40:]))
+            late = re.search(rf" {name} \.*\*\*\*Timeout", (RESULTS / log).read_text(errors="replace"))
+            why = f"not done after {float(case.get('time', '0')):.0f} s" if late else "failed"
+            tally.fail(f"{name}: {why}{f', in {during}' if during else ''}:\n" + "\n".join(output.splitlines()[-40:]))
     return tally
 
 
