@@ -1,6 +1,7 @@
 #include "cli/config.h"
 
 #include "common/config/print.h"
+#include "common/text/idna.h"
 
 using namespace std::chrono_literals;
 
@@ -75,8 +76,26 @@ void describe(config::Fields& fields, DnsConfig& dns) {
 void describe(config::Fields& fields, BounceConfig& bounce) {
   fields
       .add("domain", bounce.domain,
-           "Domain of the return paths that Godwit makes, and that its inbound listeners take.")
-      .not_yet("what comes back is kept, and not yet read");
+           "Domain of return addresses for mail without a return path of its own; inbound takes "
+           "them.")
+      .restart()
+      .check([](const std::string& domain) -> std::optional<config::Wrong> {
+        if (domain.empty() || text::to_ascii_domain(domain)) return std::nullopt;
+        return config::Wrong{config::quote(domain) + " is no domain", "bounces.example.net"};
+      });
+  fields
+      .add("return_path", bounce.return_path,
+           "All mail leaves with a return address, also of senders without a return path.")
+      .restart();
+  fields
+      .add("key_file", bounce.key_file,
+           "Keys that sign return addresses, the same for all processes of a cluster; empty: "
+           "return_keys in data_dir, made at the first start.")
+      .restart();
+  fields.rule("return_path", [&bounce]() -> std::optional<config::Wrong> {
+    if (!bounce.return_path || !bounce.domain.empty()) return std::nullopt;
+    return config::Wrong{"needs a domain", "bounce.domain, or no return_path"};
+  });
 }
 
 void describe(config::Fields& fields, CaptureConfig& capture) {

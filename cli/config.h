@@ -14,8 +14,8 @@
 #include "router/config.h"
 #include "sender/config.h"
 
-// The whole configuration file: what belongs to the process, and each role's own struct below its name.
-// docs/configuration.md and `godwit defaults` are made from the describe() functions.
+// The whole configuration file: what belongs to the process, and each role's own struct below its
+// name. docs/configuration.md and `godwit defaults` are made from the describe() functions.
 namespace godwit::cli {
 
 enum class LogKind : std::uint8_t { kEmbedded, kKafka };
@@ -56,6 +56,8 @@ struct DnsConfig {
 
 struct BounceConfig {
   std::string domain;
+  bool return_path = false;
+  std::filesystem::path key_file;  // empty: data_dir/return_keys, made at the first start
 };
 
 struct AdminConfig {
@@ -119,7 +121,8 @@ struct Config {
 };
 void describe(config::Fields& fields, Config& config);
 
-// Reads a configuration file: what every subcommand with `-c FILE` begins with. See config::read_file.
+// Reads a configuration file: what every subcommand with `-c FILE` begins with. See
+// config::read_file.
 [[nodiscard]] config::Outcome read_config(const std::filesystem::path& file, Config& config);
 
 // `godwit defaults`, and the body of docs/configuration.md.

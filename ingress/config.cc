@@ -49,7 +49,7 @@ void describe(config::Fields& fields, SmtpListenerConfig& listener) {
   fields
       .add("kind", listener.kind,
            "Who may send: relay takes mail from trusted_networks, submission from authenticated "
-           "users, inbound only for bounce domains and verified domains.")
+           "users, inbound only for the return addresses that Godwit made.")
       .restart();
   fields
       .add("tls", listener.tls,

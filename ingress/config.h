@@ -17,7 +17,7 @@ namespace godwit::ingress {
 enum class ListenerKind : std::uint8_t {
   kRelay,       // mail of trusted networks
   kSubmission,  // mail of authenticated users (RFC 6409)
-  kInbound,     // mail to bounce domains and verified domains
+  kInbound,     // what comes back to return addresses of ours
 };
 
 enum class ListenerTls : std::uint8_t {

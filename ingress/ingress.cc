@@ -18,7 +18,7 @@ const observe::Logger kLog{"ingress"};
 
 class Ingress final : public role::Role {
  public:
-  Ingress(const role::RoleContext& context, const Config& config, std::string bounce_domain)
+  Ingress(const role::RoleContext& context, const Config& config, control::ReturnPath return_path)
       : context_(context),
         config_(config),
         metrics_(context.metrics),
@@ -27,7 +27,7 @@ class Ingress final : public role::Role {
         services_{.config = config_,
                   .hostname = config_.hostname.empty() ? context.node : config_.hostname,
                   .node = context.node,
-                  .bounce_domain = std::move(bounce_domain),
+                  .return_path = std::move(return_path),
                   .log = context.log,
                   .control = context.control,
                   .clock = context.clock,
@@ -178,8 +178,8 @@ void Ingress::stop() {
 }  // namespace
 
 std::unique_ptr<role::Role> make_ingress(const role::RoleContext& context, const Config& config,
-                                         std::string bounce_domain) {
-  return std::make_unique<Ingress>(context, config, std::move(bounce_domain));
+                                         control::ReturnPath return_path) {
+  return std::make_unique<Ingress>(context, config, std::move(return_path));
 }
 
 }  // namespace godwit::ingress

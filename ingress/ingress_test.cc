@@ -21,6 +21,7 @@
 #include "common/observe/metrics.h"
 #include "common/poison/slots.h"
 #include "common/record/records.h"
+#include "common/report/return_address.h"
 #include "common/smtp/sasl.h"
 #include "ingress/intake.h"
 #include "ingress/role.h"
@@ -95,7 +96,7 @@ class IngressTest : public ::testing::Test {
                          .poison = poison,
                          .node = "node1",
                          .data_dir = {}},
-                        config, "bounces.example");
+                        config, {.domain = "bounces.example", .always = false, .keys = keys});
     const auto started = role->start();
     ASSERT_TRUE(started) << started.error().to_string();
   }
@@ -161,6 +162,8 @@ class IngressTest : public ::testing::Test {
   async::Shards shards{2};
   async::BlockingPool pool{"test", 2, 64};
   log::FakeLog log{system_clock()};
+  const std::shared_ptr<const report::ReturnKeys> keys = std::make_shared<report::ReturnKeys>(
+      std::vector<report::ReturnKey>{{1, std::string(32, 'k')}});
   FixedControl control;
   net::FakeResolver resolver;
   observe::Metrics metrics;
@@ -295,10 +298,19 @@ TEST_F(IngressTest, InboundTakesItsDomainsOnly) {
   client.ask("MAIL FROM:<>");
   EXPECT_EQ(client.ask("RCPT TO:<b@example.org>"), "550 5.7.1 Relaying denied");
   EXPECT_EQ(client.ask("RCPT TO:<b@unverified.example>"), "550 5.7.1 Relaying denied");
-  EXPECT_EQ(client.ask("RCPT TO:<x@Bounce.Acme.Example>"), "250 2.1.5 Ok");
-  EXPECT_EQ(client.ask("RCPT TO:<reply@acme.example>"), "250 2.1.5 Ok");
-  EXPECT_THAT(client.ask("RCPT TO:<x@bounces.example>"),
-              StartsWith("452 4.5.3 "));  // another owner
+  EXPECT_EQ(client.ask("RCPT TO:<x@Bounce.Acme.Example>"), "550 5.1.1 No such mailbox here");
+  EXPECT_EQ(client.ask("RCPT TO:<reply@acme.example>"), "550 5.7.1 Relaying denied");
+  const auto to = [&](const report::ReturnKeys& signer, const std::string& domain) {
+    return client.ask("RCPT TO:<" +
+                      signer.encode({.message = {}, .index = 1, .tenant_tag = 2}, domain) + ">");
+  };
+  const report::ReturnKeys forger({{1, std::string(32, 'f')}});
+  const report::ReturnKeys stranger({{2, std::string(32, 'k')}});
+  EXPECT_EQ(to(forger, "bounce.acme.example"), "550 5.7.1 Not a return address of ours");
+  EXPECT_EQ(to(stranger, "bounce.acme.example"), "550 5.7.1 Not a return address of ours");
+  EXPECT_EQ(to(*keys, "bounce.acme.example"), "250 2.1.5 Ok");
+  EXPECT_THAT(to(*keys, "bounces.example"), StartsWith("452 4.5.3 "));  // another owner
+  EXPECT_EQ(client.ask("RCPT TO:<Abuse@bounce.acme.example>"), "250 2.1.5 Ok");
   EXPECT_THAT(client.ask("DATA"), StartsWith("354 "));
   client.send("Subject: Undelivered\r\n\r\nx\r\n.\r\n");
   EXPECT_THAT(client.reply(), StartsWith("250 2.0.0 "));
@@ -757,10 +769,10 @@ TEST_F(IngressTest, StartSaysWhatIsWrong) {
                                   .poison = poison,
                                   .node = "node1",
                                   .data_dir = {}};
-  auto without = make_ingress(context, config, "");
+  auto without = make_ingress(context, config, {});
   EXPECT_THAT(without->start().error().to_string(), HasSubstr("names no certificate"));
   config.tls = {"/nowhere/tls.crt", "/nowhere/tls.key"};
-  auto missing = make_ingress(context, config, "");
+  auto missing = make_ingress(context, config, {});
   EXPECT_THAT(missing->start().error().to_string(), HasSubstr("/nowhere/tls.crt"));
 }
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "common/control/return_path.h"
 #include "common/mail/address_list.h"
+#include "common/report/errc.h"
+#include "common/report/return_address.h"
 #include "common/text/idna.h"
 
 namespace godwit::ingress {
@@ -47,16 +50,24 @@ std::optional<smtp::Reply> refuse_from(const control::Tenant& tenant,
   return not_yours("From", *written);
 }
 
-InboundDomains::InboundDomains(const control::Snapshot& snapshot, const std::string& bounce_domain)
-    : version_(snapshot.version) {
-  if (!bounce_domain.empty()) tenants_.emplace(canonical(bounce_domain), TenantName("default"));
-  for (const auto& [name, tenant] : snapshot.tenants) {
-    for (const control::SenderDomain& domain : tenant.domains) {
-      if (!domain.return_path.empty()) tenants_.emplace(domain.return_path, tenant.name);
-      if (domain.verified) tenants_.emplace(domain.name, tenant.name);
-    }
+std::optional<smtp::Reply> refuse_inbound(const smtp::Address& recipient,
+                                          const report::ReturnKeys* keys) {
+  const std::string_view local = recipient.local_part();
+  if (recipient.domain().empty() || text::equals_ignoring_case(local, "postmaster") ||
+      text::equals_ignoring_case(local, "abuse")) {
+    return std::nullopt;
   }
+  if (keys != nullptr) {
+    const auto address = keys->decode(local, recipient.domain());
+    if (address) return std::nullopt;
+    if (address.error().code != report::Errc::kNotReturnAddress)
+      return smtp::Reply::of(550, {5, 7, 1}, "Not a return address of ours");
+  }
+  return smtp::Reply::of(550, {5, 1, 1}, "No such mailbox here");
 }
+
+InboundDomains::InboundDomains(const control::Snapshot& snapshot, const std::string& bounce_domain)
+    : version_(snapshot.version), tenants_(control::return_domains(snapshot, bounce_domain)) {}
 
 const TenantName* InboundDomains::tenant_of(const smtp::Address& recipient) const {
   if (recipient.domain().empty()) return &postmaster_;

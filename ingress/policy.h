@@ -10,6 +10,10 @@
 #include "common/smtp/address.h"
 #include "common/smtp/reply.h"
 
+namespace godwit::report {
+class ReturnKeys;
+}
+
 // Who may send what. Pure: control data in, refusals out; nullopt: it may pass.
 namespace godwit::ingress {
 
@@ -23,8 +27,14 @@ namespace godwit::ingress {
 [[nodiscard]] std::optional<smtp::Reply> refuse_from(const control::Tenant& tenant,
                                                      std::optional<std::string_view> from);
 
-// The domains `inbound` takes mail for, and whose they are: the bounce domain (tenant `default`),
-// return paths and verified domains of tenants. Immutable; made once for each control snapshot.
+// `inbound` takes what comes back: return addresses of ours whose signature fits, and postmaster
+// and abuse of their domains (RFC 5321 s4.5.1, RFC 2142). Refusals: 550 5.7.1 for a signature that
+// does not fit, 550 5.1.1 for the rest. `keys` null: no return address is ours.
+[[nodiscard]] std::optional<smtp::Reply> refuse_inbound(const smtp::Address& recipient,
+                                                        const report::ReturnKeys* keys);
+
+// The domains `inbound` takes mail for, and whose they are: the bounce domain (tenant `default`)
+// and return paths of tenants. Immutable; made once for each control snapshot.
 class InboundDomains {
  public:
   InboundDomains() = default;

@@ -49,7 +49,8 @@ TEST(InboundDomains, WhoseTheyAre) {
   const InboundDomains domains(snapshot, "Bounces.Example");
   EXPECT_EQ(domains.version(), 7u);
   EXPECT_EQ(domains.tenant_of(address("x@bounces.example"))->text(), "default");
-  EXPECT_EQ(domains.tenant_of(address("x@acme.example"))->text(), "acme");
+  EXPECT_EQ(domains.tenant_of(address("x@acme.example")), nullptr);
+  EXPECT_EQ(domains.tenant_of(address("x@bounce.acme.example"))->text(), "acme");
   EXPECT_EQ(domains.tenant_of(address("x@bounce.NEW.example"))->text(), "acme");
   EXPECT_EQ(domains.tenant_of(address("postmaster"))->text(), "default");
   EXPECT_EQ(domains.tenant_of(address("x@new.example")), nullptr);

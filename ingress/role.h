@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "common/control/return_path.h"
 #include "common/role/role.h"
 #include "ingress/config.h"
 
@@ -19,10 +20,9 @@ namespace godwit::ingress {
 // Addresses  "smtp.relay", "smtp.submission", "smtp.submissions" (implicit TLS), "smtp.inbound", in
 //            the order of the configuration
 //
-// `bounce_domain`: bounce.domain of the configuration, whose recipients `inbound` takes; may be
-// empty.
+// `return_path`: whose return addresses `inbound` takes.
 [[nodiscard]] std::unique_ptr<role::Role> make_ingress(const role::RoleContext& context,
                                                        const Config& config,
-                                                       std::string bounce_domain);
+                                                       control::ReturnPath return_path);
 
 }  // namespace godwit::ingress

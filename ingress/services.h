@@ -7,6 +7,7 @@
 #include "common/async/gate.h"
 #include "common/async/shard.h"
 #include "common/async/stop_signal.h"
+#include "common/control/return_path.h"
 #include "common/control/snapshot.h"
 #include "common/log/log.h"
 #include "common/net/tls.h"
@@ -25,7 +26,7 @@ struct Services {
   const Config& config;
   std::string hostname;
   std::string node;
-  std::string bounce_domain;
+  control::ReturnPath return_path;
   log::Log& log;
   const control::View& control;
   const Clock& clock;

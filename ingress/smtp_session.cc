@@ -360,7 +360,7 @@ std::optional<Reply> SmtpSession::refuse_mail() {
 const InboundDomains& SmtpSession::inbound_domains() {
   if (shard_.inbound->version() != transaction_->control->version) {
     shard_.inbound =
-        std::make_shared<InboundDomains>(*transaction_->control, services_.bounce_domain);
+        std::make_shared<InboundDomains>(*transaction_->control, services_.return_path.domain);
   }
   return *shard_.inbound;
 }
@@ -370,6 +370,7 @@ std::optional<Reply> SmtpSession::refuse_recipient() {
   if (port_.config.kind == ListenerKind::kInbound) {
     const TenantName* tenant = inbound_domains().tenant_of(recipient);
     if (tenant == nullptr) return Reply::of(550, {5, 7, 1}, "Relaying denied");
+    if (auto refusal = refuse_inbound(recipient, services_.return_path.keys.get())) return refusal;
     if (!protocol_.envelope().recipients.empty() && *tenant != transaction_->tenant) {
       // One record has one tenant; the client sends the others in a transaction of their own.
       return Reply::of(452, {4, 5, 3}, "Recipients of different owners, send again");

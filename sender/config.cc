@@ -172,6 +172,15 @@ void describe(config::Fields& fields, Config& config) {
       .range(1, 1'000'000)
       .restart();
   fields
+      .add("notify", config.notify,
+           "Senders are told of failures, and of what else they asked for (RFC 3461).")
+      .restart();
+  fields
+      .add("delay_notice", config.delay_notice,
+           "Who asked for it (NOTIFY=DELAY) is told of a delay this long after acceptance.")
+      .range(minutes{0}, seconds{30 * 86'400})
+      .restart();
+  fields
       .add("tls_ca_file", config.tls_ca_file,
            "PEM of the roots that verified TLS needs; empty: the system's.")
       .restart();

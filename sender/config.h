@@ -13,8 +13,8 @@
 #include "sender/retry_schedule.h"
 #include "sender/window.h"
 
-// The configuration of the role `sender`, below `sender:` in the file. docs/configuration.md is made from the
-// describe() functions.
+// The configuration of the role `sender`, below `sender:` in the file. docs/configuration.md is
+// made from the describe() functions.
 namespace godwit::sender {
 
 enum class RouteTls : std::uint8_t { kOpportunistic, kRequired, kDisabled };
@@ -53,7 +53,8 @@ struct Timeouts {
 struct WindowConfig {
   std::uint32_t records = 4096;  // of one topic partition, consumed and unfinished
   std::uint64_t bytes = 32ull << 20;
-  // Mail behind a lane that is slower than its intake is parked when the window has been full this long.
+  // Mail behind a lane that is slower than its intake is parked when the window has been full this
+  // long.
   std::chrono::milliseconds patience = std::chrono::seconds{10};
   std::uint32_t lane_share = 256;  // of such a lane, that stay in memory
   std::uint32_t parked = 1024;     // parked deliveries that are due, taken back into memory
@@ -70,7 +71,9 @@ struct Config {
   std::chrono::milliseconds commit_age_max{1000};
   std::chrono::milliseconds drain_wait = std::chrono::seconds{30};
   std::uint32_t connection_failures_max = 100;  // of a source at a site, in a row, before it pauses
-  std::string tls_ca_file;                      // empty: the system's
+  bool notify = true;
+  std::chrono::milliseconds delay_notice = std::chrono::hours{4};
+  std::string tls_ca_file;                // empty: the system's
   std::vector<std::string> own_networks;  // MX hosts in them are refused: mail would come back
 
   // The routes as the look-up both roles use. Elements were checked when they were read.

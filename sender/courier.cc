@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/async/stop_signal.h"
 #include "common/base/check.h"
 #include "common/observe/log.h"
 #include "common/report/category.h"
+#include "common/report/return_address.h"
+#include "common/text/escape.h"
 #include "sender/lane.h"
 #include "sender/source_choice.h"
 
@@ -20,7 +23,8 @@ using smtp::ClientStage;
 
 constexpr observe::Logger kLog{"sender"};
 constexpr std::size_t kReadBytes = 4096;
-// A delivery whose connection ended before its turn goes back to the queue this often; then it is deferred.
+// A delivery whose connection ended before its turn goes back to the queue this often; then it is
+// deferred.
 constexpr std::uint32_t kReturnsMax = 3;
 
 smtp::Reply ours(smtp::EnhancedCode code, std::string text) {
@@ -36,7 +40,8 @@ Courier::Courier(Lane& lane, Environment& environment, Dispatch& dispatch, Sourc
 }
 
 Courier::~Courier() {
-  // With something in hand only when the log went away under a read: then all of it is still in the log.
+  // With something in hand only when the log went away under a read: then all of it is still in the
+  // log.
   lane_.idle_ends(*this);
   if (slot_) lane_.slot_free(source_);
 }
@@ -75,6 +80,7 @@ async::Task<void> Courier::run() {
     if (step.kind == MxPlan::Step::Kind::kExhausted) {
       const NoWay verdict = plan.verdict();
       if (!verdict.permanent) lane_.unreachable(source_);
+      co_await load_for_notices();
       give_up(verdict);
       break;
     }
@@ -100,6 +106,16 @@ async::Task<void> Courier::run() {
   no_longer_connecting();
   // Nothing was attempted: the partition is being given back, or no slot is left.
   hand_back({});
+}
+
+// What ends here without an attempt was not fetched, and its sender wants to know what it was.
+async::Task<void> Courier::load_for_notices() {
+  const std::vector<std::shared_ptr<Work>> works(works_.begin(), works_.end());
+  for (const std::shared_ptr<Work>& work : works) {
+    if (work->delivery->record.envelope.sender().empty()) continue;
+    // Without it the notification says less; the outcome is the same.
+    std::ignore = co_await dispatch_.load_content(*work->delivery);
+  }
 }
 
 void Courier::no_longer_connecting() {
@@ -254,7 +270,10 @@ async::Task<Courier::Ended> Courier::converse(const MxPlan::Target& target, bool
       case ClientAction::Kind::kWrite: co_await write(session); break;
       case ClientAction::Kind::kRead: co_await read(session); break;
       case ClientAction::Kind::kStartTls: co_await start_tls(session, ended); break;
-      case ClientAction::Kind::kOutcome: outcome(session.take_outcome(), ended); break;
+      case ClientAction::Kind::kOutcome:
+        peer_dsn_ = session.peer().dsn;
+        outcome(session.take_outcome(), ended);
+        break;
       case ClientAction::Kind::kIdle:
         no_longer_connecting();
         if (idle_until == Instant::max()) idle_until = now() + shaping_.idle_timeout;
@@ -302,7 +321,8 @@ async::Task<void> Courier::start_tls(smtp::ClientSession& session, Ended& ended)
   const auto done = co_await stream_.start_tls_client(env_.tls, std::move(peer),
                                                       deadline(ClientStage::kStartTls, false));
   if (!done) {
-    // Injected plaintext is an attack or a broken host; neither is rewarded by going on in the clear.
+    // Injected plaintext is an attack or a broken host; neither is rewarded by going on in the
+    // clear.
     ended.tls_broken = done.error().code != net::Errc::kTlsInjected;
     env_.metrics.tls_failed();
     kLog.info("TLS handshake failed",
@@ -401,7 +421,11 @@ void Courier::begin(smtp::ClientSession& session, const std::shared_ptr<Work>& w
   transaction.dot_stuffed = record.content.dot_stuffed();
 
   Open open{tag_, work, {}, now()};
-  const std::size_t batch = std::max<std::uint32_t>(shaping_.max_recipients_per_batch, 1);
+  // A return address names one recipient, so a transaction has one.
+  const std::string return_domain =
+      env_.return_path.domain_for(*env_.control.current(), record.head.tenant(), envelope.sender());
+  const std::size_t batch =
+      return_domain.empty() ? std::max<std::uint32_t>(shaping_.max_recipients_per_batch, 1) : 1;
   while (!work->left.empty() && open.offered.size() < batch) {
     const int index = work->left.front();
     work->left.pop_front();
@@ -409,6 +433,18 @@ void Courier::begin(smtp::ClientSession& session, const std::shared_ptr<Work>& w
     const v1::Recipient& recipient = envelope.recipients(index);
     transaction.recipients.push_back(
         {recipient.address(), static_cast<std::uint8_t>(recipient.notify()), recipient.orcpt()});
+  }
+  if (!return_domain.empty()) {
+    const v1::Recipient& recipient = envelope.recipients(open.offered.front());
+    transaction.sender =
+        env_.return_path.keys->encode({.message = work->delivery->id.message,
+                                       .index = recipient.index(),
+                                       .tenant_tag = report::tenant_tag(record.head.tenant())},
+                                      return_domain);
+    // RFC 3461 s5.2.1: where mail is forwarded, the bounce names whom we wrote to.
+    std::string& orcpt = transaction.recipients.front().orcpt;
+    if (orcpt.empty())
+      orcpt = (text::is_ascii(recipient.address()) ? "rfc822;" : "utf-8;") + recipient.address();
   }
   work->token = false;
   work->begun = true;
@@ -467,6 +503,7 @@ void Courier::finish(const std::shared_ptr<Work>& work) {
   report.source = source_;
   report.host = host_;
   report.address = address_;
+  report.dsn = peer_dsn_;
   report.tls = tls_text_;
   dispatch_.attempted(std::move(work->delivery), report);
 }
@@ -498,8 +535,8 @@ void Courier::fill(Work& work, const smtp::Reply& reply, std::string_view stage,
   work.left.clear();
 }
 
-// What is in hand and was not attempted: back to the lane, unless that has happened too often, or some of its
-// recipients have their outcome already.
+// What is in hand and was not attempted: back to the lane, unless that has happened too often, or
+// some of its recipients have their outcome already.
 void Courier::hand_back(const Ended& ended) {
   for (std::shared_ptr<Work>& work : std::exchange(works_, {})) {
     if (work->token) lane_.return_token(source_);

@@ -18,17 +18,18 @@ namespace godwit::sender {
 
 class Lane;
 
-// One connection of a source to a site, from the first delivery that needs it until it is idle too long, has
-// carried enough, fails, or the partition is given back.
+// One connection of a source to a site, from the first delivery that needs it until it is idle too
+// long, has carried enough, fails, or the partition is given back.
 //
 //   plan      the first delivery's domain: static route, address literal, or MX and addresses
 //   connect   host after host, address after address, until one greets and takes EHLO (MxPlan)
-//   converse  ClientSession says what to do; transactions one after another, the next one pipelined behind
-//             the final dot of the one before
+//   converse  ClientSession says what to do; transactions one after another, the next one pipelined
+//             behind the final dot of the one before
 //
-// Every delivery it takes goes back exactly once: to Dispatch with a result for each recipient, or to the lane
-// when it never came to its turn.
-// Lifecycle  run() once, on the shard, in the owner's gate. The lane holds its connection slot when it starts
+// Every delivery it takes goes back exactly once: to Dispatch with a result for each recipient, or
+// to the lane when it never came to its turn.
+// Lifecycle  run() once, on the shard, in the owner's gate. The lane holds its connection slot when
+//            it starts
 class Courier {
  public:
   Courier(Lane& lane, Environment& environment, Dispatch& dispatch, SourceName source);
@@ -82,6 +83,7 @@ class Courier {
   [[nodiscard]] async::Task<std::shared_ptr<Work>> next_work();
   [[nodiscard]] async::Task<bool> may_carry(const QueuedDelivery& delivery);
   [[nodiscard]] async::Task<bool> wait_for_work(smtp::ClientSession& session, Instant idle_until);
+  [[nodiscard]] async::Task<void> load_for_notices();
   void no_longer_connecting();
   void begin(smtp::ClientSession& session, const std::shared_ptr<Work>& work);
   void outcome(smtp::TransactionOutcome outcome, Ended& ended);
@@ -94,8 +96,8 @@ class Courier {
   [[nodiscard]] std::shared_ptr<Work> take_in(DeliveryPtr delivery);
   [[nodiscard]] smtp::ClientConfig session_config(const MxPlan::Target& target,
                                                   bool in_clear) const;
-  // As the route or the shaping says; credentials leave this machine in verified TLS only, or where TLS is
-  // disabled in as many words.
+  // As the route or the shaping says; credentials leave this machine in verified TLS only, or where
+  // TLS is disabled in as many words.
   [[nodiscard]] control::Shaping::Tls tls_policy(const net::IpAddress& to) const;
   [[nodiscard]] std::optional<net::Address> local_address(net::Family family) const;
   [[nodiscard]] Instant deadline(smtp::ClientStage stage, bool writing) const;
@@ -117,6 +119,7 @@ class Courier {
   std::uint64_t tag_ = 0;
   std::uint32_t carried_ = 0;  // transactions begun on this connection
   bool idle_ = false;          // between transactions
+  bool peer_dsn_ = false;      // it has DSN (RFC 3461)
   bool ending_ = false;        // no further transaction on this connection
 
   net::Stream stream_;

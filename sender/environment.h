@@ -8,6 +8,7 @@
 #include "common/async/stop_signal.h"
 #include "common/async/task.h"
 #include "common/base/random.h"
+#include "common/control/return_path.h"
 #include "common/control/snapshot.h"
 #include "common/control/static_route.h"
 #include "common/net/resolver.h"
@@ -45,6 +46,7 @@ struct Environment {
   SenderMetrics& metrics;
   SpareRoom& spare_room;
   poison::Slot& hand;  // the shard's
+  const control::ReturnPath& return_path;
 };
 
 // What a lane and its couriers ask of the owner of their partition. All on the shard.
@@ -56,13 +58,14 @@ class Dispatch {
   [[nodiscard]] virtual bool may_begin() const = 0;
   // The partition is being given back: connections are closed as soon as they are idle.
   [[nodiscard]] virtual bool draining() const = 0;
-  // Requested when a drain begins (connections without an open transaction close), and when its time is over
-  // (every connection is broken off).
+  // Requested when a drain begins (connections without an open transaction close), and when its
+  // time is over (every connection is broken off).
   [[nodiscard]] virtual async::StopSignal& drained() = 0;
   [[nodiscard]] virtual async::StopSignal& abort() = 0;
 
-  // Fetches delivery.content and waits until the log has what it was accepted with on disk: the outside
-  // world must not depend on an intake that may be lost. Errors: log::Errc; the delivery is untouched.
+  // Fetches delivery.content and waits until the log has what it was accepted with on disk: the
+  // outside world must not depend on an intake that may be lost. Errors: log::Errc; the delivery is
+  // untouched.
   [[nodiscard]] virtual async::Task<Result<void>> load_content(QueuedDelivery& delivery) = 0;
   // A courier has taken a delivery out of its lane, or gives it back untried.
   virtual void taken(const QueuedDelivery& delivery) = 0;
@@ -71,8 +74,8 @@ class Dispatch {
   virtual void attempted(DeliveryPtr delivery, const AttemptReport& report) = 0;
   // Its time is over before an attempt began.
   virtual void expired(DeliveryPtr delivery) = 0;
-  // load_content() failed for good, or the delivery killed the process three times (poison::Errc::kInHand): what of
-  // its content was loaded is kept with it.
+  // load_content() failed for good, or the delivery killed the process three times
+  // (poison::Errc::kInHand): what of its content was loaded is kept with it.
   virtual void unreadable(DeliveryPtr delivery, const Error& error) = 0;
 };
 

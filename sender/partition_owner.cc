@@ -35,8 +35,8 @@ Window make_window(const log::Ownership& ownership, Topic topic, const WindowCon
   return {ownership.committed(topic), {config.records, config.bytes}};
 }
 
-// The delivery as a record, with its content when that is in memory: what it refers to is freed once nobody
-// has to read it any more.
+// The delivery as a record, with its content when that is in memory: what it refers to is freed
+// once nobody has to read it any more.
 Rope whole(const QueuedDelivery& delivery) {
   record::Delivery record = delivery.record;
   if (!delivery.content.empty()) {
@@ -112,7 +112,8 @@ async::Task<void> PartitionOwner::stop(Instant deadline) {
   flushing_ = true;
   parking_event_.notify();
   commit_event_.notify();
-  // What cannot be committed in time stays in the log as it was, and is attempted again by the next owner.
+  // What cannot be committed in time stays in the log as it was, and is attempted again by the next
+  // owner.
   const Instant flush_by = std::max(deadline, env_.clock.instant()) + kFlushMax;
   while (loops_.count() > 0 && env_.clock.instant() < flush_by) {
     co_await async::sleep_for(milliseconds{20});
@@ -254,7 +255,8 @@ bool PartitionOwner::take_from(Topic topic) {
   auto records = reader.take(kTakeRecords, kTakeBytes);
   if (!records) {
     if (records.error().code == log::Errc::kCorrupt) {
-      // Nobody can read it, now or later. It counts as held: the position goes past it with a note in `dead`.
+      // Nobody can read it, now or later. It counts as held: the position goes past it with a note
+      // in `dead`.
       kLog.error("a record of outbound is corrupt",
                  {{"partition", partition_}, {"offset", before}, {"error", records.error()}});
       if (window.consume(before, 0)) bury({topic, before}, {}, {}, records.error());
@@ -320,8 +322,8 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
   state.lane->push(std::move(delivery));
 }
 
-// When the window stays full, the mail of the lane that holds most of it is set aside, so that the others' mail
-// behind it in the partition gets its turn.
+// When the window stays full, the mail of the lane that holds most of it is set aside, so that the
+// others' mail behind it in the partition gets its turn.
 void PartitionOwner::relieve_window() {
   const Instant now = env_.clock.instant();
   if (bulk_.room() && urgent_.room()) {
@@ -379,7 +381,12 @@ void PartitionOwner::bury(WindowSlot slot, std::string key, const Rope& value, c
 // --- ends and parking ---
 
 Settlement::Context PartitionOwner::context() const {
-  return {env_.config.retry, env_.random, env_.node, env_.clock.now()};
+  return {env_.config.retry,
+          env_.random,
+          env_.node,
+          env_.clock.now(),
+          {env_.config.notify ? env_.control.current() : nullptr, &env_.return_path,
+           env_.config.delay_notice}};
 }
 
 void PartitionOwner::taken(const QueuedDelivery& delivery) {
@@ -453,8 +460,8 @@ void PartitionOwner::part(DeliveryPtr delivery, std::vector<record::Event> event
   parking_event_.notify();
 }
 
-// May its parking be written, or is only the reserve left? A table that cannot be read counts as room: settle()
-// finds out.
+// May its parking be written, or is only the reserve left? A table that cannot be read counts as
+// room: settle() finds out.
 bool PartitionOwner::take_room(QueuedDelivery& delivery) {
   if (delivery.room) return true;
   const auto adds_content = journal_.adds_content(delivery);
@@ -463,10 +470,10 @@ bool PartitionOwner::take_room(QueuedDelivery& delivery) {
   return static_cast<bool>(delivery.room);
 }
 
-// Only the reserve is left, and it is for endings. A delivery of the window stays there and is tried again when it
-// is due; one from the table is tried again from its row as it is. A deferral alone writes nothing: attempts may
-// go on for days, and what they wrote would use up the reserve as well. Events that end somebody are written, with
-// who is left.
+// Only the reserve is left, and it is for endings. A delivery of the window stays there and is
+// tried again when it is due; one from the table is tried again from its row as it is. A deferral
+// alone writes nothing: attempts may go on for days, and what they wrote would use up the reserve
+// as well. Events that end somebody are written, with who is left.
 void PartitionOwner::postpone(DeliveryPtr delivery, const std::vector<record::Event>& events) {
   const bool changes_row = ends_somebody(events) || delivery->row_throttled;
   if (delivery->in_table()) {
@@ -518,7 +525,8 @@ bool PartitionOwner::park_throttled(DeliveryPtr& delivery) {
   return true;
 }
 
-// True when the journal has it; false when its content has to be fetched first, or the table has failed.
+// True when the journal has it; false when its content has to be fetched first, or the table has
+// failed.
 bool PartitionOwner::settle(Parting& parting) {
   if (parting.parked) {
     const auto needed = journal_.needs_content(*parting.delivery);

@@ -51,20 +51,22 @@ class Latch {
 class Partitions final : public log::GroupListener {
  public:
   Partitions(const role::RoleContext& context, const Config& config,
-             std::optional<net::Address> capture, std::shared_ptr<net::TlsClientContext> tls)
+             std::optional<net::Address> capture, control::ReturnPath return_path,
+             std::shared_ptr<net::TlsClientContext> tls)
       : context_(context),
         config_(config),
         routes_(config.static_routes()),
+        return_path_(std::move(return_path)),
         tls_(std::move(tls)),
         metrics_(context.metrics),
         spare_room_(context.log, context.clock) {
     for (std::size_t i = 0; i < context.shards.size(); ++i) {
       auto corner = std::make_unique<Corner>();
       corner->random = std::make_unique<SeededRandom>(system_random().next());
-      corner->environment = std::make_unique<Environment>(
-          Environment{context.shards.at(i), context.pool, context.log, context.clock,
-                      *corner->random, context.control, context.resolver, *tls_, config_, routes_,
-                      capture, context.node, metrics_, spare_room_, context.poison.at(i)});
+      corner->environment = std::make_unique<Environment>(Environment{
+          context.shards.at(i), context.pool, context.log, context.clock, *corner->random,
+          context.control, context.resolver, *tls_, config_, routes_, capture, context.node,
+          metrics_, spare_room_, context.poison.at(i), return_path_});
       corners_.push_back(std::move(corner));
     }
   }
@@ -215,6 +217,7 @@ class Partitions final : public log::GroupListener {
   const role::RoleContext context_;
   const Config config_;
   const control::StaticRoutes routes_;
+  const control::ReturnPath return_path_;
   std::shared_ptr<net::TlsClientContext> tls_;
   SenderMetrics metrics_;
   SpareRoom spare_room_;
@@ -229,8 +232,11 @@ class Partitions final : public log::GroupListener {
 class SenderRole final : public Sender {
  public:
   SenderRole(const role::RoleContext& context, const Config& config,
-             std::optional<net::Address> capture)
-      : context_(context), config_(config), capture_(std::move(capture)) {}
+             std::optional<net::Address> capture, control::ReturnPath return_path)
+      : context_(context),
+        config_(config),
+        capture_(std::move(capture)),
+        return_path_(std::move(return_path)) {}
   ~SenderRole() override { stop(); }
 
   [[nodiscard]] std::string_view name() const override { return "sender"; }
@@ -242,7 +248,8 @@ class SenderRole final : public Sender {
       }
     }
     TRY(auto tls, net::TlsClientContext::create({.ca_file = config_.tls_ca_file}));
-    partitions_ = std::make_shared<Partitions>(context_, config_, capture_, std::move(tls));
+    partitions_ =
+        std::make_shared<Partitions>(context_, config_, capture_, return_path_, std::move(tls));
     log::GroupSpec spec{.name = "sender",
                         .subscribed = Topic::kOutbound,
                         .followed = {Topic::kOutboundUrgent},
@@ -282,6 +289,7 @@ class SenderRole final : public Sender {
   const role::RoleContext context_;
   const Config config_;
   const std::optional<net::Address> capture_;
+  const control::ReturnPath return_path_;
   std::shared_ptr<Partitions> partitions_;
   std::unique_ptr<log::Group> group_;
   std::atomic<bool> draining_{false};
@@ -290,8 +298,9 @@ class SenderRole final : public Sender {
 }  // namespace
 
 std::unique_ptr<Sender> make_sender(const role::RoleContext& context, const Config& config,
-                                    std::optional<net::Address> capture) {
-  return std::make_unique<SenderRole>(context, config, std::move(capture));
+                                    std::optional<net::Address> capture,
+                                    control::ReturnPath return_path) {
+  return std::make_unique<SenderRole>(context, config, std::move(capture), std::move(return_path));
 }
 
 }  // namespace godwit::sender

@@ -1,6 +1,8 @@
 #include "sender/settlement.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/record/event_view.h"
@@ -43,6 +45,39 @@ v1::EventType type_of(Verdict verdict) {
   }
 }
 
+// Puts the notices into the events of one settlement. The first of them returns the message for
+// all.
+class Notices {
+ public:
+  Notices(QueuedDelivery& delivery, const Settlement::Context& context)
+      : delivery_(delivery), context_(context) {}
+
+  void add(record::Event& event, const v1::Recipient& recipient, bool passed_on = false) {
+    const v1::EventType type = event.head.type();
+    if (!wants_notice(type, delivery_, recipient, passed_on, context_.notices, context_.now))
+      return;
+    event.head.mutable_notice()->set_data(
+        make_notice(type, delivery_, recipient, !std::exchange(returned_[type], true))
+            .SerializeAsString());
+    delay_told_ = delay_told_ || type == v1::DEFERRED;
+  }
+
+  // What the state that goes on has to know. Before the envelope changes.
+  void keep(const v1::Envelope& left) {
+    if (delay_told_) delivery_.record.head.set_delay_told(true);
+    const bool later = std::ranges::any_of(left.recipients(), [&](const v1::Recipient& one) {
+      return wants_notice(v1::EXPIRED, delivery_, one, false, context_.notices, context_.now);
+    });
+    if (later) keep_header(delivery_);
+  }
+
+ private:
+  QueuedDelivery& delivery_;
+  const Settlement::Context& context_;
+  std::map<v1::EventType, bool> returned_;
+  bool delay_told_ = false;
+};
+
 }  // namespace
 
 Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport& report,
@@ -59,6 +94,7 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
                                                       unknown, context.random);
 
   Settlement settlement;
+  Notices notices(delivery, context);
   v1::Envelope left = envelope;
   left.clear_recipients();
   for (int i = 0; i < envelope.recipients_size(); ++i) {
@@ -82,8 +118,10 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
       *head.mutable_last_reply() = result.reply;
       head.set_last_class(result.category);
     }
+    notices.add(event, recipient, report.dsn);
     settlement.events_.push_back(std::move(event));
   }
+  notices.keep(left);
   envelope = std::move(left);
   settlement.finished_ = envelope.recipients_size() == 0;
   head.set_attempts(attempt);
@@ -95,10 +133,12 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
 Settlement Settlement::of_expiry(QueuedDelivery& delivery, const Context& context) {
   const v1::Delivery& head = delivery.record.head;
   Settlement settlement;
+  Notices notices(delivery, context);
   for (const v1::Recipient& recipient : delivery.record.envelope.recipients()) {
     record::Event event = event_of(delivery, recipient, v1::EXPIRED, head.attempts(), context);
     *event.head.mutable_reply() = head.last_reply();
     event.head.set_class_(head.last_class().empty() ? "message-expired" : head.last_class());
+    notices.add(event, recipient);
     settlement.events_.push_back(std::move(event));
   }
   delivery.record.envelope.clear_recipients();

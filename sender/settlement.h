@@ -6,6 +6,7 @@
 
 #include "common/base/random.h"
 #include "common/record/records.h"
+#include "sender/notice.h"
 #include "sender/outcome.h"
 #include "sender/queued_delivery.h"
 #include "sender/retry_schedule.h"
@@ -19,20 +20,24 @@ struct RecipientResult {
   std::string category;
 };
 
-// What one attempt came to: a result for every recipient of the delivery, in the order of its envelope.
+// What one attempt came to: a result for every recipient of the delivery, in the order of its
+// envelope.
 struct AttemptReport {
   std::vector<RecipientResult> recipients;
   SourceName source;
   std::string host;     // empty: no host was reached
   std::string address;  // "192.0.2.1", with the port when it is not 25
+  bool dsn = false;     // the host tells of success itself (RFC 3461)
   std::string tls;      // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in the clear
 };
 
 // Turns reports into events and the state that goes on: the only place where a recipient ends.
 //
 //   delivered, bounced   its terminal event; out of the envelope
-//   deferred, unknown    a `deferred` event (outcome: unknown); stays, attempts + 1, due by the schedule
+//   deferred, unknown    a `deferred` event (outcome: unknown); stays, attempts + 1, due by the
+//                        schedule
 //   past its expiry      an `expired` event, without an attempt
+//   who wants to know    the event carries what the notification needs (sender/notice.h)
 //
 // Threads   pure but for `random`
 class Settlement {
@@ -42,6 +47,7 @@ class Settlement {
     Random& random;
     const std::string& node;
     Timestamp now;
+    NoticeRules notices;
   };
 
   // The delivery's record is changed; finished() says whether nobody is left in it.

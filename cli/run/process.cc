@@ -7,9 +7,11 @@
 #include <system_error>
 #include <utility>
 
+#include "bouncer/role.h"
 #include "cli/admin/address_file.h"
 #include "cli/run/archive.h"
 #include "cli/run/capture_pages.h"
+#include "cli/run/return_keys.h"
 #include "cli/version.h"
 #include "common/admin/errc.h"
 #include "common/config/print.h"
@@ -18,6 +20,7 @@
 #include "common/log/embedded.h"
 #include "common/net/unbound_resolver.h"
 #include "common/observe/log.h"
+#include "common/text/idna.h"
 #include "ingress/role.h"
 #include "router/role.h"
 #include "sender/role.h"
@@ -48,7 +51,7 @@ Result<net::Address> listen_address(const config::HostPort& listen, std::string_
 }  // namespace
 
 const std::vector<std::string>& role_names() {
-  static const std::vector<std::string> names{"ingress", "router", "sender"};
+  static const std::vector<std::string> names{"bouncer", "ingress", "router", "sender"};
   return names;
 }
 
@@ -71,8 +74,8 @@ Result<void> Process::start() {
   shards_ = std::make_unique<async::Shards>(config_.threads, clock_);
   shards_->start();
   pulse_ = std::make_unique<Pulse>(*shards_, health_);
-  // Before the log is opened: a long recovery is not ready, but alive. When another process has the data directory
-  // it has the port too; then the directory is what to tell about.
+  // Before the log is opened: a long recovery is not ready, but alive. When another process has the
+  // data directory it has the port too; then the directory is what to tell about.
   Result<void> observing = start_observe();
   constexpr std::size_t kBlockingQueueMax = 1024;
   pool_ = std::make_unique<async::BlockingPool>("blocking", shards_->size() + 2, kBlockingQueueMax);
@@ -171,7 +174,8 @@ Result<void> Process::load_control_file() {
   return {};
 }
 
-// No role starts before the table is read to its end: a user who is not known yet must not be refused.
+// No role starts before the table is read to its end: a user who is not known yet must not be
+// refused.
 Result<void> Process::open_control_table() {
   constexpr auto kLookAgain = std::chrono::milliseconds(20);
   TRY(auto control, control::LogControl::open(*log_, clock_, node_));
@@ -223,6 +227,18 @@ Result<std::optional<net::Address>> Process::start_capture() {
   return address;
 }
 
+Result<control::ReturnPath> Process::load_return_path() const {
+  control::ReturnPath out;
+  if (!config_.bounce.domain.empty())
+    out.domain = text::to_ascii_domain(config_.bounce.domain).value_or(std::string{});
+  out.always = config_.bounce.return_path;
+  const std::filesystem::path& named = config_.bounce.key_file;
+  TRY(report::ReturnKeys keys, named.empty() ? own_return_keys(config_.data_dir / kReturnKeysName)
+                                             : read_return_keys(named));
+  out.keys = std::make_shared<const report::ReturnKeys>(std::move(keys));
+  return out;
+}
+
 Result<void> Process::start_roles(std::optional<net::Address> capture) {
   watched_log_ = std::make_unique<godwit::admin::WatchedLog>(*log_);
   const role::RoleContext context{.shards = *shards_,
@@ -236,17 +252,18 @@ Result<void> Process::start_roles(std::optional<net::Address> capture) {
                                   .poison = *poison_,
                                   .node = node_,
                                   .data_dir = config_.data_dir};
+  TRY(const control::ReturnPath return_path, load_return_path());
   // Whoever reads from a topic before whoever writes to it.
   if (has_role("sender")) {
-    auto sender = sender::make_sender(context, config_.sender, capture);
+    auto sender = sender::make_sender(context, config_.sender, capture, return_path);
     queues_.push_back(sender.get());
     roles_.add(std::move(sender));
   }
   if (has_role("router")) {
     roles_.add(router::make_router(context, config_.router, config_.sender.static_routes()));
   }
-  if (has_role("ingress"))
-    roles_.add(ingress::make_ingress(context, config_.ingress, config_.bounce.domain));
+  if (has_role("bouncer")) roles_.add(bouncer::make_bouncer(context, return_path));
+  if (has_role("ingress")) roles_.add(ingress::make_ingress(context, config_.ingress, return_path));
   TRY_VOID(roles_.start());
   roles_started_ = true;
   return {};
@@ -469,7 +486,8 @@ Result<Process::Changes> Process::reload_now() {
   describe(after, fresh);
   for (const config::Change& change : config::differences(before, after)) {
     std::string text = change.key + ": " + change.before + " -> " + change.after;
-    // Beyond these two the configuration is read at the start; the control file is what changes in operation.
+    // Beyond these two the configuration is read at the start; the control file is what changes in
+    // operation.
     const bool applied = change.key == "observe.log_level" || change.key == "drain_timeout";
     if (!applied) text += " (needs a restart)";
     kLog.info("configuration changed", {{"change", text}});

@@ -28,6 +28,7 @@
 #include "common/capture/server.h"
 #include "common/capture/store.h"
 #include "common/control/authority.h"
+#include "common/control/return_path.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
 #include "common/net/resolver.h"
@@ -53,10 +54,11 @@ struct RunOptions {
 
 // One `godwit run`: everything a process is made of, in the order it depends on each other.
 //
-// Lifecycle  start(); then wait_ready() and serve() (until SIGTERM or `ctl drain`); then end(). The destructor ends what
-//            start() began when it failed.
-// Ordering   members are declared in the order in which they begin; end() ends them the other way round: roles drain
-//            and stop, then nobody asks (admin), then the log syncs and closes, at last the shards stop.
+// Lifecycle  start(); then wait_ready() and serve() (until SIGTERM or `ctl drain`); then end(). The
+//            destructor ends what start() began when it failed.
+// Ordering   members are declared in the order in which they begin; end() ends them the other way
+//            round: roles drain and stop, then nobody asks (admin), then the log syncs and closes,
+//            at last the shards stop.
 // Threads    main; what godwit::admin::Process declares is called by threads of the admin server
 class Process final : public godwit::admin::Process {
  public:
@@ -90,6 +92,7 @@ class Process final : public godwit::admin::Process {
   [[nodiscard]] Result<void> seed_control(control::LogControl& control);
   [[nodiscard]] Result<void> start_observe();
   [[nodiscard]] Result<std::optional<net::Address>> start_capture();
+  [[nodiscard]] Result<control::ReturnPath> load_return_path() const;
   [[nodiscard]] Result<void> start_roles(std::optional<net::Address> capture);
   [[nodiscard]] Result<void> start_http();
   [[nodiscard]] Result<void> start_admin();

@@ -101,8 +101,7 @@ void describe(config::Fields& fields, SenderDomain& domain) {
       .check(domain_complaint);
   fields.add("verified", domain.verified, "The tenant has shown that the domain is theirs.");
   fields.add("return_path", domain.return_path, "Domain bounces come back to.")
-      .check(domain_complaint)
-      .not_yet("mail is sent with the sender it came with");
+      .check(domain_complaint);
   fields.add("dkim", domain.dkim, "Keys to sign with.").not_yet("mail is not signed");
 }
 
@@ -115,6 +114,7 @@ void describe(config::Fields& fields, Tenant& tenant) {
   fields.add("api_keys", tenant.api_keys, "Who may submit for it by HTTP.")
       .not_yet("there is no HTTP API");
   fields.add("domains", tenant.domains, "Domains it sends from.");
+  fields.add("dsn", tenant.dsn, "Its senders get notifications about what was not delivered.");
 }
 
 void describe(config::Fields& fields, Source& source) {
@@ -178,7 +178,8 @@ namespace {
 using config::Mark;
 using config::Node;
 
-// What the keys of one entry cannot know: names that have to be elsewhere in the file, or only once.
+// What the keys of one entry cannot know: names that have to be elsewhere in the file, or only
+// once.
 class CrossCheck {
  public:
   CrossCheck(const ControlFile& file, const Node& root, const Content& beside,

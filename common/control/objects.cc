@@ -175,7 +175,8 @@ std::pair<std::string, std::string_view> split(std::string_view name) {
   return {std::string(name.substr(0, slash)), name.substr(slash + 1)};
 }
 
-// Puts one object where it belongs; what is wrong with it, or nothing. Tenants come before what is theirs.
+// Puts one object where it belongs; what is wrong with it, or nothing. Tenants come before what is
+// theirs.
 std::string take(Content& content, const ObjectName& id, const std::string& data) {
   const auto read = [&data](google::protobuf::Message& message) {
     return message.ParseFromString(data);
@@ -192,6 +193,7 @@ std::string take(Content& content, const ObjectName& id, const std::string& data
       if (!read(message)) return kUnreadable;
       Tenant fresh{.name = TenantName(id.name)};
       if (!message.pool().empty()) fresh.pool = PoolName(message.pool());
+      fresh.dsn = !message.dsn_off();
       content.tenants.insert_or_assign(id.name, std::move(fresh));
       return {};
     }
@@ -270,6 +272,7 @@ Objects objects_of(const Content& content) {
   for (const auto& [name, tenant] : content.tenants) {
     v1::ControlTenant message;
     message.set_pool(tenant.pool.text());
+    message.set_dsn_off(!tenant.dsn);
     objects.emplace(ObjectName{Kind::kTenant, name}, serialised(message));
     for (const Credential& credential : tenant.credentials) {
       v1::ControlCredential of;

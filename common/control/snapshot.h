@@ -13,7 +13,8 @@
 
 #include "common/base/ids.h"
 
-// Control data: who may send what, from where, how fast. Plain values; the YAML form is in docs/control.md.
+// Control data: who may send what, from where, how fast. Plain values; the YAML form is in
+// docs/control.md.
 namespace godwit::control {
 
 // "100/s", "5000/h, max_burst=10": at most `count` in `per`, evenly spaced, `burst` at once.
@@ -53,6 +54,7 @@ struct Tenant {
   std::vector<Credential> credentials;
   std::vector<ApiKey> api_keys;
   std::vector<SenderDomain> domains;
+  bool dsn = true;  // its senders get notifications (RFC 3461) about relayed and submitted mail
 };
 
 // An egress address. Empty addresses: the system chooses.
@@ -75,8 +77,8 @@ struct Pool {
   std::vector<PoolMember> members;
 };
 
-// Limits of a source at a site, after all entries that match were laid over each other (later and narrower wins).
-// `lane_` limits hold for all sources of the lane together.
+// Limits of a source at a site, after all entries that match were laid over each other (later and
+// narrower wins). `lane_` limits hold for all sources of the lane together.
 struct Shaping {
   std::uint32_t connection_limit = 10;
   std::optional<std::uint32_t> lane_connection_limit;
@@ -134,9 +136,9 @@ class Snapshot : public Content {
   [[nodiscard]] const Tenant* tenant_of_domain(std::string_view domain) const;
   // True when an entry names this recipient domain: it has a lane of its own.
   [[nodiscard]] bool shapes_domain(std::string_view domain) const;
-  // The limits of `source` at `site`, for recipient domain `domain`: the entries that match, laid over each
-  // other from the widest to the narrowest (everything, a site, a domain; at each of these without and then
-  // with a source), in the order of the list where they are equally narrow.
+  // The limits of `source` at `site`, for recipient domain `domain`: the entries that match, laid
+  // over each other from the widest to the narrowest (everything, a site, a domain; at each of
+  // these without and then with a source), in the order of the list where they are equally narrow.
   [[nodiscard]] Shaping shaping_of(std::string_view site, std::string_view domain,
                                    std::string_view source) const;
 
@@ -156,8 +158,9 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 // A snapshot with nothing but the defaults: what an installation without control data has.
 [[nodiscard]] SnapshotPtr default_snapshot();
 
-// Takes out what refers to something that is not there, or is there twice: two changes made at the same moment, each
-// right by itself, may leave that behind. The rest stays in force. Returns what was wrong, for people; empty: nothing.
+// Takes out what refers to something that is not there, or is there twice: two changes made at the
+// same moment, each right by itself, may leave that behind. The rest stays in force. Returns what
+// was wrong, for people; empty: nothing.
 [[nodiscard]] std::vector<std::string> mend(Content& content);
 
 // Where roles get the current snapshot. Threads: any. current() is cheap but takes a reference:

@@ -160,6 +160,18 @@ std::size_t field_head_bytes(std::uint32_t number, std::size_t payload_bytes) {
   return varint_bytes(length_tag(number)) + varint_bytes(payload_bytes);
 }
 
+bool has_field(std::string_view message, std::uint32_t number) {
+  const Rope rope(Bytes::of_static(message));
+  Cursor cursor(rope);
+  while (cursor.left() > 0) {
+    const std::optional<FieldHead> head = read_head(cursor);
+    if (!head) return false;
+    if (head->number == number) return true;
+    cursor.skip(head->payload_bytes);
+  }
+  return false;
+}
+
 void append_field_head(std::string& out, std::uint32_t number, std::size_t payload_bytes) {
   append_varint(out, length_tag(number));
   append_varint(out, payload_bytes);

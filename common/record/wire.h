@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/base/bytes.h"
 #include "common/base/result.h"
@@ -37,6 +38,10 @@ struct TakenApart {
 // Source    https://protobuf.dev/programming-guides/encoding
 [[nodiscard]] Result<TakenApart> take_apart(const Rope& message,
                                             std::initializer_list<TakenField*> taken);
+
+// True when a top-level field of that number is in a serialised message. Reads tags and lengths
+// only; octets that are no Protobuf: false once they stop making sense. Threads: pure
+[[nodiscard]] bool has_field(std::string_view message, std::uint32_t number);
 
 // Appends tag and length of a length-delimited field; the payload is to follow.
 void append_field_head(std::string& out, std::uint32_t number, std::size_t payload_bytes);

@@ -16,7 +16,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// As long as three hundred messages take (WorldClock, Customer): far longer than one waits for the log.
+// As long as three hundred messages take (WorldClock, Customer): far longer than one waits for the
+// log.
 constexpr seconds kBodyHold{30};
 
 // Everything is small and soon: what takes days in a process that serves fits into a second.
@@ -109,7 +110,8 @@ Result<void> Pipeline::start(std::uint16_t destination) {
   const sender::Config sending = sender_config(destination);
   sender_ = sender::make_sender(context, sending);
   router_ = router::make_router(context, {}, sending.static_routes());
-  ingress_ = ingress::make_ingress(context, ingress_config(), "bounces.example");
+  ingress_ = ingress::make_ingress(context, ingress_config(),
+                                   {.domain = "bounces.example", .always = false, .keys = nullptr});
   for (role::Role* role :
        {static_cast<role::Role*>(sender_.get()), router_.get(), ingress_.get()}) {
     TRY_VOID(role->start());
