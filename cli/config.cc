@@ -46,18 +46,84 @@ void describe(config::Fields& fields, EmbeddedConfig& embedded) {
       .restart();
 }
 
+void describe(config::Fields& fields, KafkaTlsConfig& tls) {
+  fields.add("enabled", tls.enabled, "Whether brokers are spoken to over TLS.").restart();
+  fields
+      .add("ca", tls.ca,
+           "File with the certificates that brokers are trusted by; empty: those of the system.")
+      .restart();
+  fields
+      .add("certificate", tls.certificate,
+           "File with this client's own certificate, if it needs one.")
+      .restart();
+  fields.add("key", tls.key, "File with the key of that certificate.").restart();
+}
+
+void describe(config::Fields& fields, KafkaSaslConfig& sasl) {
+  fields
+      .add("mechanism", sasl.mechanism, "How brokers are shown who this is; `plain` over TLS only.")
+      .restart();
+  fields.add("username", sasl.username, "The name brokers know this client by.").restart();
+  fields.add("password", sasl.password, "The password of that name.").hide().restart();
+}
+
 void describe(config::Fields& fields, KafkaConfig& kafka) {
-  fields.add("brokers", kafka.brokers, "Bootstrap brokers, host:port.").restart();
-  fields.add("topic_prefix", kafka.topic_prefix, "What every topic's name starts with.").restart();
-  fields.add("replication", kafka.replication, "Replicas of each topic.").range(1, 9).restart();
+  fields.add("brokers", kafka.brokers, "Brokers to begin with, host:port.").restart();
+  fields
+      .add("topic_prefix", kafka.topic_prefix,
+           "What every topic's name starts with; no two clusters share one.")
+      .restart();
+  fields.add("tls", kafka.tls, "Encryption.");
+  fields.add("sasl", kafka.sasl, "Credentials.");
+  fields.add("rack", kafka.rack, "Where this process is: it reads from replicas there.").restart();
+  fields
+      .add("partitions", kafka.partitions,
+           "Partitions of topics that are made, and the fewest of those that are there.")
+      .range(1, 1024)
+      .restart();
+  fields.add("replication", kafka.replication, "Replicas of each topic, at least.")
+      .range(1, 9)
+      .restart();
+  fields
+      .add("min_insync_replicas", kafka.min_insync_replicas,
+           "Replicas that have a record before it is acknowledged, at least.")
+      .range(1, 9)
+      .restart();
+  fields.add("retention", kafka.retention, "How long accepted and routed mail is kept, at least.")
+      .range(336h, 87'600h)
+      .restart();
+  fields
+      .add("events_retention", kafka.events_retention,
+           "How long events are kept, and so how far back an audit reaches.")
+      .range(24h, 87'600h)
+      .restart();
+  fields
+      .add("session_timeout", kafka.session_timeout,
+           "How long a process may be silent before its partitions go to others.")
+      .range(3s, 30min)
+      .restart();
+  fields
+      .add("lease", kafka.lease,
+           "How long a commit may take before the partition is given up; below session_timeout.")
+      .range(1s, 30min)
+      .restart();
+  fields
+      .add("revocation", kafka.revocation,
+           "How long a partition may be finished before it goes to another process.")
+      .range(0s, 4min)
+      .restart();
+  fields
+      .add("commit_interval", kafka.commit_interval,
+           "The least time between two transactions of one producer.")
+      .range(1ms, 10s)
+      .restart();
 }
 
 void describe(config::Fields& fields, LogConfig& log) {
   fields.add("kind", log.kind, "Where the log is: files of this machine, or Apache Kafka.")
       .restart();
   fields.add("embedded", log.embedded, "The log on this machine.");
-  fields.add("kafka", log.kafka, "The log on Kafka.")
-      .not_yet("this version has the embedded log only");
+  fields.add("kafka", log.kafka, "The log on Kafka.");
 }
 
 void describe(config::Fields& fields, DnsConfig& dns) {
@@ -136,7 +202,8 @@ void describe(config::Fields& fields, ControlConfig& control) {
 }
 
 void describe(config::Fields& fields, Config& config) {
-  fields.add("cluster", config.cluster, "Name of the cluster, for people.").restart();
+  fields.add("cluster", config.cluster, "Name of the cluster; on Kafka the topics belong to it.")
+      .restart();
   fields
       .add("node", config.node,
            "Name of this machine in Received lines and events; empty: its host name.")

@@ -35,10 +35,44 @@ struct EmbeddedConfig {
   std::chrono::hours events_retention{24 * 45};
 };
 
+enum class SaslMechanism : std::uint8_t { kNone, kPlain, kScramSha256, kScramSha512 };
+constexpr auto config_names(SaslMechanism) {
+  return std::to_array<config::EnumName<SaslMechanism>>(
+      {{"none", SaslMechanism::kNone},
+       {"plain", SaslMechanism::kPlain},
+       {"scram-sha-256", SaslMechanism::kScramSha256},
+       {"scram-sha-512", SaslMechanism::kScramSha512}});
+}
+
+struct KafkaTlsConfig {
+  bool enabled = false;
+  std::filesystem::path ca;
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+};
+
+struct KafkaSaslConfig {
+  SaslMechanism mechanism = SaslMechanism::kNone;
+  std::string username;
+  std::string password;
+};
+
+// The log on Kafka; see docs/kafka.md.
 struct KafkaConfig {
   std::vector<std::string> brokers;
   std::string topic_prefix = "godwit.";
+  KafkaTlsConfig tls;
+  KafkaSaslConfig sasl;
+  std::string rack;
+  std::uint32_t partitions = 16;
   std::uint32_t replication = 3;
+  std::uint32_t min_insync_replicas = 2;
+  std::chrono::hours retention{24 * 14};
+  std::chrono::hours events_retention{24 * 45};
+  std::chrono::milliseconds session_timeout = std::chrono::seconds(30);
+  std::chrono::milliseconds lease = std::chrono::seconds(15);
+  std::chrono::milliseconds revocation = std::chrono::seconds(30);
+  std::chrono::milliseconds commit_interval{100};
 };
 
 struct LogConfig {

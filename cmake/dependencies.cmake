@@ -1,4 +1,4 @@
-# Libraries of others. Versions are those of Debian 12; scripts/deps installs them.
+# Libraries of others. Versions are those of Debian 12, librdkafka excepted; scripts/deps installs them.
 
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
@@ -22,3 +22,13 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 if(GODWIT_BENCHMARKS)
   find_package(benchmark REQUIRED)
 endif()
+
+# The Kafka client is built once by scripts/librdkafka, which prints where it is.
+execute_process(COMMAND ${CMAKE_SOURCE_DIR}/scripts/librdkafka
+                OUTPUT_VARIABLE RDKAFKA OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+find_package(ZLIB REQUIRED)
+add_library(rdkafka STATIC IMPORTED)
+set_target_properties(rdkafka PROPERTIES
+  IMPORTED_LOCATION ${RDKAFKA}/lib/librdkafka.a
+  INTERFACE_INCLUDE_DIRECTORIES ${RDKAFKA}/include
+  INTERFACE_LINK_LIBRARIES "OpenSSL::SSL;OpenSSL::Crypto;ZLIB::ZLIB;Threads::Threads;${CMAKE_DL_LIBS};m")

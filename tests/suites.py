@@ -4,7 +4,8 @@
     .venv/bin/python tests/suites.py unit scenarios      some suites
 
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
-UBSan), tree (format, layers, links), scenarios (end to end, against real servers).
+UBSan), tree (format, layers, links), scenarios (end to end, against real servers), kafka (the log's
+tests and stories on real brokers).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
 The last line is `N passed, N failed`, over every case of every suite; the exit status is 0 only if nothing failed.
@@ -37,7 +38,7 @@ FUZZ_RUNS = 20_000
 FUZZ_SECONDS = 10
 
 CORES_OF_BUDGET = 2
-BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "scenarios": 7}
+BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "scenarios": 7, "kafka": 4}
 
 
 @dataclass
@@ -246,12 +247,22 @@ def suite_scenarios(jobs: int) -> Tally:
                                 "--godwit", str(EXECUTABLE), "tests/scenarios"], 1500)
 
 
+def suite_kafka(_: int) -> Tally:
+    tally = Tally()
+    if not EXECUTABLE.is_file():
+        tally.fail("kafka: build/test/bin/godwit was not built")
+        return tally
+    # One process: the brokers are shared by all cases, and are what is slow.
+    return pytest("kafka", ["-q", "--godwit", str(EXECUTABLE), "tests/kafka"], 900)
+
+
 SUITES: dict[str, Callable[[int], Tally]] = {
     "build": suite_build,
     "tree": suite_tree,
     "unit": suite_unit,
     "sanitizers": suite_sanitizers,
     "scenarios": suite_scenarios,
+    "kafka": suite_kafka,
 }
 
 

@@ -9,8 +9,8 @@
 
 #include "bouncer/role.h"
 #include "cli/admin/address_file.h"
-#include "cli/run/archive.h"
 #include "cli/run/capture_pages.h"
+#include "cli/run/log_options.h"
 #include "cli/run/return_keys.h"
 #include "cli/version.h"
 #include "common/admin/errc.h"
@@ -18,6 +18,7 @@
 #include "common/control/file_control.h"
 #include "common/control/log_control.h"
 #include "common/log/embedded.h"
+#include "common/log/kafka/kafka.h"
 #include "common/net/unbound_resolver.h"
 #include "common/observe/log.h"
 #include "common/text/idna.h"
@@ -108,27 +109,16 @@ Result<void> Process::start_observe() {
 }
 
 Result<void> Process::open_log() {
-  if (config_.log.kind == LogKind::kKafka) {
-    return fail(std::make_error_code(std::errc::not_supported), "log.kind: kafka");
-  }
-  startup_->problem("the log is being recovered");
-  const EmbeddedConfig& embedded = config_.log.embedded;
   auto counters = std::make_shared<log::Counters>();
-  log::EmbeddedConfig config{.directory = config_.data_dir,
-                             .partitions = embedded.partitions,
-                             .segment_bytes = embedded.segment_bytes,
-                             .reserve_segments = embedded.reserve_segments,
-                             .reserve_table_bytes = embedded.reserve_table_bytes,
-                             .tail_cache_bytes = embedded.tail_cache_bytes,
-                             .commit_sync_delay_max = embedded.commit_sync_delay_max,
-                             .events_retention = embedded.events_retention,
-                             .archive_policy = archive_policy(),
-                             .counters = counters};
-  auto opened = log::open_embedded(config, clock_);
+  startup_->problem("the log is being opened");
+  auto opened = config_.log.kind == LogKind::kKafka
+                    ? log::open_kafka(kafka_options(config_, node_), clock_)
+                    : log::open_embedded(embedded_config(config_, counters), clock_);
   if (!opened) {
-    const bool corrupt = opened.error().code == log::Errc::kCorrupt;
+    const bool repairable =
+        config_.log.kind == LogKind::kEmbedded && opened.error().code == log::Errc::kCorrupt;
     return fail(std::move(opened).error().within(
-        corrupt ? "log (`godwit ctl log repair` keeps what can be read)" : "log"));
+        repairable ? "log (`godwit ctl log repair` keeps what can be read)" : "log"));
   }
   log_ = *std::move(opened);
   open_poison();

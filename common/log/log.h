@@ -184,13 +184,16 @@ class Log {
   [[nodiscard]] virtual Result<std::unique_ptr<Group>> join(
       GroupSpec spec, std::shared_ptr<GroupListener> listener) = 0;
   // A reader outside any group, from `from` (or the oldest retained record when that is younger).
+  // Blocks on Kafka for a round trip, and costs a client of its own there: for tools.
   [[nodiscard]] virtual Result<std::unique_ptr<Reader>> read_from(TopicPartition where,
                                                                   Offset from) = 0;
+  // Blocks on Kafka for a round trip.
   [[nodiscard]] virtual Result<std::unique_ptr<SharedTable>> shared_table(Topic topic) = 0;
 
   // True when one record can be read by its position, cheaply: then records refer to content
   // instead of carrying it again. Embedded: yes. Kafka: no.
   [[nodiscard]] virtual bool reads_by_position() const = 0;
+  // One record. On Kafka a fetch of its own, tens of milliseconds: for content in `bodies`.
   virtual void read_at(RecordPosition position, ReadDone done) = 0;
 
   [[nodiscard]] virtual Result<void> history(Topic topic, Timestamp since,
@@ -199,7 +202,7 @@ class Log {
   // (or the oldest retained offset) for a group that never committed. Blocks on Kafka: for tools
   // and audits.
   [[nodiscard]] virtual Result<Offset> committed(std::string_view group, TopicPartition where) = 0;
-  // One past the newest durable record.
+  // One past the newest durable record. Blocks on Kafka: for tools and audits.
   [[nodiscard]] virtual Offset end(TopicPartition where) const = 0;
   [[nodiscard]] virtual Status status() const = 0;
 

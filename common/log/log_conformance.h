@@ -180,13 +180,30 @@ TEST_P(LogConformance, TakeKeepsItsLimitsButGivesOneRecordAtLeast) {
     ASSERT_TRUE(append_now(*producer, {append_of(kAccepted0, "", std::string(1000, 'x'))}));
   }
   const auto reading = reader(kAccepted0);
-  EXPECT_EQ(reading->take(2, 1 << 20)->size(), 2u);
-  EXPECT_EQ(reading->take(10, 1)->size(), 1u);
+  // What is there comes when it was fetched, which may be record by record.
+  const auto take = [&](std::size_t records_max, std::size_t bytes_max) {
+    Awaited<bool> ready;
+    reading->when_ready([set = ready.setter()] { set(true); });
+    ready.get();
+    auto taken = reading->take(records_max, bytes_max);
+    EXPECT_TRUE(taken) << taken.error().to_string();
+    return taken->size();
+  };
+  for (int left = 2; left > 0;) {
+    const std::size_t taken = take(static_cast<std::size_t>(left), 1 << 20);
+    ASSERT_GE(taken, 1u);
+    ASSERT_LE(taken, static_cast<std::size_t>(left));
+    left -= static_cast<int>(taken);
+  }
+  EXPECT_EQ(take(10, 1), 1u);
   EXPECT_EQ(reading->next(), 3);
-  EXPECT_EQ(reading->take(10, 2500)->size(), 2u);
+  EXPECT_LE(take(10, 1500), 1u);
+  while (reading->next() < 5) EXPECT_GE(take(10, 2500), 1u);
+  EXPECT_EQ(reading->next(), 5);
   EXPECT_TRUE(reading->take(10, 1 << 20)->empty());
   reading->skip_to(1);
-  EXPECT_EQ(reading->take(10, 1 << 20)->front().offset, 1);
+  EXPECT_EQ(reading->next(), 1);
+  EXPECT_EQ(read_records(*reading, 4).front().offset, 1);
 }
 
 TEST_P(LogConformance, AReaderIsWokenWhenARecordComes) {
@@ -235,7 +252,6 @@ TEST_P(LogConformance, AcknowledgedRecordsSurviveARestart) {
 }
 
 TEST_P(LogConformance, RecordsAreReadByPosition) {
-  if (!log().reads_by_position()) GTEST_SKIP() << "not this kind of log";
   auto producer = log().producer();
   ASSERT_TRUE(append_now(*producer,
                          {append_of(kAccepted0, "a", "one"), append_of(kAccepted0, "b", "two")}));
@@ -426,6 +442,10 @@ TEST_P(LogConformance, ASharedTableIsTheSameForEveryone) {
   writer.reset();
   restart();
   reading = *log().shared_table(Topic::kSuppressions);
+  const auto patience = std::chrono::steady_clock::now() + kPatience;
+  while (!reading->caught_up() && std::chrono::steady_clock::now() < patience) {
+    std::this_thread::yield();
+  }
   EXPECT_EQ(rows_of(reading->local()),
             (std::map<std::string, std::string>{{"b@example.test", "hard"}}));
 }

@@ -1,0 +1,62 @@
+#include "cli/run/log_options.h"
+
+#include <utility>
+
+#include "cli/run/archive.h"
+
+namespace godwit::cli::run {
+namespace {
+
+std::string mechanism_name(SaslMechanism mechanism) {
+  switch (mechanism) {
+    case SaslMechanism::kNone: return {};
+    case SaslMechanism::kPlain: return "PLAIN";
+    case SaslMechanism::kScramSha256: return "SCRAM-SHA-256";
+    case SaslMechanism::kScramSha512: return "SCRAM-SHA-512";
+  }
+  return {};
+}
+
+}  // namespace
+
+log::EmbeddedConfig embedded_config(const Config& config, std::shared_ptr<log::Counters> counters) {
+  const EmbeddedConfig& embedded = config.log.embedded;
+  return {.directory = config.data_dir,
+          .partitions = embedded.partitions,
+          .segment_bytes = embedded.segment_bytes,
+          .reserve_segments = embedded.reserve_segments,
+          .reserve_table_bytes = embedded.reserve_table_bytes,
+          .tail_cache_bytes = embedded.tail_cache_bytes,
+          .commit_sync_delay_max = embedded.commit_sync_delay_max,
+          .events_retention = embedded.events_retention,
+          .archive_policy = archive_policy(),
+          .counters = std::move(counters)};
+}
+
+log::KafkaOptions kafka_options(const Config& config, const std::string& node) {
+  const KafkaConfig& kafka = config.log.kafka;
+  return {.brokers = kafka.brokers,
+          .topic_prefix = kafka.topic_prefix,
+          .cluster = config.cluster,
+          .node = node,
+          .directory = config.data_dir / "kafka",
+          .tls = {.enabled = kafka.tls.enabled,
+                  .ca = kafka.tls.ca,
+                  .certificate = kafka.tls.certificate,
+                  .key = kafka.tls.key},
+          .sasl = {.mechanism = mechanism_name(kafka.sasl.mechanism),
+                   .username = kafka.sasl.username,
+                   .password = kafka.sasl.password},
+          .rack = kafka.rack,
+          .partitions = kafka.partitions,
+          .replication = kafka.replication,
+          .min_insync_replicas = kafka.min_insync_replicas,
+          .retention = kafka.retention,
+          .events_retention = kafka.events_retention,
+          .session_timeout = kafka.session_timeout,
+          .lease = kafka.lease,
+          .revocation = kafka.revocation,
+          .commit_interval = kafka.commit_interval};
+}
+
+}  // namespace godwit::cli::run

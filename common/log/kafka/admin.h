@@ -1,0 +1,93 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/result.h"
+#include "common/log/kafka/client.h"
+
+struct rd_kafka_op_s;
+struct rd_kafka_queue_s;
+struct rd_kafka_AdminOptions_s;
+
+namespace godwit::log {
+
+using Settings = std::map<std::string, std::string>;
+
+struct TopicToMake {
+  std::string name;
+  PartitionId partitions = 1;
+  std::uint32_t replication = 1;
+  Settings settings;
+};
+
+// A topic as it is.
+struct TopicFound {
+  std::string name;
+  std::string id;  // another one after it was deleted and made again
+  PartitionId partitions = 0;
+  std::uint32_t replication = 0;  // of its first partition
+  bool led = false;               // each partition has a leader
+};
+
+// What is asked of brokers, one question at a time, besides reading and writing.
+//
+// Errors   kUnavailable: no answer within `timeout`, or the broker's refusal in its words
+// Threads  any; each call blocks until it has its answer
+class KafkaAdmin {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<KafkaAdmin>> open(const KafkaOptions& options);
+
+  // The id that brokers of one cluster share. A wrong password or certificate is an error at once.
+  [[nodiscard]] Result<std::string> cluster_id(std::chrono::milliseconds timeout);
+  // Does each partition of the topic have a leader and enough replicas for acks=all?
+  [[nodiscard]] Result<void> writable(const std::string& topic, std::uint32_t replicas_min,
+                                      std::chrono::milliseconds timeout);
+  // Topics that are there, of those named.
+  [[nodiscard]] Result<std::vector<TopicFound>> topics(std::span<const std::string> names);
+  // One that somebody else makes meanwhile is fine.
+  [[nodiscard]] Result<void> make_topics(std::span<const TopicToMake> topics);
+  [[nodiscard]] Result<std::map<std::string, Settings>> topic_settings(
+      std::span<const std::string> names);
+  // Of the broker that answers. A cluster that does not show them gives an empty map.
+  [[nodiscard]] Result<Settings> broker_settings();
+
+  // One topic partition by name, and an offset of it.
+  struct At {
+    std::string topic;
+    PartitionId partition = 0;
+    Offset offset = 0;
+  };
+  enum class Edge : std::uint8_t {
+    kStart,         // the oldest record that is retained
+    kEndCommitted,  // where a read-committed reader stands still
+    kEndWritten,    // the high watermark, open transactions included
+  };
+  // Fills in the offsets.
+  [[nodiscard]] Result<std::vector<At>> offsets(std::vector<At> of, Edge edge);
+  // The first record not older than `time` (kEndCommitted when there is none).
+  [[nodiscard]] Result<std::vector<At>> offsets_since(std::vector<At> of, Timestamp time);
+  // What the group committed; -1 where it never did. Waits until open transactions have ended.
+  [[nodiscard]] Result<std::vector<At>> committed(const std::string& group, std::vector<At> of);
+
+ private:
+  explicit KafkaAdmin(std::unique_ptr<ClientEvents> events) : events_(std::move(events)) {}
+  using Event = std::unique_ptr<rd_kafka_op_s, void (*)(rd_kafka_op_s*)>;
+  using Ask = std::function<void(rd_kafka_AdminOptions_s*, rd_kafka_queue_s*)>;
+  [[nodiscard]] Result<Event> ask(int operation, std::string_view what, const Ask& request);
+  [[nodiscard]] Result<std::vector<At>> list_offsets(std::vector<At> of, std::int64_t specification,
+                                                     bool committed_only);
+
+  std::unique_ptr<ClientEvents> events_;
+  Handle handle_;
+};
+
+}  // namespace godwit::log

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/log/kafka/consumer.h"
+#include "common/log/kafka/owned_partition.h"
+#include "common/log/kafka/shared_tables.h"
+#include "common/log/kafka/table_copies.h"
+#include "common/log/kafka/transaction_lane.h"
+
+namespace godwit::log {
+
+// A member of a group: learns which partitions are its own, takes them, gives them back.
+//
+// Taking p   the lane's producer first, which ends what a predecessor left open; then the committed offsets, waiting
+//            for stable; H, the high watermark of p's tables as a read-uncommitted reader sees it; the tables up to an
+//            end at or above H, read committed; only then is p the listener's. LOG.md, "Ownership of a partition"
+// Giving p   the listener finishes it, within `revocation`; what is under way ends; then the group has it
+// Stop       keeps the place in the group: a static member that comes back within the session has its partitions
+// Threads    stop(), problem() any. Listeners are called by the taker, the consumer and the lanes, one at a time
+class KafkaGroup final : public Group {
+ public:
+  struct Environment {
+    KafkaOptions options;
+    TopicNames names;
+    KafkaAdmin* admin = nullptr;
+    std::shared_ptr<TableCopies> copies;
+    SharedTables* shared = nullptr;
+  };
+  // Returns at once; the group and its partitions come later.
+  [[nodiscard]] static Result<std::unique_ptr<KafkaGroup>> join(
+      Environment environment, GroupSpec spec, std::shared_ptr<GroupListener> listener);
+  ~KafkaGroup() override;
+
+  void stop(std::chrono::milliseconds bound) override;
+  [[nodiscard]] std::string problem() const;
+
+ private:
+  enum class Phase : std::uint8_t { kTaking, kOwned, kReleasing };
+  struct Place {
+    Phase phase = Phase::kTaking;
+    std::uint64_t turn = 0;  // another one each time it is taken
+    std::shared_ptr<OwnedPartition> owned;
+    bool released = false;
+  };
+  struct Revocation {
+    std::vector<PartitionId> partitions;
+    Instant deadline;
+  };
+  struct Wanted {
+    PartitionId partition = 0;
+    std::uint64_t turn = 0;
+    std::map<Topic, Offset> positions;
+  };
+
+  KafkaGroup(Environment environment, GroupSpec spec, std::shared_ptr<GroupListener> listener);
+  [[nodiscard]] std::shared_ptr<TransactionLane> lane(PartitionId partition) const {
+    return lanes_[partition % lanes_.size()];
+  }
+  [[nodiscard]] std::vector<Topic> read_topics() const;
+
+  void on_assigned(const std::vector<PartitionId>& partitions);
+  void on_revoked(const std::vector<PartitionId>& partitions, bool lost);
+  void on_failed(std::string problem);
+  void on_ended(const std::shared_ptr<OwnedPartition>& partition);
+  void tick();
+  void let_go(PartitionId partition);
+  [[nodiscard]] bool settled(const Revocation& revocation);
+  void release(PartitionId partition);
+
+  void take_work();
+  [[nodiscard]] Result<std::vector<Wanted>> look_up(std::vector<Wanted> wanted);
+  [[nodiscard]] Result<void> rebuild(const std::vector<Wanted>& wanted);
+  void hand_over(const Wanted& wanted);
+  void set_problem(std::string problem);
+  void lose(PartitionId partition);
+
+  const Environment env_;
+  const GroupSpec spec_;
+  const std::shared_ptr<GroupListener> listener_;
+  std::vector<std::shared_ptr<TransactionLane>> lanes_;
+  std::unique_ptr<KafkaConsumer> follower_;
+  std::unique_ptr<KafkaConsumer> member_;
+
+  std::recursive_mutex listener_mutex_;  // calls come one at a time
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<PartitionId, Place> places_;
+  std::set<PartitionId> to_take_;
+  std::vector<Revocation> revocations_;  // on the consumer's thread
+  std::uint64_t turns_ = 0;
+  std::string problem_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+  std::thread taker_;
+};
+
+}  // namespace godwit::log

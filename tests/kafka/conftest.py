@@ -1,0 +1,38 @@
+"""Brokers for all tests of this folder: one of each kind, started when the first test asks for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.certificates import Certificate
+from support.kafka import KafkaCluster
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """A single broker that lets everybody in."""
+    cluster = KafkaCluster(tmp_path_factory.mktemp("broker"))
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def secured_broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[KafkaCluster]:
+    """A single broker that wants TLS and a password."""
+    cluster = KafkaCluster(tmp_path_factory.mktemp("secured"), certificate=certificate)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """Three brokers, for what replication is about."""
+    cluster = KafkaCluster(tmp_path_factory.mktemp("brokers"), brokers=3)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
