@@ -93,25 +93,32 @@ void Lane::enqueue(DeliveryPtr delivery) {
 }
 
 void Lane::push(DeliveryPtr delivery) {
-  ++waiting_;
+  ++waiting_like(*delivery);
   enqueue(std::move(delivery));
   pump();
 }
 
-DeliveryPtr Lane::pop_youngest() {
-  if (!homeless_.empty()) {
-    DeliveryPtr delivery = std::move(homeless_.back());
-    homeless_.pop_back();
-    --waiting_;
+DeliveryPtr Lane::pop_youngest(bool urgent) {
+  if (waiting(urgent) == 0) return nullptr;
+  const auto homeless = std::ranges::find_if(
+      homeless_.rbegin(), homeless_.rend(),
+      [&](const DeliveryPtr& delivery) { return delivery->urgent() == urgent; });
+  if (homeless != homeless_.rend()) {
+    DeliveryPtr delivery = std::move(*homeless);
+    homeless_.erase(std::next(homeless).base());
+    --waiting_like(*delivery);
     return delivery;
   }
   Path* longest = nullptr;
   for (auto& [name, candidate] : paths_) {
-    if (longest == nullptr || candidate.queue.size() > longest->queue.size()) longest = &candidate;
+    if (longest == nullptr || candidate.queue.size(urgent) > longest->queue.size(urgent)) {
+      longest = &candidate;
+    }
   }
-  if (longest == nullptr || longest->queue.empty()) return nullptr;
-  --waiting_;
-  return *longest->queue.pop_youngest();
+  CHECK(longest != nullptr && longest->queue.size(urgent) > 0, "{} wait nowhere", waiting(urgent));
+  DeliveryPtr delivery = *longest->queue.pop_youngest(urgent);
+  --waiting_like(*delivery);
+  return delivery;
 }
 
 DeliveryPtr Lane::claim(const SourceName& source) {
@@ -120,7 +127,7 @@ DeliveryPtr Lane::claim(const SourceName& source) {
   while (of != nullptr) {
     std::optional<DeliveryPtr> next = of->queue.pop();
     if (!next) break;
-    --waiting_;
+    --waiting_like(**next);
     if ((*next)->expires > now) {
       dispatch_.taken(**next);
       return *std::move(next);
@@ -152,7 +159,7 @@ DeliveryPtr Lane::take(const SourceName& source) {
 
 void Lane::give_back(const SourceName& source, DeliveryPtr delivery) {
   dispatch_.given_back(*delivery);
-  ++waiting_;
+  ++waiting_like(*delivery);
   Path* of = path(source);
   if (of == nullptr || of->gone) {
     enqueue(std::move(delivery));
@@ -251,7 +258,7 @@ void Lane::pump_path(const SourceName& name, Path& of, Instant now, Instant& nex
 }
 
 void Lane::pump() {
-  if (waiting_ == 0 &&
+  if (waiting() == 0 &&
       std::ranges::all_of(paths_, [](const auto& entry) { return entry.second.idle.empty(); })) {
     standing_ = Wait::kNone;
     return;
@@ -321,7 +328,7 @@ void Lane::control_changed() {
 }
 
 bool Lane::idle(Instant now) const {
-  return waiting_ == 0 && couriers_ == 0 && limits_.idle(now) &&
+  return waiting() == 0 && couriers_ == 0 && limits_.idle(now) &&
          std::ranges::all_of(paths_,
                              [now](const auto& entry) { return entry.second.paused_until <= now; });
 }

@@ -36,9 +36,12 @@ class Lane {
 
   // Takes a delivery that may be attempted now. pump() follows.
   void push(DeliveryPtr delivery);
-  // The youngest of what waits, to be set aside; null when nothing waits.
-  [[nodiscard]] DeliveryPtr pop_youngest();
-  [[nodiscard]] std::size_t waiting() const { return waiting_; }
+  // The youngest of that class that waits, to be set aside; null when none does.
+  [[nodiscard]] DeliveryPtr pop_youngest(bool urgent);
+  [[nodiscard]] std::size_t waiting() const { return waiting_bulk_ + waiting_urgent_; }
+  [[nodiscard]] std::size_t waiting(bool urgent) const {
+    return urgent ? waiting_urgent_ : waiting_bulk_;
+  }
 
   // Wakes and opens what the limits allow. Cheap when there is nothing to do.
   void pump();
@@ -104,6 +107,9 @@ class Lane {
   // The path a delivery takes; null when no source of the pool may be used.
   Path* choose(const QueuedDelivery& delivery);
   void enqueue(DeliveryPtr delivery);
+  [[nodiscard]] std::size_t& waiting_like(const QueuedDelivery& delivery) {
+    return delivery.urgent() ? waiting_urgent_ : waiting_bulk_;
+  }
   void pump_path(const SourceName& name, Path& path, Instant now, Instant& next, Wait& why);
   void wake_at(Instant when);
   static async::Task<void> run_courier(Lane& lane, SourceName source);
@@ -117,7 +123,8 @@ class Lane {
   LaneLimits limits_;
   std::map<SourceName, Path> paths_;
   std::vector<DeliveryPtr> homeless_;  // no usable source now
-  std::size_t waiting_ = 0;
+  std::size_t waiting_bulk_ = 0;
+  std::size_t waiting_urgent_ = 0;
   std::size_t couriers_ = 0;
   Wait standing_ = Wait::kNone;
   SourceName turn_;  // where pump() begins

@@ -1,6 +1,7 @@
 #include "sender/lane_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/record/keys.h"
 #include "sender/journal.h"
@@ -29,18 +30,24 @@ LaneBook::Entry& LaneBook::at(const LaneId& id) {
   return at->second;
 }
 
-void LaneBook::set_backlog(Entry& state, bool backlog) {
-  if (state.backlog == backlog) return;
-  state.backlog = backlog;
-  backlogs_ += backlog ? 1 : -1;
+void LaneBook::set_backlog(Entry& state, bool urgent, bool there) {
+  if (std::exchange(state.backlog(urgent).there, there) == there) return;
+  backlogs_ += there ? 1 : -1;
 }
 
-LaneBook::Entry* LaneBook::fullest() {
+LaneBook::Entry* LaneBook::fullest(bool urgent) {
   Entry* fullest = nullptr;
   for (auto& [id, state] : lanes_) {
-    if (fullest == nullptr || state.lane->waiting() > fullest->lane->waiting()) fullest = &state;
+    if (fullest == nullptr || state.lane->waiting(urgent) > fullest->lane->waiting(urgent)) {
+      fullest = &state;
+    }
   }
   return fullest;
+}
+
+bool LaneBook::wants_more(const Entry& state, bool urgent) const {
+  return state.backlog(urgent).there &&
+         state.lane->waiting(urgent) <= env_.config.window.lane_share / 2;
 }
 
 void LaneBook::notify_all() {
@@ -56,7 +63,7 @@ void LaneBook::sweep() {
   }
   std::erase_if(lanes_, [&](const auto& entry) {
     const Entry& state = entry.second;
-    return !state.backlog && !state.state_saved && state.lane->idle(now);
+    return !state.urgent.there && !state.bulk.there && !state.state_saved && state.lane->idle(now);
   });
 }
 

@@ -22,9 +22,17 @@ class LaneBook {
  public:
   struct Entry {
     std::unique_ptr<Lane> lane;
-    bool backlog = false;      // mail of this lane is parked because it is too slow
-    std::string cursor;        // where its backlog is read on
+    // Mail of a class that is parked because the lane is too slow for it.
+    struct Backlog {
+      bool there = false;
+      std::string cursor;  // where it is read on
+    };
+    Backlog urgent;
+    Backlog bulk;
     bool state_saved = false;  // an l/ record is in the table
+
+    [[nodiscard]] Backlog& backlog(bool of_urgent) { return of_urgent ? urgent : bulk; }
+    [[nodiscard]] const Backlog& backlog(bool of_urgent) const { return of_urgent ? urgent : bulk; }
   };
 
   LaneBook(Environment& environment, Dispatch& dispatch, async::Gate& couriers, Journal& journal)
@@ -35,12 +43,14 @@ class LaneBook {
   void restore(std::map<LaneId, v1::LaneState> states) { saved_states_ = std::move(states); }
 
   Entry& at(const LaneId& id);
-  // The one with the most mail in memory; null when there is none.
-  [[nodiscard]] Entry* fullest();
+  // The one with the most mail of that class in memory; null when there is none.
+  [[nodiscard]] Entry* fullest(bool urgent);
   [[nodiscard]] const std::map<LaneId, Entry>& all() const { return lanes_; }
 
-  void set_backlog(Entry& state, bool backlog);
+  void set_backlog(Entry& state, bool urgent, bool there);
   [[nodiscard]] bool any_backlog() const { return backlogs_ > 0; }
+  // It has a backlog of that class, and little of it left in memory.
+  [[nodiscard]] bool wants_more(const Entry& state, bool urgent) const;
 
   // Everybody looks again.
   void notify_all();
@@ -57,7 +67,7 @@ class LaneBook {
   std::map<LaneId, Entry> lanes_;
   std::map<LaneId, v1::LaneState> saved_states_;  // restored, of lanes that have no mail yet
   std::uint64_t control_version_ = 0;
-  std::size_t backlogs_ = 0;  // lanes that have one
+  std::size_t backlogs_ = 0;  // of all lanes and both classes
   Instant saved_at_{};
   Instant taken_at_{};
 };

@@ -92,6 +92,51 @@ TEST(SenderRole, WhatWasSetAsideBehindASlowLaneComesBackOnce) {
   EXPECT_EQ(system.events().size(), 80U);
 }
 
+// More urgent mail than the lane's share, behind a bulk window that is full: the bulk mail makes room, not they.
+TEST(SenderRole, UrgentMailIsNotSetAsideForABulkWindow) {
+  FakePeer slow(at_stage(Stage::kBanner, FakePeer::kHang));
+  FakeMailSystem system;
+  system.route_all_to(slow.port());
+  system.config.window = {.records = 20, .patience = 50ms, .lane_share = 5, .parked = 20};
+  system.start();
+  for (int i = 0; i < 10; ++i) system.put({.recipients = {"reset"}, .urgent = true});
+  for (int i = 0; i < 60; ++i) system.put({});
+  EVENTUALLY(system.parked().size() >= 30U);
+  for (const auto& parked : system.parked()) EXPECT_EQ(parked.class_(), v1::BULK);
+}
+
+// Too much of both: what was set aside last is urgent, and comes back first.
+TEST(SenderRole, UrgentMailThatWasSetAsideComesBackFirst) {
+  FakePeer peer;
+  FakeMailSystem system;
+  system.route_all_to(peer.port());
+  system.config.window = {.records = 20, .patience = 50ms, .lane_share = 5, .parked = 20};
+  system.control.shaping.push_back({.is_default = true, .connection_limit = 0});
+  system.start();
+  for (int i = 0; i < 60; ++i) system.put({});
+  EVENTUALLY(system.parked().size() >= 50);
+  for (int i = 0; i < 60; ++i) system.put({.recipients = {"reset"}, .urgent = true});
+  const auto urgent_parked = [&] {
+    return std::ranges::count_if(
+        system.parked(), [](const v1::Delivery& parked) { return parked.class_() == v1::URGENT; });
+  };
+  EVENTUALLY(urgent_parked() >= 50);
+  system.control.shaping = {{.is_default = true, .connection_limit = 1}};
+  system.publish();
+  EVENTUALLY(system.count(v1::DELIVERED) == 120);
+  int bulk_before = 0;
+  int urgent = 0;
+  for (const auto& mail : peer.mails()) {
+    if (mail.recipients.front().starts_with("reset")) {
+      ++urgent;
+    } else if (urgent < 55) {
+      ++bulk_before;
+    }
+  }
+  // What was in the window already, and what was on its way when the urgent mail came back.
+  EXPECT_LE(bulk_before, 25);
+}
+
 TEST(SenderRole, ASpentSlowLimitSurvivesARestart) {
   FakePeer peer;
   FakeMailSystem system;

@@ -85,33 +85,34 @@ void ParkedFeed::postponed(const DueEntry& entry) {
   due_.put_back(entry);
 }
 
-std::vector<LaneId> ParkedFeed::lanes_with_room() {
-  std::vector<LaneId> wanting;
-  for (const auto& [id, state] : lanes_.all()) {
-    if (state.backlog && state.lane->waiting() <= env_.config.window.lane_share / 2) {
-      wanting.push_back(id);
+std::vector<ParkedFeed::Room> ParkedFeed::lanes_with_room() {
+  std::vector<Room> wanting;
+  for (const bool urgent : {true, false}) {
+    for (const auto& [id, state] : lanes_.all()) {
+      if (lanes_.wants_more(state, urgent)) wanting.push_back({id, urgent});
     }
   }
   wanting_ = std::max<std::size_t>(wanting.size(), 1);
   return wanting;
 }
 
-async::Task<std::vector<DeliveryPtr>> ParkedFeed::take_waiting(LaneId id) {
+async::Task<std::vector<DeliveryPtr>> ParkedFeed::take_waiting(Room room) {
   std::vector<DeliveryPtr> taken;
   // Half of the room is kept for what is due by time.
   const std::size_t half = env_.config.window.parked / 2;
   if (active_.size() >= half) co_return taken;
   const std::size_t count = std::min<std::size_t>(env_.config.window.lane_share,
                                                   std::max<std::size_t>(half / wanting_, 1));
-  const std::string saved = lanes_.at(id).cursor;
-  const std::string cursor = saved.empty() ? waiting_begin(id) : saved;
+  const std::string saved = lanes_.at(room.lane).backlog(room.urgent).cursor;
+  const std::string cursor = saved.empty() ? waiting_begin(room.lane, room.urgent) : saved;
   struct Found {
     std::vector<DeliveryId> ids;
     std::string cursor;
   };
-  auto scan = [this, id, cursor, count]() -> Result<Found> {
+  auto scan = [this, room, cursor, count]() -> Result<Found> {
     Found found{{}, cursor};
-    TRY_VOID(retries_.scan_index(cursor, waiting_end(id), [&](std::string_view entry) {
+    const std::string end = waiting_end(room.lane, room.urgent);
+    TRY_VOID(retries_.scan_index(cursor, end, [&](std::string_view entry) {
       if (const auto parsed = parse_lane(entry)) found.ids.push_back(parsed->id);
       found.cursor = std::string(entry) + '\0';
       return found.ids.size() < count;
@@ -120,14 +121,15 @@ async::Task<std::vector<DeliveryPtr>> ParkedFeed::take_waiting(LaneId id) {
   };
   auto found = co_await env_.pool.run(std::move(scan));
   if (!found) co_return taken;
-  LaneBook::Entry& state = lanes_.at(id);
+  LaneBook::Entry& state = lanes_.at(room.lane);
+  LaneBook::Entry::Backlog& backlog = state.backlog(room.urgent);
   if (found->ids.empty()) {
     // At the end. From the beginning once more: a clock may have gone back. Nothing there: caught up.
-    if (state.cursor.empty()) lanes_.set_backlog(state, false);
-    state.cursor.clear();
+    if (backlog.cursor.empty()) lanes_.set_backlog(state, room.urgent, false);
+    backlog.cursor.clear();
     co_return taken;
   }
-  state.cursor = found->cursor;
+  backlog.cursor = found->cursor;
   std::erase_if(found->ids, [&](const DeliveryId& each) { return active_.contains(each); });
   for (DeliveryPtr& delivery : co_await fetch(std::move(found->ids))) {
     if (!delivery->record.head.throttled()) {

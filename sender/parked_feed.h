@@ -32,10 +32,15 @@ class ParkedFeed {
   // What is due now.
   [[nodiscard]] async::Task<std::vector<DeliveryPtr>> take_due();
 
-  // Lanes with a backlog that have little left in memory.
-  [[nodiscard]] std::vector<LaneId> lanes_with_room();
-  // The next of what waits behind the limits of such a lane; when nothing does any more, its backlog ends.
-  [[nodiscard]] async::Task<std::vector<DeliveryPtr>> take_waiting(LaneId lane);
+  // A class of a lane's mail that has a backlog and little left in memory.
+  struct Room {
+    LaneId lane;
+    bool urgent = false;
+  };
+  // Those of urgent mail first.
+  [[nodiscard]] std::vector<Room> lanes_with_room();
+  // The next of what waits behind the limits of such a lane; when nothing does any more, the backlog ends.
+  [[nodiscard]] async::Task<std::vector<DeliveryPtr>> take_waiting(Room room);
 
   // The commit that parks it is acknowledged.
   void parked(const DueEntry& entry) { due_.parked(entry); }
@@ -56,7 +61,7 @@ class ParkedFeed {
   const log::PartitionId partition_;
   LaneBook& lanes_;
   DueQueue due_;
-  std::size_t wanting_ = 1;                // lanes that share the room
+  std::size_t wanting_ = 1;                // backlogs that share the room
   std::unordered_set<DeliveryId> active_;  // from the table, in memory or in the journal
 };
 

@@ -12,6 +12,7 @@ constexpr char kByTime = 'q';
 constexpr char kByLane = 'l';
 constexpr char kByContent = 'u';
 constexpr char kThrottled = 't';
+constexpr char kThrottledUrgent = 'u';
 constexpr char kScheduled = 'd';
 constexpr std::size_t kIdBytes = 20;
 
@@ -54,6 +55,10 @@ std::optional<DeliveryId> take_id(std::string_view& rest) {
   return DeliveryId{*message, static_cast<std::uint32_t>(get_be(octets.substr(16)))};
 }
 
+char throttled(bool urgent) {
+  return urgent ? kThrottledUrgent : kThrottled;
+}
+
 std::string lane_prefix(const LaneId& lane, char kind) {
   std::string prefix(1, kByLane);
   prefix += lane.site.text();
@@ -84,8 +89,9 @@ void index_retries(std::string_view key, std::string_view value, const log::Emit
   put_time(by_time, to_unix_ms(look_at(parked)));
   emit(by_time + id);
 
-  std::string by_lane = lane_prefix({SiteName(parked.site()), PoolName(parked.pool())},
-                                    parked.throttled() ? kThrottled : kScheduled);
+  std::string by_lane =
+      lane_prefix({SiteName(parked.site()), PoolName(parked.pool())},
+                  parked.throttled() ? throttled(parked.class_() == v1::URGENT) : kScheduled);
   put_time(by_lane, parked.due_unix_ms());
   by_lane += id;
   put_time(by_lane, parked.accepted_unix_ms());
@@ -130,7 +136,9 @@ std::optional<LaneEntry> parse_lane(std::string_view entry) {
   const auto pool = take_name(entry);
   if (!site || !pool || entry.size() < 1 + 8 + kIdBytes + 8 + 4 + 1) return std::nullopt;
   parsed.lane = {SiteName(std::string(*site)), PoolName(std::string(*pool))};
-  parsed.throttled = take(entry, 1).front() == kThrottled;
+  const char kind = take(entry, 1).front();
+  parsed.urgent = kind == kThrottledUrgent;
+  parsed.throttled = parsed.urgent || kind == kThrottled;
   parsed.due = from_unix_ms(static_cast<std::int64_t>(get_be(take(entry, 8))));
   const auto id = take_id(entry);
   if (!id) return std::nullopt;
@@ -150,16 +158,11 @@ std::string lanes_begin() {
 std::string lanes_end() {
   return std::string(1, kByLane + 1);
 }
-std::string waiting_begin(const LaneId& lane) {
-  return lane_prefix(lane, kThrottled);
+std::string waiting_begin(const LaneId& lane, bool urgent) {
+  return lane_prefix(lane, throttled(urgent));
 }
-std::string waiting_end(const LaneId& lane) {
-  return lane_prefix(lane, kThrottled + 1);
-}
-std::string waiting_at(const LaneId& lane, Timestamp due) {
-  std::string bound = waiting_begin(lane);
-  put_time(bound, to_unix_ms(due));
-  return bound;
+std::string waiting_end(const LaneId& lane, bool urgent) {
+  return lane_prefix(lane, static_cast<char>(throttled(urgent) + 1));
 }
 
 std::string content_users_begin(const MessageId& content) {

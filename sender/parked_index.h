@@ -15,14 +15,17 @@
 //
 //   q <time> <id>                          when to look at it: due time, or expiry when that comes first or
 //                                          when it waits for its lane and not for a time
-//   l <site> 0 <pool> 0 t <due> <id> <row> waits behind its lane's limits
 //   l <site> 0 <pool> 0 d <due> <id> <row> waits for its due time
+//   l <site> 0 <pool> 0 t <due> <id> <row> bulk mail, waits behind its lane's limits
+//   l <site> 0 <pool> 0 u <due> <id> <row> urgent mail, waits behind its lane's limits
 //   u <content id> <index>                 the parked deliveries that share one content
 //
 // time and due are 8 octets big-endian milliseconds, <id> is message id (16) and index (4, big-endian).
 namespace godwit::sender {
 
-// Of GroupSpec::indexer. Pure; a value that does not parse has no entries.
+// Of GroupSpec::indexer: raise the version when the entries change.
+inline constexpr std::uint32_t kParkedIndexVersion = 2;
+// Pure; a value that does not parse has no entries.
 void index_retries(std::string_view key, std::string_view value, const log::Emit& emit);
 
 // An entry by time.
@@ -39,6 +42,7 @@ struct DueEntry {
 struct LaneEntry {
   LaneId lane;
   bool throttled = false;
+  bool urgent = false;  // known of throttled mail only
   Timestamp due;
   DeliveryId id;
   Timestamp accepted;
@@ -47,13 +51,12 @@ struct LaneEntry {
   std::string domain;
 };
 [[nodiscard]] std::optional<LaneEntry> parse_lane(std::string_view entry);
-// Everything by lane: [lanes_begin(), lanes_end()). What waits behind one lane's limits:
-// [waiting_begin(lane), waiting_end(lane)); behind a known entry: entry + '\0'.
+// Everything by lane: [lanes_begin(), lanes_end()). What of a class waits behind one lane's limits:
+// [waiting_begin(lane, urgent), waiting_end(lane, urgent)); behind a known entry: entry + '\0'.
 [[nodiscard]] std::string lanes_begin();
 [[nodiscard]] std::string lanes_end();
-[[nodiscard]] std::string waiting_begin(const LaneId& lane);
-[[nodiscard]] std::string waiting_end(const LaneId& lane);
-[[nodiscard]] std::string waiting_at(const LaneId& lane, Timestamp due);
+[[nodiscard]] std::string waiting_begin(const LaneId& lane, bool urgent);
+[[nodiscard]] std::string waiting_end(const LaneId& lane, bool urgent);
 
 // The parked deliveries of one content: [begin, end).
 [[nodiscard]] std::string content_users_begin(const MessageId& content);

@@ -124,20 +124,28 @@ TEST(ParkedIndex, TheEndIsLookedAtWhateverItWaitsFor) {
 
 TEST(ParkedIndex, ByLane) {
   const LaneId lane{SiteName("s"), PoolName("default")};
-  const auto entries =
-      index({parked(1, "s", kNow + 2s, true), parked(2, "s", kNow + 1s, true),
-             parked(3, "s", kNow, false), parked(4, "s2", kNow, true), parked(5, "r", kNow, true)});
-  std::vector<int> waiting;
-  for (const auto& entry : between(entries, waiting_begin(lane), waiting_end(lane))) {
-    waiting.push_back(parse_lane(entry).value().id.message.octets()[15]);
-  }
-  EXPECT_EQ(waiting, (std::vector<int>{2, 1}));
-  EXPECT_EQ(between(entries, waiting_at(lane, kNow + 2s), waiting_end(lane)).size(), 1U);
+  v1::Delivery reset = parked(6, "s", kNow + 9s, true);
+  reset.set_class_(v1::URGENT);
+  const auto entries = index({parked(1, "s", kNow + 2s, true), parked(2, "s", kNow + 1s, true),
+                              parked(3, "s", kNow, false), parked(4, "s2", kNow, true),
+                              parked(5, "r", kNow, true), reset});
+  const auto waiting = [&](bool urgent) {
+    std::vector<int> numbers;
+    for (const auto& entry :
+         between(entries, waiting_begin(lane, urgent), waiting_end(lane, urgent))) {
+      EXPECT_EQ(parse_lane(entry).value().urgent, urgent);
+      numbers.push_back(parse_lane(entry).value().id.message.octets()[15]);
+    }
+    return numbers;
+  };
+  EXPECT_EQ(waiting(false), (std::vector<int>{2, 1}));
+  EXPECT_EQ(waiting(true), std::vector<int>{6});
   const auto all = between(entries, lanes_begin(), lanes_end());
-  EXPECT_EQ(all.size(), 5U);
+  EXPECT_EQ(all.size(), 6U);
 
   const LaneEntry entry =
-      parse_lane(between(entries, waiting_begin(lane), waiting_end(lane)).front()).value();
+      parse_lane(between(entries, waiting_begin(lane, false), waiting_end(lane, false)).front())
+          .value();
   EXPECT_EQ(entry.lane, lane);
   EXPECT_TRUE(entry.throttled);
   EXPECT_EQ(entry.due, kNow + 1s);

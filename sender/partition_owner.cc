@@ -1,6 +1,8 @@
 #include "sender/partition_owner.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "common/async/asio.h"
 #include "common/async/blocking_pool.h"
@@ -164,7 +166,7 @@ struct PartitionOwner::Restored {
   std::optional<v1::FinishedPositions> finished;
   QueueTally tally;
   std::map<LaneId, v1::LaneState> states;
-  std::vector<LaneId> backlogs;
+  std::set<std::pair<LaneId, bool>> backlogs;     // lane, urgent
   std::map<std::string, record::Delivery> slots;  // by key
 };
 
@@ -178,10 +180,7 @@ async::Task<Result<void>> PartitionOwner::restore() {
     TRY_VOID(retries_.scan_index(lanes_begin(), lanes_end(), [&](std::string_view entry) {
       if (const auto parsed = parse_lane(entry)) {
         restored.tally.add(QueueTally::State::kParked, QueueTally::share_of(*parsed));
-        if (parsed->throttled &&
-            (restored.backlogs.empty() || restored.backlogs.back() != parsed->lane)) {
-          restored.backlogs.push_back(parsed->lane);
-        }
+        if (parsed->throttled) restored.backlogs.emplace(parsed->lane, parsed->urgent);
       }
       return true;
     }));
@@ -217,7 +216,9 @@ async::Task<Result<void>> PartitionOwner::restore() {
   slot_states_ = std::move(restored->slots);
   tally_ = std::move(restored->tally);
   lanes_.restore(std::move(restored->states));
-  for (const LaneId& id : restored->backlogs) lanes_.set_backlog(lanes_.at(id), true);
+  for (const auto& [id, urgent] : restored->backlogs) {
+    lanes_.set_backlog(lanes_.at(id), urgent, true);
+  }
   co_return Result<void>{};
 }
 
@@ -237,10 +238,10 @@ async::Task<void> PartitionOwner::read_loop() {
       co_await async::asio::post(env_.shard.executor(), async::kAwait);  // others have their turn
       continue;
     }
-    relieve_window();
+    for (const bool urgent : {true, false}) relieve_window(urgent);
     if (urgent_.room()) ownership_->reader(Topic::kOutboundUrgent).when_ready(wake);
     if (bulk_.room()) ownership_->reader(Topic::kOutbound).when_ready(wake);
-    const bool full = window_full_since_ != Instant::max();
+    const bool full = !urgent_.room() || !bulk_.room();
     co_await read_event_.wait(
         env_.clock.instant() +
         (full ? std::min<Duration>(kLook, env_.config.window.patience) : kLook));
@@ -315,29 +316,31 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
     return;
   }
   LaneBook::Entry& state = lanes_.at(delivery->lane());
-  if (state.backlog && !delivery->urgent() &&
-      state.lane->waiting() >= env_.config.window.lane_share && park_throttled(delivery)) {
+  const bool urgent = delivery->urgent();
+  if (state.backlog(urgent).there && state.lane->waiting(urgent) >= env_.config.window.lane_share &&
+      park_throttled(delivery)) {
     return;
   }
   state.lane->push(std::move(delivery));
 }
 
-// When the window stays full, the mail of the lane that holds most of it is set aside, so that the
-// others' mail behind it in the partition gets its turn.
-void PartitionOwner::relieve_window() {
+// When a window stays full, the mail of its class of the lane that holds most of it is set aside,
+// so that the others' mail behind it in the partition gets its turn.
+void PartitionOwner::relieve_window(bool urgent) {
   const Instant now = env_.clock.instant();
-  if (bulk_.room() && urgent_.room()) {
-    window_full_since_ = Instant::max();
+  Instant& full_since = urgent ? urgent_full_since_ : bulk_full_since_;
+  if ((urgent ? urgent_ : bulk_).room()) {
+    full_since = Instant::max();
     return;
   }
-  if (window_full_since_ == Instant::max()) window_full_since_ = now;
-  if (now - window_full_since_ < env_.config.window.patience) return;
-  LaneBook::Entry* fullest = lanes_.fullest();
+  if (full_since == Instant::max()) full_since = now;
+  if (now - full_since < env_.config.window.patience) return;
+  LaneBook::Entry* fullest = lanes_.fullest(urgent);
   const std::size_t share = env_.config.window.lane_share;
-  if (fullest == nullptr || fullest->lane->waiting() <= share) return;
+  if (fullest == nullptr || fullest->lane->waiting(urgent) <= share) return;
   std::size_t parked = 0;
-  while (fullest->lane->waiting() > share) {
-    DeliveryPtr youngest = fullest->lane->pop_youngest();
+  while (fullest->lane->waiting(urgent) > share) {
+    DeliveryPtr youngest = fullest->lane->pop_youngest(urgent);
     if (!park_throttled(youngest)) {  // only the reserve is left: all of it stays in the window
       fullest->lane->push(std::move(youngest));
       break;
@@ -345,7 +348,7 @@ void PartitionOwner::relieve_window() {
     ++parked;
   }
   if (parked == 0) return;
-  lanes_.set_backlog(*fullest, true);
+  lanes_.set_backlog(*fullest, urgent, true);
   kLog.info("mail is parked behind a slow lane", {{"site", fullest->lane->id().site.text()},
                                                   {"pool", fullest->lane->id().pool.text()},
                                                   {"deliveries", parked}});
@@ -395,9 +398,7 @@ void PartitionOwner::taken(const QueuedDelivery& delivery) {
   if (!lanes_.any_backlog()) return;
   const LaneBook::Entry& state = lanes_.at(delivery.lane());
   // There is room for more of its parked mail.
-  if (state.backlog && state.lane->waiting() <= env_.config.window.lane_share / 2) {
-    due_event_.notify();
-  }
+  if (lanes_.wants_more(state, delivery.urgent())) due_event_.notify();
 }
 
 void PartitionOwner::given_back(const QueuedDelivery& delivery) {
@@ -609,12 +610,12 @@ async::Task<void> PartitionOwner::bring_due() {
 }
 
 async::Task<void> PartitionOwner::refill_lanes() {
-  for (const LaneId& id : parked_.lanes_with_room()) {
+  for (const ParkedFeed::Room& room : parked_.lanes_with_room()) {
     if (draining_) co_return;
-    for (DeliveryPtr& delivery : co_await parked_.take_waiting(id)) {
+    for (DeliveryPtr& delivery : co_await parked_.take_waiting(room)) {
       tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
       tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
-      lanes_.at(id).lane->push(std::move(delivery));
+      lanes_.at(room.lane).lane->push(std::move(delivery));
     }
   }
 }
@@ -693,7 +694,9 @@ void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
     const v1::Delivery& head = delivery->record.head;
     parked_.parked({look_at(head), delivery->id});
     due_changed = true;
-    if (head.throttled()) lanes_.set_backlog(lanes_.at(delivery->lane()), true);
+    if (head.throttled()) {
+      lanes_.set_backlog(lanes_.at(delivery->lane()), delivery->urgent(), true);
+    }
   }
   if (due_changed) due_event_.notify();
   if (sealed.slots > 0) read_event_.notify();

@@ -85,7 +85,7 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<void> read_loop();
   [[nodiscard]] bool take_from(log::Topic topic);
   void consume(log::Topic topic, const log::Record& record);
-  void relieve_window();
+  void relieve_window(bool urgent);
   void accept(DeliveryPtr delivery);
   void bury(WindowSlot slot, std::string key, const Rope& value, const Error& error);
   [[nodiscard]] record::Dead dead_record(const log::RecordPosition& from, std::string key,
@@ -134,7 +134,8 @@ class PartitionOwner final : public Dispatch {
   bool lost_ = false;
   bool parking_done_ = false;
   std::optional<Instant> commit_sent_;
-  Instant window_full_since_ = Instant::max();
+  Instant urgent_full_since_ = Instant::max();
+  Instant bulk_full_since_ = Instant::max();
 
   // Callbacks of the log may outlive us.
   std::shared_ptr<PartitionOwner*> self_ = std::make_shared<PartitionOwner*>(this);

@@ -254,7 +254,8 @@ class SenderRole final : public Sender {
                         .subscribed = Topic::kOutbound,
                         .followed = {Topic::kOutboundUrgent},
                         .tables = {Topic::kRetries},
-                        .indexer = index_retries};
+                        .indexer = index_retries,
+                        .indexer_version = kParkedIndexVersion};
     TRY(group_, context_.log.join(std::move(spec), partitions_));
     return {};
   }

@@ -33,6 +33,7 @@ class TenantQueue {
   void push(const TenantName& tenant, bool urgent, std::uint32_t cost, Item item) {
     flow_of(tenant, urgent).items.push_back({cost, std::move(item)});
     ++size_;
+    ++classes_[urgent ? 0 : 1].size;
   }
   // Back to where it came from: it is the next of its tenant, and the tenant gets the turn back.
   void push_front(const TenantName& tenant, bool urgent, std::uint32_t cost, Item item) {
@@ -42,6 +43,7 @@ class TenantQueue {
     flow.deficit += cost;
     of.turns.splice(of.turns.begin(), of.turns, flow.turn);
     ++size_;
+    ++of.size;
   }
 
   // The next item; nothing when empty.
@@ -62,6 +64,7 @@ class TenantQueue {
         Item item = std::move(flow.items.front().item);
         flow.items.pop_front();
         --size_;
+        --of.size;
         drop_if_empty(of, flow);
         return item;
       }
@@ -69,25 +72,25 @@ class TenantQueue {
     return std::nullopt;
   }
 
-  // The youngest item of the tenant with the most bulk mail waiting (of urgent mail when there is
-  // no bulk): what is set aside first when there is too much.
-  [[nodiscard]] std::optional<Item> pop_youngest() {
-    for (Class* of : {&classes_[1], &classes_[0]}) {
-      Flow* longest = nullptr;
-      for (auto& [name, flow] : of->flows) {
-        if (longest == nullptr || flow.items.size() > longest->items.size()) longest = &flow;
-      }
-      if (longest == nullptr) continue;
-      Item item = std::move(longest->items.back().item);
-      longest->items.pop_back();
-      --size_;
-      drop_if_empty(*of, *longest);
-      return item;
+  // The youngest item of the tenant with the most mail of that class waiting: what is set aside
+  // first when there is too much.
+  [[nodiscard]] std::optional<Item> pop_youngest(bool urgent) {
+    Class& of = classes_[urgent ? 0 : 1];
+    Flow* longest = nullptr;
+    for (auto& [name, flow] : of.flows) {
+      if (longest == nullptr || flow.items.size() > longest->items.size()) longest = &flow;
     }
-    return std::nullopt;
+    if (longest == nullptr) return std::nullopt;
+    Item item = std::move(longest->items.back().item);
+    longest->items.pop_back();
+    --size_;
+    --of.size;
+    drop_if_empty(of, *longest);
+    return item;
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t size(bool urgent) const { return classes_[urgent ? 0 : 1].size; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] bool has_urgent() const { return !classes_[0].turns.empty(); }
 
@@ -104,6 +107,7 @@ class TenantQueue {
   struct Class {
     std::unordered_map<TenantName, Flow> flows;
     std::list<TenantName> turns;  // every flow once, the front has the turn
+    std::size_t size = 0;         // items of all flows
   };
 
   Flow& flow_of(const TenantName& tenant, bool urgent) {

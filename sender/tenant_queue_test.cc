@@ -19,7 +19,7 @@ std::string pop(TenantQueue<std::string>& queue) {
 TEST(TenantQueue, EmptyGivesNothing) {
   TenantQueue<std::string> queue;
   EXPECT_EQ(queue.pop(), std::nullopt);
-  EXPECT_EQ(queue.pop_youngest(), std::nullopt);
+  for (const bool urgent : {true, false}) EXPECT_EQ(queue.pop_youngest(urgent), std::nullopt);
   EXPECT_TRUE(queue.empty());
 }
 
@@ -73,15 +73,21 @@ TEST(TenantQueue, WhatIsHandedBackIsNext) {
   EXPECT_EQ(pop(queue), "new");
 }
 
-TEST(TenantQueue, SetsAsideTheYoungestBulkMailOfTheLongestFlow) {
+TEST(TenantQueue, SetsAsideTheYoungestOfTheLongestFlowOfAClass) {
   TenantQueue<std::string> queue;
   for (const char* item : {"a1", "a2", "a3"}) queue.push(kAcme, false, 1, item);
   queue.push(kBolt, false, 1, "b1");
   for (const char* item : {"u1", "u2", "u3", "u4"}) queue.push(kBolt, true, 1, item);
-  EXPECT_EQ(queue.pop_youngest(), "a3");
-  EXPECT_EQ(queue.pop_youngest(), "a2");
-  for (int i = 0; i < 2; ++i) EXPECT_TRUE(queue.pop_youngest().value_or("u").find('1') == 1);
-  EXPECT_EQ(queue.pop_youngest(), "u4");
+  EXPECT_EQ(queue.pop_youngest(false), "a3");
+  EXPECT_EQ(queue.pop_youngest(false), "a2");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(queue.pop_youngest(false).value_or("u").find('1') == 1);
+  }
+  EXPECT_EQ(queue.pop_youngest(false), std::nullopt) << "urgent mail is of another class";
+  EXPECT_EQ(queue.size(true), 4U);
+  EXPECT_EQ(queue.pop_youngest(true), "u4");
+  EXPECT_EQ(queue.size(true), 3U);
+  EXPECT_EQ(queue.size(false), 0U);
   EXPECT_EQ(queue.size(), 3U);
 }
 
