@@ -62,7 +62,8 @@ async::Task<std::vector<DeliveryPtr>> ParkedFeed::take_due() {
   const std::vector<DueEntry> due = due_.take_due(env_.clock.now(), std::min(room, kDueAtOnce));
   std::vector<DeliveryId> ids;
   for (const DueEntry& entry : due) {
-    if (!active_.contains(entry.id)) ids.push_back(entry.id);
+    // One may be there twice: as it was when a scan began, and as it was parked again meanwhile.
+    if (active_.insert(entry.id).second) ids.push_back(entry.id);
   }
   std::vector<DeliveryPtr> taken;
   if (ids.empty()) co_return taken;

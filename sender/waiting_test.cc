@@ -3,6 +3,10 @@
 #include "sender/role_test_support.h"
 
 #include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+#include <utility>
 
 namespace godwit::sender {
 namespace {
@@ -254,6 +258,32 @@ TEST(SenderRole, AFencedOwnerStops) {
   EVENTUALLY(!system.role().problem().empty());
   EXPECT_THAT(system.role().problem(), HasSubstr("stopped"));
   EXPECT_TRUE(system.events().empty());
+}
+
+// Less room than there is due: what was parked again stands in the queue of due times twice, and both may come up
+// together.
+TEST(SenderRole, EachAttemptIsMadeOnceHoweverOftenItsDueTimeIsListed) {
+  std::mutex lock;
+  std::map<std::string, int> tries;
+  FakePeer peer([&](Stage stage, const std::string& line, int) -> std::string {
+    if (stage != Stage::kRcpt) return {};
+    const std::lock_guard guard(lock);
+    return ++tries[line] <= 8 ? "450 4.7.1 later" : std::string();
+  });
+  FakeMailSystem system;
+  system.route_all_to(peer.port());
+  system.config.retry = {.first = 10ms, .factor = 1, .max = 10ms, .jitter = 0.5};
+  system.config.window.parked = 3;
+  system.start();
+  for (int i = 0; i < 40; ++i) system.put({.recipients = {"r" + std::to_string(i)}});
+  EVENTUALLY(system.count(v1::DELIVERED) == 40);
+  std::set<std::pair<std::string, std::uint32_t>> attempts;
+  for (const auto& event : system.events()) {
+    EXPECT_TRUE(attempts.emplace(event.addresses.recipient(), event.head.attempt()).second)
+        << event.addresses.recipient() << " " << event.head.attempt();
+  }
+  EXPECT_EQ(attempts.size(), 40U * 9U);
+  EXPECT_EQ(peer.mails().size(), 40U);
 }
 
 }  // namespace
