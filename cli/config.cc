@@ -1,6 +1,14 @@
 #include "cli/config.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
 #include "common/config/print.h"
+#include "common/config/scalar.h"
+#include "common/log/types.h"
 #include "common/text/idna.h"
 
 using namespace std::chrono_literals;
@@ -66,6 +74,61 @@ void describe(config::Fields& fields, KafkaSaslConfig& sasl) {
   fields.add("username", sasl.username, "The name brokers know this client by.").restart();
   fields.add("password", sasl.password, "The password of that name.").hide().restart();
 }
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1ull << 20;
+
+// The largest write is one batch in one segment: the chunks of the largest message in `bodies`, or
+// its content when it is parked, beside a record of its own; or the events of one accepted record.
+// A message's octets on the wire are a third more than its size when each line is a dot (RFC 5321
+// s4.5.2); 64 KiB of header fields come in front.
+std::uint64_t content_bytes_max(std::uint64_t message_bytes) {
+  return message_bytes + message_bytes / 3 + (64 << 10) + kMiB;
+}
+std::uint64_t message_bytes_for(std::uint64_t segment_bytes) {
+  const std::uint64_t around = (64 << 10) + kMiB;
+  return segment_bytes <= around ? 0 : (segment_bytes - around) / 4 * 3;
+}
+
+// Of each recipient `accepted` and `routed`, below 1 KiB each without the address, and the
+// addresses twice.
+std::uint64_t events_bytes_max(std::uint64_t recipients) {
+  constexpr std::uint64_t kRecipientBytesMin = 20;  // as it lies in an accepted record
+  const std::uint64_t in_record = std::min(recipients, log::kRecordBytesMax / kRecipientBytesMin);
+  return 2 * (in_record * 1024 + log::kRecordBytesMax) + kMiB;
+}
+
+std::uint64_t round_up_to_mib(std::uint64_t bytes) {
+  return (bytes + kMiB - 1) / kMiB * kMiB;
+}
+
+std::optional<config::Wrong> check_segment_bytes(const Config& config) {
+  if (config.log.kind != LogKind::kEmbedded) return std::nullopt;
+  const std::uint64_t have = config.log.embedded.segment_bytes;
+  const ingress::Config& ingress = config.ingress;
+  const auto small = [&](std::string_view key, const std::string& value, std::uint64_t wanted,
+                         const std::string& or_else) {
+    return config::Wrong{
+        fmt::format("{} is too small for ingress.{} of {}: such mail would never be taken",
+                    config::render_bytes(have), key, value),
+        fmt::format("at least {}, or ingress.{} of at most {}",
+                    config::render_bytes(round_up_to_mib(wanted)), key, or_else)};
+  };
+  if (const auto wanted = content_bytes_max(ingress.max_message_bytes); have < wanted) {
+    const std::uint64_t most = message_bytes_for(have) / 1024 * 1024;
+    return small("max_message_bytes", config::render_bytes(ingress.max_message_bytes), wanted,
+                 config::render_bytes(most));
+  }
+  if (const auto wanted = events_bytes_max(ingress.limits.recipients_max); have < wanted) {
+    const std::uint64_t most = ((have - kMiB) / 2 - log::kRecordBytesMax) / 1024;
+    return small("limits.recipients_max", std::to_string(ingress.limits.recipients_max), wanted,
+                 std::to_string(most));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 void describe(config::Fields& fields, KafkaConfig& kafka) {
   fields.add("brokers", kafka.brokers, "Brokers to begin with, host:port.").restart();
@@ -230,6 +293,7 @@ void describe(config::Fields& fields, Config& config) {
   fields.add("admin", config.admin, "Administration.");
   fields.add("observe", config.observe, "Health, metrics and logs.");
   fields.add("control", config.control, "Who may send what, from where, how fast.");
+  fields.rule("log.embedded.segment_bytes", [&config] { return check_segment_bytes(config); });
 }
 
 config::Outcome read_config(const std::filesystem::path& file, Config& config) {

@@ -12,6 +12,8 @@
 namespace godwit::cli {
 namespace {
 
+using ::testing::HasSubstr;
+
 // The contract of docs/architecture.md, as it stands there.
 constexpr std::string_view kContract = R"(
 cluster: demo
@@ -48,6 +50,37 @@ TEST(Config, TheContractIsAccepted) {
   EXPECT_EQ(config.ingress.max_message_bytes, 36'700'160u);
   EXPECT_EQ(config.sender.routes.at(0).to, "127.0.0.1:2530");
   EXPECT_EQ(config.observe.listen, (config::HostPort{"127.0.0.1", 8027}));
+}
+
+// A write that fits no segment would be refused with 451 for ever.
+TEST(Config, SegmentsAreLargeEnoughForTheLargestMail) {
+  const auto problem = [](std::string_view yaml) -> std::string {
+    Config config;
+    const config::Outcome outcome = config::read_text(yaml, "g.yaml", config);
+    return outcome.ok() ? "" : outcome.to_string();
+  };
+  EXPECT_EQ(problem("log: {}"), "");
+  EXPECT_THAT(problem("log:\n  embedded:\n    segment_bytes: 16MiB\n"),
+              HasSubstr("g.yaml:3:20: log.embedded.segment_bytes: 16MiB is too small for "
+                        "ingress.max_message_bytes of 35MiB: such mail would never be taken; at "
+                        "least 48MiB, or ingress.max_message_bytes of at most 11472KiB"));
+  // As it says.
+  EXPECT_EQ(problem("log: {embedded: {segment_bytes: 48MiB}}"), "");
+  EXPECT_EQ(problem("log: {embedded: {segment_bytes: 16MiB}}\n"
+                    "ingress: {max_message_bytes: 11472KiB}"),
+            "");
+  EXPECT_NE(problem("log: {embedded: {segment_bytes: 16MiB}}\n"
+                    "ingress: {max_message_bytes: 11473KiB}"),
+            "");
+  // The other key alone: where the segments' would stand.
+  EXPECT_THAT(problem("cluster: a\ningress: {max_message_bytes: 64MiB}\n"),
+              HasSubstr("log.embedded.segment_bytes: 64MiB is too small"));
+  EXPECT_THAT(problem("log: {embedded: {segment_bytes: 8MiB}}\n"
+                      "ingress: {max_message_bytes: 1MiB, limits: {recipients_max: 20000}}"),
+              HasSubstr("ingress.limits.recipients_max of at most 3072"));
+  EXPECT_EQ(
+      problem("log: {kind: kafka, embedded: {segment_bytes: 4MiB}, kafka: {brokers: [\"a:1\"]}}"),
+      "");
 }
 
 TEST(Config, KafkaIsAccepted) {

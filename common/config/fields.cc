@@ -28,6 +28,22 @@ void Reading::wrong_kind(const Node& node, std::string_view expected) {
         Wrong{"this is " + std::string(node.kind_name()), fmt::format("{} is expected", expected)});
 }
 
+namespace {
+
+// Where the key stands, or else the last map on the way to it.
+Mark mark_of(const Node* node, std::string_view key, Mark mark) {
+  while (node != nullptr && node->kind == Node::Kind::kMap) {
+    const std::size_t dot = key.find('.');
+    node = node->find(key.substr(0, dot));
+    if (node != nullptr) mark = node->mark;
+    if (dot == std::string_view::npos) break;
+    key.remove_prefix(dot + 1);
+  }
+  return mark;
+}
+
+}  // namespace
+
 void Fields::own(std::unique_ptr<Field> field) {
   for (const auto& other : fields_)
     CHECK(other->name != field->name, "the key {} is declared twice", field->name);
@@ -59,9 +75,8 @@ void Fields::read(const Node* node, Mark parent, Reading& reading) {
   if (reading.in_defaults() || reading.problems().size() != problems_before) return;
   for (const auto& [key, rule] : rules_) {
     if (auto wrong = rule()) {
-      const Node* const at = node == nullptr ? nullptr : node->find(key);
       const Reading::Step step(reading, key);
-      reading.wrong(at == nullptr ? parent : at->mark, *std::move(wrong));
+      reading.wrong(mark_of(node, key, parent), *std::move(wrong));
     }
   }
 }

@@ -146,7 +146,8 @@ class Fields {
     own(std::move(field));
     return reference;
   }
-  // A rule over several keys; runs when all keys of the struct were right. Reported at `key`.
+  // A rule over several keys; runs when all keys of the struct were right. Reported at `key`, which may name one
+  // of a struct below this one (`log.embedded.segment_bytes`), or where it would stand.
   void rule(std::string_view key, std::function<std::optional<Wrong>()> rule) {
     rules_.emplace_back(key, std::move(rule));
   }

@@ -54,7 +54,7 @@ class Godwit:
             # Small segments: a test writes little, and many tests run at once.
             "log": {"kind": "embedded", "embedded": {"segment_bytes": 8 << 20, "reserve_segments": 2,
                                                      "reserve_table_bytes": 32 << 20}},
-            "ingress": {"smtp": [RELAY], "http": {"listen": "127.0.0.1:0"}, **tls},
+            "ingress": {"smtp": [RELAY], "http": {"listen": "127.0.0.1:0"}, "max_message_bytes": 2 << 20, **tls},
             # Nobody is told of failures unless a test is about that: notifications are mails too.
             "sender": {"routes": [], "retry": PATIENT, "notify": False},
             "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
