@@ -1,6 +1,10 @@
 #include "common/accounting/dead_list.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "common/record/records.h"
 
@@ -53,8 +57,7 @@ DeadRow row_of(const log::HistoryRecord& at, const Result<record::Dead>& dead) {
           .recipients = dead->head.crashes() > 0 ? 0 : recipients_in(topic, dead->value)};
 }
 
-}  // namespace
-
+// True when this row carries on a record that was too large for one row (proto DeadRecord.part, or its key).
 bool is_later_part(const record::Dead& dead, std::string_view key) {
   if (dead.head.part() > 0) return true;
   // repair/<segment>/<position>/<part>
@@ -64,15 +67,65 @@ bool is_later_part(const record::Dead& dead, std::string_view key) {
   return slashes > (static_cast<log::Topic>(dead.head.topic()) == log::Topic::kRetries ? 3 : 2);
 }
 
+// Puts the parts of a record together. Their keys begin with that of the first, so they follow it.
+class Assembly {
+ public:
+  explicit Assembly(const VisitDead& visit) : visit_(visit) {}
+
+  bool take(const log::HistoryRecord& row) {
+    auto dead = record::decode_dead(row.record.value);
+    if (!dead || !is_later_part(*dead, row.record.key)) {
+      if (!finish()) return false;
+      first_.emplace(row, std::move(dead));
+      return true;
+    }
+    const bool ours = first_ && first_->dead && first_->row.where == row.where &&
+                      row.record.key.starts_with(first_->row.record.key + "/");
+    if (ours) parts_[dead->head.part()] = std::move(dead->value);  // by number: /10 comes before /2
+    return true;
+  }
+
+  // What was begun is whole.
+  bool finish() {
+    if (!first_) return true;
+    DeadEntry entry = *std::exchange(first_, std::nullopt);
+    const auto parts = std::exchange(parts_, {});
+    if (entry.dead) {
+      for (std::uint32_t part = 1; part < entry.dead->head.parts() && entry.complete; ++part) {
+        const auto found = parts.find(part);
+        entry.complete = found != parts.end();
+        if (entry.complete) entry.dead->value.append(found->second);
+      }
+    }
+    return visit_(entry);
+  }
+
+ private:
+  const VisitDead& visit_;
+  std::optional<DeadEntry> first_;
+  std::map<std::uint32_t, Rope> parts_;
+};
+
+}  // namespace
+
+Result<void> visit_dead(log::Log& log, const VisitDead& visit) {
+  Assembly assembly(visit);
+  bool wanted = true;
+  TRY_VOID(log.history(log::Topic::kDead, Timestamp{}, [&](const log::HistoryRecord& row) {
+    wanted = assembly.take(row);
+    return wanted;
+  }));
+  if (wanted) assembly.finish();
+  return {};
+}
+
 Result<DeadList> list_dead(log::Log& log, std::size_t rows_max) {
   DeadList list;
   const auto older = [](const DeadRow& a, const DeadRow& b) { return a.time < b.time; };
   // A heap whose front is the youngest row kept, so that the oldest rows_max stay.
-  TRY_VOID(log.history(log::Topic::kDead, Timestamp{}, [&](const log::HistoryRecord& at) {
-    const auto dead = record::decode_dead(at.record.value);
-    if (dead && is_later_part(*dead, at.record.key)) return true;
+  TRY_VOID(visit_dead(log, [&](const DeadEntry& entry) {
     ++list.total;
-    list.rows.push_back(row_of(at, dead));
+    list.rows.push_back(row_of(entry.row, entry.dead));
     std::ranges::push_heap(list.rows, older);
     if (list.rows.size() > rows_max) {
       std::ranges::pop_heap(list.rows, older);

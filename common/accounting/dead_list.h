@@ -1,17 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/log/log.h"
-
-namespace godwit::record {
-struct Dead;
-}
+#include "common/record/records.h"
 
 namespace godwit::accounting {
 
@@ -35,10 +32,21 @@ struct DeadList {
   std::uint64_t total = 0;
 };
 
-// True when this row carries on a record that was too large for one row (proto DeadRecord.part, or its key).
-[[nodiscard]] bool is_later_part(const record::Dead& dead, std::string_view key);
+// One record of `dead` as it was put there: several rows when it was too large for one.
+struct DeadEntry {
+  log::HistoryRecord row;  // the first
+  // With the value of all parts. Errors: as decode_dead().
+  Result<record::Dead> dead;
+  bool complete = true;  // false: the value ends where the first part that is missing should be
+};
 
-// What is held in `dead` now; of a record in parts `size` and `recipients` are those of the first. Blocks. Errors: those of Log::history.
+// Visits what is in `dead`, in the order of the keys within a partition, until `visit` returns
+// false. Blocks. Errors: those of Log::history. Limits: one record's parts in memory, as large as
+// the largest message at most.
+using VisitDead = std::function<bool(const DeadEntry&)>;
+[[nodiscard]] Result<void> visit_dead(log::Log& log, const VisitDead& visit);
+
+// What is held in `dead` now. Blocks. Errors: those of Log::history.
 [[nodiscard]] Result<DeadList> list_dead(log::Log& log, std::size_t rows_max);
 
 }  // namespace godwit::accounting

@@ -103,6 +103,32 @@ TEST_F(DeadRecords, ARecordInPartsIsOneRow) {
   EXPECT_EQ(list_dead(log_, 10)->total, 2u);
 }
 
+// Of eleven parts: the keys of the last ones come between those of the first.
+TEST_F(DeadRecords, PartsArePutTogether) {
+  const auto put_part = [&](std::uint32_t part, std::uint32_t parts) {
+    record::Dead dead;
+    dead.head.set_topic(static_cast<std::uint32_t>(log::Topic::kOutbound));
+    dead.head.set_part(part);
+    dead.head.set_parts(parts);
+    dead.value = Rope(Bytes::adopt(std::to_string(part) + ";"));
+    put(record::dead_key("outbound", 0, 5, part), record::encode(dead));
+  };
+  for (std::uint32_t part = 0; part < 11; ++part) put_part(part, 12);
+  const auto values = [&] {
+    std::vector<std::pair<std::string, bool>> found;
+    EXPECT_TRUE(visit_dead(log_, [&](const DeadEntry& entry) {
+      found.emplace_back(entry.dead->value.to_string(), entry.complete);
+      return true;
+    }));
+    return found;
+  };
+  using Values = std::vector<std::pair<std::string, bool>>;
+  EXPECT_EQ(values(), (Values{{"0;1;2;3;4;5;6;7;8;9;10;", false}}));
+  put_part(11, 12);
+  EXPECT_EQ(values(), (Values{{"0;1;2;3;4;5;6;7;8;9;10;11;", true}}));
+  EXPECT_EQ(list_dead(log_, 10)->rows.front().size, 26u);
+}
+
 TEST_F(DeadRecords, KeepsTheOldestOfMany) {
   for (int i = 9; i >= 0; --i) bury(i, i, log::Topic::kReports, Bytes::of_static("x"));
   const auto list = list_dead(log_, 3);

@@ -140,24 +140,41 @@ class Reading {
   }
 
   Result<void> dead() {
-    return read(log::Topic::kDead, [&](const log::HistoryRecord& at) -> Result<void> {
-      const auto dead = record::decode_dead(at.record.value);
-      if (!dead) return unreadable();
-      if (accounting::is_later_part(*dead, at.record.key)) return {};
-      switch (static_cast<log::Topic>(dead->head.topic())) {
-        case log::Topic::kAccepted:
-        case log::Topic::kAcceptedUrgent:
-          if (const auto message = record::decode_message(dead->value)) return held(*message);
-          break;
-        case log::Topic::kOutbound:
-        case log::Topic::kOutboundUrgent:
-        case log::Topic::kRetries:
-          if (const auto delivery = record::decode_delivery(dead->value)) return held(*delivery);
-          break;
-        default: return {};  // holds no recipient of ours
-      }
-      return held_unread(dead->value, dead->head.key());
-    });
+    if (!progress(log::topic_name(log::Topic::kDead))) return fail(Errc::kCancelled);
+    Result<void> taken;
+    TRY_VOID(accounting::visit_dead(log_, [&](const accounting::DeadEntry& entry) {
+      ++records_;
+      taken = entry.dead ? dead(*entry.dead) : unreadable();
+      return taken.has_value();
+    }));
+    return taken;
+  }
+
+  Result<void> dead(const record::Dead& dead) {
+    // What killed the process that decoded it is not decoded here either.
+    if (dead.head.crashes() > 0) return held_undecoded(dead);
+    switch (static_cast<log::Topic>(dead.head.topic())) {
+      case log::Topic::kAccepted:
+      case log::Topic::kAcceptedUrgent:
+        if (const auto message = record::decode_message(dead.value)) return held(*message);
+        break;
+      case log::Topic::kOutbound:
+      case log::Topic::kOutboundUrgent:
+      case log::Topic::kRetries:
+        if (const auto delivery = record::decode_delivery(dead.value)) return held(*delivery);
+        break;
+      default: return {};  // holds no recipient of ours
+    }
+    return held_unread(dead.value, dead.head.key());
+  }
+
+  // The message is known without looking into the envelope: all of it is held that nothing else
+  // says more about.
+  Result<void> held_undecoded(const record::Dead& dead) {
+    const Bytes octets = dead.value.flatten();
+    auto message = salvage_message(octets.view());
+    if (!message) message = message_of_key(dead.head.key());
+    return message ? ledger_.held_all(*message) : unreadable();
   }
 
   Result<void> events() {

@@ -386,6 +386,54 @@ TEST_F(Audit, LaterPartsOfADeadRecordAreNotReadForThemselves) {
   EXPECT_EQ(audited().outside, 0u);
 }
 
+// A delivery with its content, cut where a row ends: read whole, nothing of it counts as unreadable.
+TEST_F(Audit, ADeadRecordInPartsIsReadWhole) {
+  accept(0, 2);
+  route(0, list(append_to(Topic::kOutbound, 0, encoded(delivery(0, 0, 2)))));
+  finish(0, {});
+  auto whole = delivery(0, 0, 2);
+  whole.content.Clear();
+  whole.content.set_size(5000);
+  whole.data = Rope(Bytes::adopt(std::string(5000, 'x')));
+  const Rope value = encoded(whole);
+  std::vector<log::TableChange> changes;
+  for (std::uint32_t part = 0; part < 2; ++part) {
+    record::Dead dead;
+    dead.head.set_topic(static_cast<std::uint32_t>(Topic::kOutbound));
+    dead.head.set_part(part);
+    dead.head.set_parts(2);
+    dead.value = value.slice(part * 3000, 3000);
+    changes.push_back(
+        {{Topic::kDead, 0}, record::dead_key("outbound", 0, 0, part), record::encode(dead)});
+  }
+  auto table = log_.shared_table(Topic::kDead);
+  ASSERT_TRUE(table);
+  (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  const Report report = audited();
+  EXPECT_EQ(report.held, 2u);
+  EXPECT_EQ(report.unreadable_records, 0u);
+}
+
+// With octets that no decoder takes: were it decoded, it would count as unreadable.
+TEST_F(Audit, WhatKilledItsReaderIsHeldAndNotDecoded) {
+  accept(0, 2);
+  route(0, list(append_to(Topic::kOutbound, 0, encoded(delivery(0, 0, 2)))));
+  finish(0, {});
+  record::Dead dead;
+  dead.head.set_topic(static_cast<std::uint32_t>(Topic::kOutbound));
+  dead.head.set_crashes(3);
+  dead.value = encoded(delivery(0, 0, 2));
+  dead.value.append(Bytes::of_static("\xff\xff\xff"));
+  auto table = log_.shared_table(Topic::kDead);
+  ASSERT_TRUE(table);
+  std::vector<log::TableChange> changes;
+  changes.push_back({{Topic::kDead, 0}, record::dead_key("outbound", 0, 0), record::encode(dead)});
+  (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  const Report report = audited();
+  EXPECT_EQ(report.held, 2u);
+  EXPECT_EQ(report.unreadable_records, 0u);
+}
+
 TEST_F(Audit, AnOutboundRecordThatCannotBeDecodedHolds) {
   accept(0, 1);
   auto tomorrow = delivery(0, 0, 1);

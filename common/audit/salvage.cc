@@ -28,9 +28,7 @@ std::vector<std::uint32_t> recipients_of(const std::string& envelope_field) {
   return indexes;
 }
 
-}  // namespace
-
-Salvaged salvage(std::string_view record) {
+Salvaged walk(std::string_view record, bool envelope) {
   Salvaged salvaged;
   google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(record.data()),
                                             static_cast<int>(record.size()));
@@ -48,11 +46,22 @@ Salvaged salvage(std::string_view record) {
     if (!in.ReadVarint32(&size) || !in.ReadString(&value, static_cast<int>(size))) break;
     if (field == v1::Message::kMessageIdFieldNumber) {
       salvaged.message = MessageId::from_octets(value);
-    } else {
+      if (!envelope) return salvaged;
+    } else if (envelope) {
       salvaged.recipients = recipients_of(value);
     }
   }
   return salvaged;
+}
+
+}  // namespace
+
+std::optional<MessageId> salvage_message(std::string_view record) {
+  return walk(record, /*envelope=*/false).message;
+}
+
+Salvaged salvage(std::string_view record) {
+  return walk(record, /*envelope=*/true);
 }
 
 }  // namespace godwit::audit

@@ -20,5 +20,7 @@ struct Salvaged {
   std::vector<std::uint32_t> recipients;  // indexes; empty: they cannot be read
 };
 [[nodiscard]] Salvaged salvage(std::string_view record);
+// The message id alone: walks over the fields in front and takes no other apart.
+[[nodiscard]] std::optional<MessageId> salvage_message(std::string_view record);
 
 }  // namespace godwit::audit
