@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "common/base/check.h"
@@ -20,11 +21,12 @@ using ingress::testing::TestClient;
 // Recipients the destination has not taken yet, at most, of those that it would take at once.
 constexpr std::int64_t kUnderWayMax = 20;
 constexpr std::chrono::milliseconds kLook{20};  // the power may go while nobody takes anything
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kPatience{120};
 // Some are due while this life lasts, some in the next, some later: a life is an hour.
 constexpr std::chrono::minutes kDueLatest{150};
 // Calendar time runs with the mail, not with the machine that tests.
 constexpr std::chrono::milliseconds kBetweenMessages{100};
+constexpr std::uint64_t kSegmentsLiveMax = 20;
 constexpr std::size_t kLargeBytes = log::kRecordBytesMax + 1;
 constexpr std::uint64_t kOneIsLargeOf = 40;
 
@@ -72,6 +74,7 @@ void Customer::run(const std::function<bool()>& enough) {
       send(client, mail);
     }
     wait_for_destination();
+    wait_for_segments();
   }
 }
 
@@ -195,6 +198,19 @@ void Customer::acknowledged(const Mail& mail) {
   world_.prompt += mail.prompt;
   world_.clock.advance(kBetweenMessages);
   world_.power.reached(PowerCut::Moment::kAcknowledgement);
+}
+
+// So many and no more, however slow the machine that tests: each is to be used again, and again.
+void Customer::wait_for_segments() {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!world_.power.gone() && world_.pipeline.counters().segments_live > kSegmentsLiveMax) {
+    if (std::chrono::steady_clock::now() > end) {
+      complaints_.push_back("segments are not made free");
+      return;
+    }
+    std::this_thread::sleep_for(kLook);
+    world_.clock.advance(kBetweenMessages);
+  }
 }
 
 void Customer::wait_for_destination() {

@@ -75,6 +75,7 @@ class Customer {
                                             std::vector<log::Append> records);
   void acknowledged(const Mail& mail);
   void wait_for_destination();
+  void wait_for_segments();
 
   World world_;
   std::string name_;
