@@ -24,7 +24,7 @@ def busy(start_godwit, own):
     with Client(godwit.relay) as client:
         godwit.message_id = client.submit(message(), "ann@sender.test", "good@example.test", *answers)
     godwit.wait_for_event("deferred")
-    godwit.wait_until_ended(2)
+    godwit.wait_until_ended(2, open=1)
     return godwit
 
 

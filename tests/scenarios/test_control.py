@@ -173,7 +173,7 @@ def test_the_cluster_as_the_log_knows_it(make_godwit) -> None:
 
     row = wait_until(lambda: node() if node()["partitions"].get("sender") == [0, 1] else None, 30, "partitions")
     assert (row["node"], row["state"]) == ("mta1", "up")
-    assert [role["name"] for role in row["roles"]] == ["ingress", "router", "sender"]
+    assert [role["name"] for role in row["roles"]] == ["bouncer", "ingress", "router", "sender"]
     assert row["admin"] == f"127.0.0.1:{godwit.admin_port}"
     topics = {topic["name"]: topic for topic in json.loads(ctl(godwit, "topics", "--json").stdout)["topics"]}
     assert topics["accepted"]["groups"] == ["router"]

@@ -69,7 +69,7 @@ def test_a_slow_domain_does_not_hold_up_another(start_godwit, own) -> None:
             client.submit(message(), "ann@sender.test", f"u{n}@slow.test")
             client.submit(message(), "ann@sender.test", f"u{n}@quick.test")
 
-    report = godwit.wait_until_ended(50)
+    report = godwit.wait_until_ended(50, open=50)
     assert report["delivered"] == 50
     assert sorted(quick.recipients()) == sorted(f"u{n}@quick.test" for n in range(50))
     wait_until(lambda: godwit.audit()["pending_parked"] == 50, 30, "50 parked recipients")

@@ -145,13 +145,16 @@ class Godwit:
 
         return wait_until(found, seconds, lambda: f"an event {kind} {fields} among {self.events()}")
 
-    def wait_until_ended(self, recipients: int, seconds: float = 60) -> dict[str, Any]:
-        """The audit's report once it counts that many recipients as ended."""
+    def wait_until_ended(self, recipients: int, seconds: float = 60, *, open: int = 0) -> dict[str, Any]:
+        """The audit's report once it counts that many recipients as ended, and at most `open` that have yet to.
+
+        A process that was killed may have accepted mail whose `250` nobody saw: it counts as ended, too.
+        """
         latest: dict[str, Any] = {}
 
         def all_ended() -> bool:
             latest.update(self.audit())
-            return sum(latest[kind] for kind in TERMINAL) >= recipients
+            return sum(latest[kind] for kind in TERMINAL) >= recipients and latest["pending"] <= open
 
         wait_until(all_ended, seconds, lambda: f"{recipients} ended recipients: {latest}")
         return latest
