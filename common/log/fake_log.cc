@@ -88,6 +88,7 @@ struct FakeLog::State : std::enable_shared_from_this<FakeLog::State> {
   const Clock& clock;
   const PartitionId partition_count;
   std::size_t batch_bytes_max = 32u << 20;
+  std::optional<std::chrono::milliseconds> lease;
   const bool reads_by_position;
 
   mutable std::mutex mutex;
@@ -257,6 +258,11 @@ class FakeOwnership final : public Ownership, public std::enable_shared_from_thi
   Offset committed(Topic topic) const override {
     const std::lock_guard lock(state_->mutex);
     return position(topic);
+  }
+
+  std::optional<std::chrono::milliseconds> lease() const override {
+    const std::lock_guard lock(state_->mutex);
+    return state_->lease;
   }
 
   void commit(Batch batch, WriteDone done) override {
@@ -658,6 +664,11 @@ std::size_t FakeLog::writes_waiting() const {
 void FakeLog::set_batch_bytes_max(std::size_t bytes) {
   const std::lock_guard lock(state_->mutex);
   state_->batch_bytes_max = bytes;
+}
+
+void FakeLog::set_lease(std::optional<std::chrono::milliseconds> lease) {
+  const std::lock_guard lock(state_->mutex);
+  state_->lease = lease;
 }
 
 PartitionId FakeLog::partitions(Topic topic) const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,6 +42,8 @@ class FakeLog final : public Log {
   void crash();
   // What one commit may come to from now on; at first 32 MiB.
   void set_batch_bytes_max(std::size_t bytes);
+  // What ownerships say of lease() from now on; at first nullopt. Nothing ends by it here.
+  void set_lease(std::optional<std::chrono::milliseconds> lease);
   // Records below `offset` are gone, as after their retention.
   void trim(TopicPartition where, Offset offset);
   // Reading that record fails with kCorrupt from now on.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -105,6 +106,11 @@ class Ownership {
   // What the appends and changes of one commit may come to, in bytes_in_batch(); positions are on top. A larger
   // batch is kTooLarge, now and always: whoever gathers stops before.
   [[nodiscard]] virtual std::size_t batch_bytes_max() const = 0;
+  // How long after the sending of its last acknowledged commit the owner may count on nobody else
+  // having taken the partition; an empty commit renews it. nullopt: until it is told otherwise.
+  [[nodiscard]] virtual std::optional<std::chrono::milliseconds> lease() const {
+    return std::nullopt;
+  }
 };
 
 // Learns which partitions this process owns. Calls come one at a time, on a thread of the log.
