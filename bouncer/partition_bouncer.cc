@@ -6,9 +6,9 @@
 #include <chrono>
 #include <utility>
 
-#include "bouncer/dead_letter.h"
 #include "common/async/completion.h"
 #include "common/observe/log.h"
+#include "common/poison/dead_letter.h"
 #include "common/record/wire.h"
 #include "common/report/report.h"
 #include "common/smtp/dot_stuffing.h"
@@ -152,10 +152,14 @@ void PartitionBouncer::bury(Batch& batch, const Intake& intake, const log::Recor
                                       {"offset", record.offset},
                                       {"cause", error}});
   context_.metrics.buried();
-  const log::TopicPartition where{intake.topic, ownership_->partition()};
   for (log::TableChange& change :
-       bouncer::bury(where, record, error.to_string(), context_.hand.crashes(step(intake, record)),
-                     context_.clock.now())) {
+       poison::bury({.position = {{intake.topic, ownership_->partition()}, record.offset},
+                     .key = record.key,
+                     .value = record.value,
+                     .cause = error.to_string(),
+                     .crashes = context_.hand.crashes(step(intake, record)),
+                     .role = "bouncer",
+                     .now = context_.clock.now()})) {
     batch.bytes += log::bytes_in_batch(change);
     batch.log.changes.push_back(std::move(change));
   }

@@ -18,6 +18,7 @@
 #include "common/control/snapshot.h"
 #include "common/log/log.h"
 #include "common/poison/slots.h"
+#include "common/role/partitions.h"
 
 namespace godwit::bouncer {
 
@@ -48,7 +49,8 @@ struct PartitionContext {
 // Bounds      kTakeRecordsMax records and kTakeBytesMax octets of each topic in memory
 // Threads     belongs to its shard; problem() may be called from any thread
 // Lifecycle   run() until stop() or lose(); a commit under way is waited for
-class PartitionBouncer : public std::enable_shared_from_this<PartitionBouncer> {
+class PartitionBouncer final : public role::PartitionWork,
+                               public std::enable_shared_from_this<PartitionBouncer> {
  public:
   static constexpr std::size_t kTakeRecordsMax = 512;
   static constexpr std::size_t kTakeBytesMax = 4 << 20;
@@ -58,12 +60,11 @@ class PartitionBouncer : public std::enable_shared_from_this<PartitionBouncer> {
   PartitionBouncer(const PartitionBouncer&) = delete;
   PartitionBouncer& operator=(const PartitionBouncer&) = delete;
 
-  [[nodiscard]] async::Task<void> run();
-  void stop();
-  void lose();
-
-  // Why the partition stands still, for people; empty: it does not.
-  [[nodiscard]] std::string problem() const;
+  [[nodiscard]] async::Task<void> run() override;
+  void stop() override;
+  void drain() override { stop(); }  // what was read and not committed is read again
+  void lose() override;
+  [[nodiscard]] std::string problem() const override;
 
  private:
   struct Intake {

@@ -9,6 +9,7 @@
 #include "common/async/completion.h"
 #include "common/base/check.h"
 #include "common/observe/log.h"
+#include "common/poison/dead_letter.h"
 #include "router/site.h"
 
 namespace godwit::router {
@@ -309,12 +310,13 @@ PartitionRouter::Routed PartitionRouter::route(const Intake& intake, InWork& wor
       work.cause = appends.error().to_string();
     }
   }
-  routed.changes = bury({.position = position,
-                         .key = work.record.key,
-                         .value = work.record.value,
-                         .cause = work.cause,
-                         .crashes = work.crashes,
-                         .now = work.routed});
+  routed.changes = poison::bury({.position = position,
+                                 .key = work.record.key,
+                                 .value = work.record.value,
+                                 .cause = work.cause,
+                                 .crashes = work.crashes,
+                                 .role = "router",
+                                 .now = work.routed});
   for (const log::TableChange& change : routed.changes) {
     routed.bytes += log::bytes_in_batch(change);
   }

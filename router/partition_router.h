@@ -15,6 +15,7 @@
 #include "common/control/static_route.h"
 #include "common/log/log.h"
 #include "common/poison/slots.h"
+#include "common/role/partitions.h"
 #include "router/config.h"
 #include "router/plan.h"
 #include "router/site_finder.h"
@@ -48,23 +49,23 @@ struct PartitionContext {
 // Threads     belongs to its shard; problem() may be called from any thread
 // Lifecycle   run() until stop() (after the commit under way), drain() (when nothing is in hand any more) or the end
 //             of the ownership (at once)
-class PartitionRouter : public std::enable_shared_from_this<PartitionRouter> {
+class PartitionRouter final : public role::PartitionWork,
+                              public std::enable_shared_from_this<PartitionRouter> {
  public:
   PartitionRouter(std::shared_ptr<log::Ownership> ownership, const PartitionContext& context);
-  ~PartitionRouter();
+  ~PartitionRouter() override;
   PartitionRouter(const PartitionRouter&) = delete;
   PartitionRouter& operator=(const PartitionRouter&) = delete;
 
-  [[nodiscard]] async::Task<void> run();
+  [[nodiscard]] async::Task<void> run() override;
 
-  void stop();   // finish the commit under way and end
-  void drain();  // take nothing more, commit what is in hand and end
-  void lose();   // end at once: another may own the partition
+  void stop() override;
+  void drain() override;
+  void lose() override;
 
   // Nothing is in hand.
   [[nodiscard]] bool idle() const;
-  // Why the partition stands still, for people; empty: it does not.
-  [[nodiscard]] std::string problem() const;
+  [[nodiscard]] std::string problem() const override;
 
  private:
   // A record that was read and whose outcome is not committed.

@@ -13,8 +13,6 @@ namespace godwit::router {
 namespace {
 
 constexpr std::string_view kDefaultPool = "default";
-constexpr std::size_t kCauseBytesMax = 1024;
-constexpr std::size_t kDeadPartBytesMax = log::kRecordBytesMax - 4096;
 
 log::Topic outbound_topic(v1::MessageClass message_class) {
   return message_class == v1::URGENT ? log::Topic::kOutboundUrgent : log::Topic::kOutbound;
@@ -217,32 +215,6 @@ PoolChoice pool_of(const v1::Message& message, const control::Snapshot& control)
 
 Result<std::vector<log::Append>> plan(const PlanInput& input, const PlanContext& context) {
   return Planner(input, context).run();
-}
-
-std::vector<log::TableChange> bury(const DeadInput& input) {
-  record::Dead dead;
-  dead.head.set_topic(static_cast<std::uint32_t>(input.position.where.topic));
-  dead.head.set_partition(input.position.where.partition);
-  dead.head.set_offset(input.position.offset);
-  dead.head.set_time_unix_ms(to_unix_ms(input.now));
-  dead.head.set_cause(text::printable(input.cause, kCauseBytesMax));
-  dead.head.set_role("router");
-  dead.head.set_crashes(input.crashes);
-  dead.head.set_key(input.key);
-  const auto parts = static_cast<std::uint32_t>(
-      std::max<std::size_t>(1, (input.value.size() + kDeadPartBytesMax - 1) / kDeadPartBytesMax));
-  dead.head.set_parts(parts);
-  std::vector<log::TableChange> changes;
-  for (std::uint32_t part = 0; part < parts; ++part) {
-    dead.head.set_part(part);
-    dead.value = input.value.slice(part * kDeadPartBytesMax, kDeadPartBytesMax);
-    changes.push_back(
-        {.where = {log::Topic::kDead, input.position.where.partition},
-         .key = record::dead_key(log::topic_name(input.position.where.topic),
-                                 input.position.where.partition, input.position.offset, part),
-         .value = record::encode(dead)});
-  }
-  return changes;
 }
 
 }  // namespace godwit::router

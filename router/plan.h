@@ -65,15 +65,4 @@ struct PlanInput {
 [[nodiscard]] Result<std::vector<log::Append>> plan(const PlanInput& input,
                                                     const PlanContext& context);
 
-// Changes that put a record nobody can handle into `dead`, whole (in parts where it would not fit otherwise).
-struct DeadInput {
-  log::RecordPosition position;
-  std::string key;
-  Rope value;
-  std::string cause;
-  std::uint32_t crashes = 0;  // that it was in hand at
-  Timestamp now;
-};
-[[nodiscard]] std::vector<log::TableChange> bury(const DeadInput& input);
-
 }  // namespace godwit::router

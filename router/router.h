@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "common/async/gate.h"
 #include "common/control/static_route.h"
 #include "common/log/log.h"
+#include "common/role/partitions.h"
 #include "common/role/role.h"
 #include "router/config.h"
 #include "router/metrics.h"
@@ -31,8 +30,6 @@ class Router final : public role::Role {
   void stop() override;
 
  private:
-  class Members;
-
   const role::RoleContext context_;
   const Config config_;
   const control::StaticRoutes routes_;
@@ -41,7 +38,7 @@ class Router final : public role::Role {
   RouterMetrics metrics_;
   async::Gate gate_;
   std::vector<std::unique_ptr<SiteFinder>> sites_;  // of each shard
-  std::shared_ptr<Members> members_;
+  std::shared_ptr<role::Partitions> partitions_;
   std::unique_ptr<log::Group> group_;
 };
 
