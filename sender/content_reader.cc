@@ -68,7 +68,7 @@ async::Task<Result<void>> ContentReader::wait_durable(log::TopicPartition where,
                                                       log::Offset offset) {
   const Instant deadline = env_.clock.instant() + kDurableWait;
   while (env_.log.end(where) <= offset) {
-    if (env_.clock.instant() > deadline || lost_) {
+    if (env_.clock.instant() > deadline || life_.lost()) {
       co_return fail(log::Errc::kUnavailable, "what came in is not on disk yet");
     }
     co_await async::sleep_for(milliseconds{2});

@@ -4,6 +4,7 @@
 #include "common/base/result.h"
 #include "common/log/types.h"
 #include "sender/environment.h"
+#include "sender/partition_life.h"
 
 namespace godwit::log {
 class Table;
@@ -18,17 +19,16 @@ namespace godwit::sender {
 //           is the record the delivery was read from: the outside world must not depend on what may be lost
 // Errors    log::Errc, record::Errc, poison::Errc::kInHand; is_lasting() tells which will never go away. The
 //           delivery is untouched
-// Limits    waits 10 s for what is not on disk yet
+// Limits    waits 10 s for what is not on disk yet; a lost partition waits no more
 // Threads   belongs to one shard
 class ContentReader {
  public:
-  ContentReader(Environment& environment, const log::Table& retries, log::PartitionId partition)
-      : env_(environment), retries_(retries), partition_(partition) {}
+  ContentReader(Environment& environment, const log::Table& retries, log::PartitionId partition,
+                const PartitionLife& life)
+      : env_(environment), retries_(retries), partition_(partition), life_(life) {}
 
   // Nothing to do when it is there already.
   [[nodiscard]] async::Task<Result<void>> load(QueuedDelivery& delivery);
-  // The partition is lost: nobody waits any more.
-  void lost() { lost_ = true; }
 
  private:
   [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
@@ -40,7 +40,7 @@ class ContentReader {
   Environment& env_;
   const log::Table& retries_;
   const log::PartitionId partition_;
-  bool lost_ = false;
+  const PartitionLife& life_;
 };
 
 // Reading again will not help: the delivery goes to `dead`.

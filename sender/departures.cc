@@ -1,0 +1,148 @@
+#include "sender/departures.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace godwit::sender {
+
+namespace {
+
+constexpr std::size_t kParkAtOnce = 256;
+constexpr Duration kTryAgain = std::chrono::seconds{1};
+
+bool ends_somebody(const std::vector<record::Event>& events) {
+  return std::ranges::any_of(
+      events, [](const record::Event& event) { return event.head.type() != v1::DEFERRED; });
+}
+
+}  // namespace
+
+void Departures::leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked) {
+  if (parked && !take_room(*delivery)) return postpone(std::move(delivery), events);
+  Departure departure{std::move(delivery), std::move(events), parked};
+  if (queue_.empty() && settle(departure)) return;
+  push(std::move(departure));
+}
+
+void Departures::push(Departure departure) {
+  queue_.push_back(std::move(departure));
+  life_.wake.parking.notify();
+}
+
+bool Departures::park_throttled(DeliveryPtr& delivery) {
+  if (!take_room(*delivery)) return false;
+  env_.metrics.throttled();
+  delivery->record.head.set_throttled(true);
+  delivery->record.head.set_due_unix_ms(to_unix_ms(env_.clock.now()));
+  leave(std::move(delivery), {}, true);
+  return true;
+}
+
+// May its parking be written, or is only the reserve left? A table that cannot be read counts as
+// room: settle() finds out.
+bool Departures::take_room(QueuedDelivery& delivery) {
+  if (delivery.room) return true;
+  const auto adds_content = journal_.adds_content(delivery);
+  const bool whole = adds_content && *adds_content;
+  delivery.room = env_.spare_room.take(whole ? delivery.record.content.size() : 0);
+  return static_cast<bool>(delivery.room);
+}
+
+// Only the reserve is left, and it is for endings. A delivery of the window stays there and is
+// tried again when it is due; one from the table is tried again from its row as it is. A deferral
+// alone writes nothing: attempts may go on for days, and what they wrote would use up the reserve
+// as well. Events that end somebody are written, with who is left.
+void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>& events) {
+  const bool changes_row = ends_somebody(events) || delivery->row_throttled;
+  if (delivery->in_table()) {
+    if (changes_row) return push({std::move(delivery), events, /*parked=*/true});
+    env_.metrics.deferral_unwritten();
+    tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+    tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+    parked_.postponed({from_unix_ms(delivery->record.head.due_unix_ms()), delivery->id});
+    life_.wake.due.notify();
+    return;
+  }
+  if (changes_row) {
+    if (const auto added = journal_.add_state(*delivery, events); !added) {
+      life_.set_problem("retries cannot be written: " + added.error().to_string());
+    }
+    if (journal_.size() == 1) life_.wake.commit.notify();
+  } else if (!events.empty()) {
+    env_.metrics.deferral_unwritten();
+  }
+  delivery->content = {};
+  const Timestamp due = from_unix_ms(delivery->record.head.due_unix_ms());
+  kept_.push(std::min(due, delivery->expires), std::move(delivery));
+  life_.wake.due.notify();
+}
+
+std::vector<DeliveryPtr> Departures::take_kept() {
+  std::vector<DeliveryPtr> due = kept_.take_due(env_.clock.now());
+  for (const DeliveryPtr& delivery : due) {
+    tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  }
+  return due;
+}
+
+void Departures::park_kept() {
+  for (std::size_t i = 0; i < kParkAtOnce && !kept_.empty() && take_room(kept_.first()); ++i) {
+    leave(kept_.pop(), {}, true);
+  }
+}
+
+// True when the journal has it; false when its content has to be fetched first, or the table has
+// failed.
+bool Departures::settle(Departure& departure) {
+  if (departure.parked) {
+    const auto needed = journal_.needs_content(*departure.delivery);
+    if (!needed || *needed) return false;
+  }
+  const QueueTally::Share share = QueueTally::share_of(*departure.delivery);
+  const auto added =
+      journal_.add(departure.delivery, departure.events,
+                   departure.parked ? Journal::After::kParked : Journal::After::kFinished);
+  if (!added) {
+    life_.set_problem("retries cannot be read: " + added.error().to_string());
+    return false;
+  }
+  if (!departure.parked) tally_.remove(QueueTally::State::kWaiting, share);
+  if (departure.parked) env_.metrics.parked();
+  if (journal_.size() == 1) life_.wake.commit.notify();
+  return true;
+}
+
+// kNever: the delivery went to Dispatch::unreadable().
+async::Task<Departures::Fetched> Departures::fetch(Departure& departure) {
+  if (!departure.parked) co_return Fetched::kYes;
+  const auto needed = journal_.needs_content(*departure.delivery);
+  if (!needed || !*needed) co_return Fetched::kYes;
+  const auto loaded = co_await content_.load(*departure.delivery);
+  if (loaded) co_return Fetched::kYes;
+  if (!is_lasting(loaded.error())) co_return Fetched::kLater;
+  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*departure.delivery));
+  tally_.add(QueueTally::State::kActive, QueueTally::share_of(*departure.delivery));
+  dispatch_.unreadable(std::move(departure.delivery), loaded.error());
+  co_return Fetched::kNever;
+}
+
+async::Task<void> Departures::run() {
+  while (!life_.lost()) {
+    if (queue_.empty()) {
+      if (life_.flushing()) break;
+      co_await life_.wake.parking.wait();
+      continue;
+    }
+    Departure departure = std::move(queue_.front());
+    queue_.pop_front();
+    const Fetched fetched = co_await fetch(departure);
+    if (fetched == Fetched::kNever) continue;
+    if (fetched == Fetched::kYes && settle(departure)) continue;
+    queue_.push_front(std::move(departure));
+    if (life_.flushing()) break;  // it stays in the log as it is, and is attempted again
+    co_await life_.wake.parking.wait(env_.clock.instant() + kTryAgain);
+  }
+  life_.settle();
+}
+
+}  // namespace godwit::sender

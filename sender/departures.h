@@ -1,0 +1,79 @@
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "common/async/task.h"
+#include "sender/content_reader.h"
+#include "sender/environment.h"
+#include "sender/journal.h"
+#include "sender/kept_queue.h"
+#include "sender/parked_feed.h"
+#include "sender/partition_life.h"
+#include "sender/queue_tally.h"
+
+namespace godwit::sender {
+
+// The way of a delivery out of memory: ended or parked, into the journal.
+//
+//   at once         when the journal can have it as it is
+//   queued          in order, when its content has to be fetched first to be parked, or the table failed
+//   kept            when only the reserve of the log is left: parking would eat what endings need (decision 10).
+//                   From the window it waits in memory, from the table its row stays as it was
+//
+// A delivery here is counted as waiting until its commit.
+// Failure   content that will never be there: Dispatch::unreadable(). Everything else is tried again
+// Threads   belongs to the shard
+class Departures {
+ public:
+  Departures(Environment& environment, Dispatch& dispatch, PartitionLife& life, Journal& journal,
+             ContentReader& content, ParkedFeed& parked, QueueTally& tally)
+      : env_(environment),
+        dispatch_(dispatch),
+        life_(life),
+        journal_(journal),
+        content_(content),
+        parked_(parked),
+        tally_(tally) {}
+
+  // `parked`: with what is left of it; otherwise nobody is left.
+  void leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked);
+  // Sets it aside behind its lane's limits, in the order in which the lane's mail came. False: only
+  // the reserve is left, it stays in memory and with the caller.
+  [[nodiscard]] bool park_throttled(DeliveryPtr& delivery);
+
+  // Of what is kept: what is to be tried again now. It counts as waiting no more.
+  [[nodiscard]] std::vector<DeliveryPtr> take_kept();
+  // Parks what is kept while there is room.
+  void park_kept();
+  [[nodiscard]] Timestamp kept_until() const { return kept_.next(); }
+
+  // Fetches content and parks what needs it, until the partition is flushed or lost.
+  [[nodiscard]] async::Task<void> run();
+
+ private:
+  struct Departure {
+    DeliveryPtr delivery;
+    std::vector<record::Event> events;
+    bool parked = false;
+  };
+  enum class Fetched { kYes, kLater, kNever };
+
+  void push(Departure departure);
+  [[nodiscard]] bool settle(Departure& departure);
+  [[nodiscard]] async::Task<Fetched> fetch(Departure& departure);
+  [[nodiscard]] bool take_room(QueuedDelivery& delivery);
+  void postpone(DeliveryPtr delivery, const std::vector<record::Event>& events);
+
+  Environment& env_;
+  Dispatch& dispatch_;
+  PartitionLife& life_;
+  Journal& journal_;
+  ContentReader& content_;
+  ParkedFeed& parked_;
+  QueueTally& tally_;
+  std::deque<Departure> queue_;
+  KeptQueue kept_;
+};
+
+}  // namespace godwit::sender
