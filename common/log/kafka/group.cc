@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/log/ownership_rules.h"
 #include "common/observe/log.h"
 
 namespace godwit::log {
@@ -20,11 +21,11 @@ constexpr std::chrono::milliseconds kTakeAgain = 500ms;
 constexpr std::size_t kChangesMax = 1000;
 constexpr std::size_t kChangesBytesMax = 4u << 20;
 
-// Writes a table partition into its copy, until an end at or above `until`.
+// Writes a table partition into its copy, until the rebuild ends.
 class Replay final : public RecordSink {
  public:
-  Replay(TopicPartition where, Offset until, std::shared_ptr<TableCopies> copies)
-      : where_(where), until_(until), copies_(std::move(copies)) {}
+  Replay(TopicPartition where, Rebuild rebuild, std::shared_ptr<TableCopies> copies)
+      : where_(where), rebuild_(rebuild), copies_(std::move(copies)) {}
 
   bool on_record(Record record, bool tombstone) override {
     next_ = record.offset + 1;
@@ -43,7 +44,7 @@ class Replay final : public RecordSink {
   void on_end(Offset next) override {
     next_ = std::max(next_, next);
     write(next_);
-    if (next_ >= until_) done_ = true;
+    if (rebuild_.ends_at(next_)) done_ = true;
   }
   void on_failure(Error error) override { fail_with(std::move(error)); }
 
@@ -68,7 +69,7 @@ class Replay final : public RecordSink {
   }
 
   const TopicPartition where_;
-  const Offset until_;
+  const Rebuild rebuild_;
   const std::shared_ptr<TableCopies> copies_;
   std::vector<TableChange> changes_;
   std::size_t bytes_ = 0;
@@ -342,16 +343,13 @@ Result<std::vector<KafkaGroup::Wanted>> KafkaGroup::look_up(std::vector<Wanted> 
   std::size_t i = 0;
   for (Wanted& one : wanted) {
     for (const Topic topic : read_topics()) {
-      const Offset start = starts[i].offset;
-      Offset next = committed[i].offset;
+      auto first = first_offset(committed[i].offset, starts[i].offset);
       ++i;
-      if (next < 0 && start > 0) {
-        // What was there may have been read or not: nobody but an operator knows.
-        return fail(Errc::kNotFound, fmt::format("{} {}: the group has no position there, and its "
-                                                 "first {} records are gone",
-                                                 env_.names.of(topic), one.partition, start));
+      if (!first) {
+        return fail(std::move(first).error().within(
+            fmt::format("{} {}", env_.names.of(topic), one.partition)));
       }
-      one.positions[topic] = std::max<Offset>(next, 0);
+      one.positions[topic] = *first;
     }
   }
   return wanted;
@@ -371,9 +369,10 @@ Result<void> KafkaGroup::rebuild(const std::vector<Wanted>& wanted) {
   std::vector<std::shared_ptr<Replay>> replays;
   std::vector<TopicPartition> attached;
   for (std::size_t i = 0; i < partitions.size(); ++i) {
-    if (begin[i].value_or(0) >= ends[i].offset) continue;
+    const Rebuild rebuild{ends[i].offset};
+    if (rebuild.ends_at(begin[i].value_or(0))) continue;
     auto& replay =
-        replays.emplace_back(std::make_shared<Replay>(partitions[i], ends[i].offset, env_.copies));
+        replays.emplace_back(std::make_shared<Replay>(partitions[i], rebuild, env_.copies));
     attached.push_back(partitions[i]);
     follower_->attach(partitions[i], begin[i].value_or(RD_KAFKA_OFFSET_BEGINNING), replay);
   }

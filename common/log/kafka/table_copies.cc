@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <system_error>
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/log/ownership_rules.h"
 #include "common/log/table_keys.h"
 #include "common/log/table_state.h"
 #include "common/observe/log.h"
@@ -20,9 +20,6 @@ using store::Space;
 using store::StoreBatch;
 
 constexpr observe::Logger kLog{"kafka"};
-
-// Half of delete.retention.ms, which ensure_topics() asks for.
-constexpr std::chrono::milliseconds kAgeMax = std::chrono::hours(24 * 7) / 2;
 
 std::string checkpoint_key(TopicPartition where) {
   return fmt::format("kafka/{}/{}", topic_name(where.topic), where.partition);
@@ -90,33 +87,22 @@ std::optional<TableCopies::Index> TableCopies::index_of(Topic topic) const {
   return found->second;
 }
 
-// Whose copy it is, then how far and as of when.
-std::string TableCopies::checkpoint(TopicPartition where, Offset offset) const {
+std::string TableCopies::source(TopicPartition where) const {
   const auto index = index_of(where.topic);
-  return fmt::format("{} {} {} {} {}", topics_.cluster_id,
-                     topics_.ids[static_cast<std::size_t>(where.topic)], index ? index->version : 0,
-                     offset, to_unix_ms(clock_.now()));
+  return fmt::format("{} {} {}", topics_.cluster_id,
+                     topics_.ids[static_cast<std::size_t>(where.topic)],
+                     index ? index->version : 0);
+}
+
+std::string TableCopies::checkpoint(TopicPartition where, Offset offset) const {
+  return CopyMark{source(where), offset, clock_.now()}.to_text();
 }
 
 Result<std::optional<Offset>> TableCopies::usable(TopicPartition where) const {
   auto stored = store_->get(Space::kMeta, checkpoint_key(where));
   if (!stored) return fail(from_store(stored.error()));
   if (!*stored) return std::nullopt;
-  std::string_view text = **stored;
-  const std::string mine = checkpoint(where, 0);
-  // The first three words say whose copy it is.
-  std::size_t end = 0;
-  for (int word = 0; word < 3; ++word) end = mine.find(' ', end) + 1;
-  if (!text.starts_with(std::string_view(mine).substr(0, end))) return std::nullopt;
-  text.remove_prefix(end);
-  Offset offset = 0;
-  std::int64_t ms = 0;
-  const char* const last = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), last, offset);
-  if (first.ec != std::errc{} || first.ptr == last) return std::nullopt;
-  if (std::from_chars(first.ptr + 1, last, ms).ec != std::errc{}) return std::nullopt;
-  if (clock_.now() - from_unix_ms(ms) > kAgeMax) return std::nullopt;
-  return offset;
+  return reusable(CopyMark::from_text(**stored), source(where), clock_.now());
 }
 
 void TableCopies::wipe_into(StoreBatch& batch, TopicPartition where) const {

@@ -57,6 +57,7 @@ class TableCopies : public std::enable_shared_from_this<TableCopies> {
     Indexer indexer;
   };
   [[nodiscard]] std::optional<Index> index_of(Topic topic) const;
+  [[nodiscard]] std::string source(TopicPartition where) const;
   [[nodiscard]] std::string checkpoint(TopicPartition where, Offset offset) const;
   [[nodiscard]] Result<std::optional<Offset>> usable(TopicPartition where) const;
   void wipe_into(store::StoreBatch& batch, TopicPartition where) const;

@@ -8,6 +8,7 @@
 
 #include "common/base/check.h"
 #include "common/log/kafka/owned_partition.h"
+#include "common/log/ownership_rules.h"
 #include "common/observe/log.h"
 
 namespace godwit::log {
@@ -38,17 +39,8 @@ struct TransactionLane::Pending {
   std::vector<Offset> changed;
 };
 
-// How an attempt to commit came out.
-enum class TransactionLane::Ended : std::uint8_t {
-  kCommitted,
-  kAborted,   // nothing of it is there; again later
-  kTooLarge,  // the same, and it never will be: one of its records
-  kRejoined,  // the same, because the group has another generation; the partition may still be ours
-  kFenced,    // nothing of it is there, and this process is no owner any more
-  kUnknown,
-};
 struct TransactionLane::Attempt {
-  Ended ended{};
+  TransactionEnd ended{};
   std::string why;
 };
 
@@ -278,30 +270,21 @@ void TransactionLane::run(std::vector<Pending> pendings) {
     if (pendings.empty()) return;
 
     const Attempt attempted = attempt(pendings, deadline);
-    if (attempted.ended != Ended::kCommitted) {
+    if (attempted.ended != TransactionEnd::kCommitted) {
       kLog.warning("a transaction did not commit", {{"id", env_.id}, {"why", attempted.why}});
     }
-    switch (attempted.ended) {
-      case Ended::kCommitted: return finish(std::move(pendings));
-      case Ended::kRejoined:
-        if (std::chrono::steady_clock::now() < deadline) {
-          std::this_thread::sleep_for(kPause);
-          continue;
-        }
-        return refuse(std::move(pendings), {Errc::kUnavailable, attempted.why}, false);
-      case Ended::kAborted:
-        return refuse(std::move(pendings), {Errc::kUnavailable, attempted.why}, false);
-      case Ended::kTooLarge:
-        return refuse(std::move(pendings), {Errc::kTooLarge, attempted.why}, false);
-      case Ended::kFenced:
-        producer_.reset();
-        ready_ = false;
-        return refuse(std::move(pendings), {Errc::kFenced, attempted.why}, true);
-      case Ended::kUnknown:
-        producer_.reset();
-        ready_ = false;
-        return refuse(std::move(pendings), {Errc::kUnknown, attempted.why}, true);
+    const bool late = std::chrono::steady_clock::now() >= deadline;
+    const TransactionVerdict verdict = verdict_on(attempted.ended, late);
+    if (verdict.again) {
+      std::this_thread::sleep_for(kPause);
+      continue;
     }
+    if (verdict.ends_producer) {
+      producer_.reset();
+      ready_ = false;
+    }
+    if (!verdict.code) return finish(std::move(pendings));
+    return refuse(std::move(pendings), {verdict.code, attempted.why}, verdict.ends_ownership);
   }
 }
 
@@ -313,7 +296,7 @@ TransactionLane::Attempt TransactionLane::attempt(std::vector<Pending>& pendings
   // Ends the transaction without a trace, and says what its failure means.
   const auto give_up = [&](rd_kafka_resp_err_t cause, bool fatal, std::string why) -> Attempt {
     const rd_kafka_resp_err_t of_record = producer_->take_failure();
-    if (fatal) return {Ended::kFenced, std::move(why)};
+    if (fatal) return {TransactionEnd::kFenced, std::move(why)};
     while (true) {
       const KafkaError error(rd_kafka_abort_transaction(handle, kStepMs));
       if (!error) break;
@@ -325,14 +308,14 @@ TransactionLane::Attempt TransactionLane::attempt(std::vector<Pending>& pendings
       }
     }
     if (of_record == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-      return {Ended::kTooLarge, std::move(why)};
+      return {TransactionEnd::kTooLarge, std::move(why)};
     switch (cause) {
       case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
       case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
-        return {producer_ ? Ended::kRejoined : Ended::kAborted, std::move(why)};
+        return {producer_ ? TransactionEnd::kRejoined : TransactionEnd::kAborted, std::move(why)};
       case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
-      case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return {Ended::kFenced, std::move(why)};
-      default: return {Ended::kAborted, std::move(why)};
+      case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return {TransactionEnd::kFenced, std::move(why)};
+      default: return {TransactionEnd::kAborted, std::move(why)};
     }
   };
   const auto give_up_for = [&](const KafkaError& error) {
@@ -341,7 +324,7 @@ TransactionLane::Attempt TransactionLane::attempt(std::vector<Pending>& pendings
   };
 
   const Metadata metadata(env_.metadata(), rd_kafka_consumer_group_metadata_destroy);
-  if (!metadata) return {Ended::kAborted, "no member of the group"};
+  if (!metadata) return {TransactionEnd::kAborted, "no member of the group"};
   if (const KafkaError error(rd_kafka_begin_transaction(handle)); error) return give_up_for(error);
 
   std::vector<Bytes>& values = producer_->values();
@@ -395,11 +378,11 @@ TransactionLane::Attempt TransactionLane::attempt(std::vector<Pending>& pendings
   }
   while (true) {
     const KafkaError error(rd_kafka_commit_transaction(handle, kStepMs));
-    if (!error) return {Ended::kCommitted, {}};
+    if (!error) return {TransactionEnd::kCommitted, {}};
     if (rd_kafka_error_txn_requires_abort(error.get())) return give_up_for(error);
     if (rd_kafka_error_is_fatal(error.get()) || !rd_kafka_error_is_retriable(error.get()) ||
         over()) {
-      return {Ended::kUnknown, rd_kafka_error_string(error.get())};
+      return {TransactionEnd::kUnknown, rd_kafka_error_string(error.get())};
     }
   }
 }

@@ -63,7 +63,6 @@ class TransactionLane {
  private:
   class Producer;
   struct Pending;
-  enum class Ended : std::uint8_t;
   struct Attempt;
 
   void work();
