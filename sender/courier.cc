@@ -242,9 +242,9 @@ async::Task<Courier::Ended> Courier::converse(const MxPlan::Target& target, bool
   input_.clear();
   carried_ = 0;
   ending_ = false;
-  auto connected =
-      co_await net::connect(env_.shard, target.address, local_address(target.address.ip.family()),
-                            now() + env_.config.timeouts.connect);
+  auto connected = co_await env_.connector.connect(env_.shard, target.address,
+                                                   local_address(target.address.ip.family()),
+                                                   now() + env_.config.timeouts.connect);
   if (!connected) {
     ended.reply = ours({4, 4, 1}, fmt::format("connect to {}[{}]: {}", host_, address_,
                                               connected.error().code.message()));

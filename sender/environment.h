@@ -11,6 +11,7 @@
 #include "common/control/return_path.h"
 #include "common/control/snapshot.h"
 #include "common/control/static_route.h"
+#include "common/net/connector.h"
 #include "common/net/resolver.h"
 #include "common/net/tls.h"
 #include "common/poison/slots.h"
@@ -39,6 +40,7 @@ struct Environment {
   const control::View& control;
   net::Resolver& resolver;
   net::TlsClientContext& tls;
+  net::Connector& connector;
   const Config& config;
   const control::StaticRoutes& routes;
   std::optional<net::Address> capture;

@@ -65,8 +65,8 @@ class Partitions final : public log::GroupListener {
       corner->random = std::make_unique<SeededRandom>(system_random().next());
       corner->environment = std::make_unique<Environment>(Environment{
           context.shards.at(i), context.pool, context.log, context.clock, *corner->random,
-          context.control, context.resolver, *tls_, config_, routes_, capture, context.node,
-          metrics_, spare_room_, context.poison.at(i), return_path_});
+          context.control, context.resolver, *tls_, context.connector, config_, routes_, capture,
+          context.node, metrics_, spare_room_, context.poison.at(i), return_path_});
       corners_.push_back(std::move(corner));
     }
   }

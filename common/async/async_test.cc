@@ -258,6 +258,28 @@ TEST(ShardTest, PostedWorkRunsInOrderOnItsThread) {
   EXPECT_FALSE(Shard::is_current(&shards.at(1)));
 }
 
+TEST(ShardTest, PollOneRunsOneStep) {
+  ManualClock clock;
+  Shard shard(0, clock);
+  std::vector<int> order;
+  shard.post([&] { order.push_back(1); });
+  shard.post([&] { order.push_back(2); });
+  EXPECT_EQ(shard.poll_one(), 1U);
+  EXPECT_EQ(order, (std::vector<int>{1}));
+  Gate gate;
+  shard.spawn(sleep_for(std::chrono::milliseconds(20)), gate);
+  while (shard.poll_one() != 0) {
+  }
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  EXPECT_EQ(gate.count(), 1U);
+  clock.advance(std::chrono::milliseconds(40));
+  EXPECT_EQ(shard.poll_one(), 1U) << "the timer, which only posts";
+  EXPECT_EQ(gate.count(), 1U);
+  while (shard.poll_one() != 0) {
+  }
+  EXPECT_EQ(gate.count(), 0U);
+}
+
 Task<void> throws() {
   co_await sleep_for(Duration::zero());
   throw std::runtime_error("not a Result");
@@ -283,6 +305,16 @@ TEST(BlockingPoolTest, ReturnsValuesAndErrors) {
   BlockingPool pool("test", 2, 10);
   EXPECT_EQ(*run_task(run_on(pool, 1)), 2);
   EXPECT_EQ(run_task(run_failing(pool)).error().code, std::errc::io_error);
+}
+
+TEST(BlockingPoolTest, WithoutThreadsTheCallerWorks) {
+  BlockingPool pool("test", 0, 0);
+  bool done = false;
+  ASSERT_TRUE(pool.submit([&] { done = true; }));
+  EXPECT_TRUE(done);
+  EXPECT_EQ(*run_task(run_on(pool, 1)), 2);
+  pool.stop();
+  EXPECT_EQ(run_task(run_on(pool, 1)).error().code, Errc::kClosed);
 }
 
 TEST(BlockingPoolTest, FullIsBusyAndStoppedIsClosed) {

@@ -5,7 +5,7 @@
 namespace godwit::async {
 
 BlockingPool::BlockingPool(std::string name, std::size_t threads, std::size_t queue_max)
-    : queue_max_(queue_max) {
+    : queue_max_(queue_max), inline_(threads == 0) {
   name.resize(std::min<std::size_t>(name.size(), 15));  // the kernel's limit on thread names
   for (std::size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this, name] {
@@ -23,8 +23,12 @@ Result<void> BlockingPool::submit(std::move_only_function<void()> work) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return fail(Errc::kClosed);
-    if (queue_.size() >= queue_max_) return fail(Errc::kBusy);
-    queue_.push_back(std::move(work));
+    if (!inline_ && queue_.size() >= queue_max_) return fail(Errc::kBusy);
+    if (!inline_) queue_.push_back(std::move(work));
+  }
+  if (inline_) {
+    work();
+    return {};
   }
   wake_.notify_one();
   return {};

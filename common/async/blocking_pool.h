@@ -37,7 +37,8 @@ struct AsResult<Result<T>> {
 // Ordering   first come, first served; no order between threads.
 // Lifecycle  threads start with the pool; stop() refuses new work (kClosed), finishes what is
 //            queued and joins. Idempotent; the destructor calls it.
-// Threads    any.
+// Threads    any. A pool of 0 threads runs all work on the caller's, inside submit() and run(): for
+//            the simulation, where nothing may happen beside its one thread.
 class BlockingPool {
  public:
   BlockingPool(std::string name, std::size_t threads, std::size_t queue_max);
@@ -62,6 +63,7 @@ class BlockingPool {
   void work_loop();
 
   const std::size_t queue_max_;
+  const bool inline_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::move_only_function<void()>> queue_;

@@ -111,6 +111,12 @@ std::size_t Shard::poll() {
   return fired + context_.poll();
 }
 
+std::size_t Shard::poll_one() {
+  const CurrentShard scope(this);
+  const std::size_t fired = timers_.advance(now());
+  return fired > 0 ? fired : context_.poll_one();
+}
+
 Shards::Shards(std::size_t count, const Clock& clock) {
   if (count == 0) count = usable_cpus();
   for (std::size_t i = 0; i < count; ++i) shards_.push_back(std::make_unique<Shard>(i, clock));

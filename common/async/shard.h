@@ -56,6 +56,8 @@ class Shard {
   // For tests and the simulation, instead of run(): runs what is ready now, due timers too; never
   // waits. Returns how much there was.
   std::size_t poll();
+  // The same, but at most one step: the timers that are due, or else one handler.
+  std::size_t poll_one();
 
  private:
   void arm();

@@ -94,6 +94,13 @@ TEST(Random, SeedsRepeatAndBoundsHold) {
   }
 }
 
+TEST(Random, TheThreadsGeneratorRepeatsWhenToldTo) {
+  repeat_system_random(7);
+  SeededRandom same(7);
+  EXPECT_EQ(system_random().next(), same.next());
+  EXPECT_EQ(system_random().next(), same.next());
+}
+
 TEST(CheckDeathTest, NamesConditionAndMessage) {
   EXPECT_DEATH(CHECK(1 == 2, "{} is odd", 3), "1 == 2.*3 is odd");
 }

@@ -18,12 +18,24 @@ void Random::fill(std::span<std::byte> out) {
   }
 }
 
-Random& system_random() {
+namespace {
+
+SeededRandom& thread_random() {
   thread_local SeededRandom random = [] {
     std::random_device device;
     return SeededRandom((static_cast<std::uint64_t>(device()) << 32) ^ device());
   }();
   return random;
+}
+
+}  // namespace
+
+Random& system_random() {
+  return thread_random();
+}
+
+void repeat_system_random(std::uint64_t seed) {
+  thread_random() = SeededRandom(seed);
 }
 
 }  // namespace godwit

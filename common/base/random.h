@@ -32,5 +32,7 @@ class SeededRandom final : public Random {
 
 // The calling thread's generator, seeded from the kernel. Good for ids and jitter, not for keys.
 [[nodiscard]] Random& system_random();
+// The calling thread's generator goes on as SeededRandom(seed) does. For the simulation.
+void repeat_system_random(std::uint64_t seed);
 
 }  // namespace godwit

@@ -19,8 +19,10 @@ namespace godwit::log {
 class Log;
 }
 namespace godwit::net {
+class Connector;
 class Resolver;
-}
+Connector& tcp_connector();
+}  // namespace godwit::net
 namespace godwit::observe {
 class Health;
 class Metrics;
@@ -45,6 +47,7 @@ struct RoleContext {
   poison::Slots& poison;    // one slot a shard
   std::string node;         // this machine's name, for Received: lines, EHLO defaults and events
   std::filesystem::path data_dir;
+  net::Connector& connector = net::tcp_connector();  // to other hosts
 };
 
 // An address a role serves on, for the `ready` line: {"smtp.relay", "127.0.0.1:2525"}.
