@@ -55,6 +55,10 @@ class WatchedLog final : public log::Log {
     return log_.end(where);
   }
   [[nodiscard]] log::Status status() const override { return log_.status(); }
+  void leave_on_stop() override { log_.leave_on_stop(); }
+  [[nodiscard]] Result<bool> evict(std::string_view group, std::string_view node) override {
+    return log_.evict(group, node);
+  }
   void close() override { log_.close(); }
 
  private:

@@ -89,6 +89,7 @@ struct FakeLog::State : std::enable_shared_from_this<FakeLog::State> {
   const PartitionId partition_count;
   std::size_t batch_bytes_max = 32u << 20;
   std::optional<std::chrono::milliseconds> lease;
+  std::uint64_t generation = 0;
   const bool reads_by_position;
 
   mutable std::mutex mutex;
@@ -235,7 +236,10 @@ class FakeTable final : public Table {
 class FakeOwnership final : public Ownership, public std::enable_shared_from_this<FakeOwnership> {
  public:
   FakeOwnership(std::shared_ptr<State> state, std::string group, PartitionId partition)
-      : state_(std::move(state)), group_(std::move(group)), partition_(partition) {}
+      : state_(std::move(state)),
+        group_(std::move(group)),
+        partition_(partition),
+        generation_(state_->generation) {}
 
   PartitionId partition() const override { return partition_; }
 
@@ -264,6 +268,8 @@ class FakeOwnership final : public Ownership, public std::enable_shared_from_thi
     const std::lock_guard lock(state_->mutex);
     return state_->lease;
   }
+
+  std::uint64_t generation() const override { return generation_; }
 
   void commit(Batch batch, WriteDone done) override {
     for (const PositionChange& change : batch.positions) {
@@ -309,6 +315,7 @@ class FakeOwnership final : public Ownership, public std::enable_shared_from_thi
   std::shared_ptr<State> state_;
   std::string group_;
   PartitionId partition_;
+  const std::uint64_t generation_;
   bool ended_ = false;
   std::map<Topic, std::unique_ptr<Reader>> readers_;
   std::map<Topic, std::unique_ptr<Table>> tables_;
@@ -669,6 +676,11 @@ void FakeLog::set_batch_bytes_max(std::size_t bytes) {
 void FakeLog::set_lease(std::optional<std::chrono::milliseconds> lease) {
   const std::lock_guard lock(state_->mutex);
   state_->lease = lease;
+}
+
+void FakeLog::set_generation(std::uint64_t generation) {
+  const std::lock_guard lock(state_->mutex);
+  state_->generation = generation;
 }
 
 PartitionId FakeLog::partitions(Topic topic) const {

@@ -44,6 +44,8 @@ class FakeLog final : public Log {
   void set_batch_bytes_max(std::size_t bytes);
   // What ownerships say of lease() from now on; at first nullopt. Nothing ends by it here.
   void set_lease(std::optional<std::chrono::milliseconds> lease);
+  // What ownerships that are assigned from now on say of generation(); at first 0.
+  void set_generation(std::uint64_t generation);
   // Records below `offset` are gone, as after their retention.
   void trim(TopicPartition where, Offset offset);
   // Reading that record fails with kCorrupt from now on.

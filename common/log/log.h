@@ -111,6 +111,9 @@ class Ownership {
   [[nodiscard]] virtual std::optional<std::chrono::milliseconds> lease() const {
     return std::nullopt;
   }
+  // Of the partition in this process: the same as that of its last ownership when nobody else can
+  // have had the partition in between (it was taken anew after an error), another one otherwise.
+  [[nodiscard]] virtual std::uint64_t generation() const { return 0; }
 };
 
 // Learns which partitions this process owns. Calls come one at a time, on a thread of the log.
@@ -125,6 +128,10 @@ class GroupListener {
   virtual void lost(PartitionId partition) = 0;
 };
 
+// Where a position is found again that the group has lost: everything below it is finished. `table`
+// is the partition's first one; nullopt: nothing is known. Pure, called on a thread of the log.
+using KeptPosition = std::function<std::optional<Offset>(Topic topic, const Table& table)>;
+
 struct GroupSpec {
   std::string name;               // "router", "sender"
   Topic subscribed{};             // its partitions are what is shared out
@@ -133,6 +140,7 @@ struct GroupSpec {
   Indexer indexer{};  // of the tables that the owner of a partition keeps (is_partition_owned)
   std::uint32_t indexer_version =
       1;  // raise it when `indexer` emits something else: the index is rebuilt
+  KeptPosition kept_position{};
 };
 
 // Membership in a group of processes that share a topic's partitions. Embedded: all of them, at
@@ -152,8 +160,8 @@ class SharedTable {
   // True when the copy has reached what was the end of the table when it was opened.
   [[nodiscard]] virtual bool caught_up() const = 0;
   virtual void change(std::vector<TableChange> changes, WriteDone done) = 0;
-  // Changes of this table and appends in one batch, all or nothing. Errors: as Producer; kUnsupported where the log
-  // cannot do both at once: nothing was written. Durability: asks for a sync at once.
+  // Changes of this table and appends in one batch, all or nothing. Errors: as Producer; kUnsupported
+  // where the log cannot do both at once: nothing was written. Durability: asks for a sync at once.
   virtual void change_and_append(std::vector<TableChange> changes, std::vector<Append> appends,
                                  WriteDone done) {
     (void)changes, (void)appends;
@@ -178,7 +186,9 @@ using VisitHistory = std::function<bool(const HistoryRecord&)>;
 struct Status {
   bool writable = false;         // an append would be taken now
   std::string problem;           // why not, for people
-  std::uint64_t bytes_free = 0;  // what is left above the reserve, embedded
+  std::uint64_t bytes_free = 0;  // what is left above the reserve; Kafka: very much, it has none
+  // For good: only another start of the process helps. `problem` says why.
+  bool ended = false;
 };
 
 class Log {
@@ -211,6 +221,17 @@ class Log {
   // One past the newest durable record. Blocks on Kafka: for tools and audits.
   [[nodiscard]] virtual Offset end(TopicPartition where) const = 0;
   [[nodiscard]] virtual Status status() const = 0;
+
+  // From now on a group that stops leaves for good: others get its partitions at once, not only when
+  // this process did not come back in time. Embedded: nobody is there who would.
+  virtual void leave_on_stop() {}
+  // Puts a node that is gone out of a group, so that others get its partitions at once. A node that is
+  // alive after all is thrown out and ends (Status::ended): the caller makes sure. Output: whether it
+  // was a member. Blocks for seconds. Errors: kUnavailable; kUnsupported: nobody shares this log.
+  [[nodiscard]] virtual Result<bool> evict(std::string_view group, std::string_view node) {
+    (void)group, (void)node;
+    return fail(Errc::kUnsupported, "the log is on this machine, and nobody shares it");
+  }
 
   // Syncs what is under way and ends; later calls fail with kClosed. Blocks. Groups are stopped
   // before.
