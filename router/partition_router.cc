@@ -292,10 +292,12 @@ PartitionRouter::Routed PartitionRouter::route(const Intake& intake, InWork& wor
   const poison::Work step{position, poison::Step::kSplit};
   if (work.cause.empty() && !refused(work, step)) {
     const poison::InHand in_hand(context_.hand, step);
+    const control::SnapshotPtr control = context_.control.current();
     auto appends = plan({.message = *work.message,
                          .position = position,
                          .groups = work.groups,
                          .pool = work.pool,
+                         .lanes = control->lanes(context_.clock.now()),
                          .now = work.routed},
                         context_.plan);
     if (appends) {

@@ -163,9 +163,8 @@ class PartitionRouterTest : public testing::Test {
   HeldResolver dns_;
   FixedControl control_;
   const control::StaticRoutes routes_ = routes();
-  const ModuloPlacement placement_{1};
   const PlanContext plan_{
-      .placement = placement_, .node = "n1", .by_position = true, .event_partitions = 1};
+      .outbound_partitions = 1, .node = "n1", .by_position = true, .event_partitions = 1};
   Config config_;
   observe::Metrics registry_;
   RouterMetrics metrics_{registry_};

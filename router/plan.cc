@@ -124,11 +124,12 @@ class Planner {
     TRY(Rope value, record::encode(delivery_));
 
     const LaneId lane{group.site, input_.pool};
-    log::Append append{.where = {outbound_topic(input_.message.head.class_()),
-                                 context_.placement.partition_of(lane)},
-                       .key = record::lane_key(lane).substr(record::kLanePrefix.size()),
-                       .value = std::move(value),
-                       .refers_to = refers_to(delivery_, context_)};
+    log::Append append{
+        .where = {outbound_topic(input_.message.head.class_()),
+                  input_.lanes.partition_of(lane, delivery_number(), context_.outbound_partitions)},
+        .key = record::lane_key(lane).substr(record::kLanePrefix.size()),
+        .value = std::move(value),
+        .refers_to = refers_to(delivery_, context_)};
     if (append.key.size() + append.value.size() > log::kRecordBytesMax) {
       if (recipients.size() == 1) return fail(log::Errc::kTooLarge, "a delivery of one recipient");
       const std::size_t half = recipients.size() / 2;
@@ -165,6 +166,10 @@ class Planner {
                         .value = std::move(value),
                         .refers_to = std::nullopt});
     return {};
+  }
+
+  [[nodiscard]] std::uint64_t delivery_number() const {
+    return std::hash<DeliveryId>{}({message_id_, delivery_.head.index()});
   }
 
   [[nodiscard]] const v1::Recipient& recipient(int place) const {

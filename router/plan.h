@@ -11,7 +11,6 @@
 #include "common/log/log.h"
 #include "common/log/types.h"
 #include "common/record/records.h"
-#include "router/placement.h"
 
 // What becomes of one accepted message. Pure.
 namespace godwit::router {
@@ -42,7 +41,7 @@ struct PoolChoice {
 
 // What is the same for all messages of a router.
 struct PlanContext {
-  const Placement& placement;
+  log::PartitionId outbound_partitions = 1;
   std::string node;
   bool by_position = false;  // Log::reads_by_position()
   log::PartitionId event_partitions = 1;
@@ -60,6 +59,7 @@ struct PlanInput {
   log::RecordPosition position;
   const std::vector<DomainGroup>& groups;
   PoolName pool;
+  const control::LaneMap& lanes;
   Timestamp now;
 };
 [[nodiscard]] Result<std::vector<log::Append>> plan(const PlanInput& input,

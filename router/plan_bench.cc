@@ -30,9 +30,9 @@ Rope accepted_record(std::size_t content_bytes, int recipients) {
 void route_message(benchmark::State& state) {
   const Rope record =
       accepted_record(static_cast<std::size_t>(state.range(0)), static_cast<int>(state.range(1)));
-  const ModuloPlacement placement(16);
+  const control::LaneMap lanes;
   const PlanContext context{
-      .placement = placement, .node = "node1", .by_position = true, .event_partitions = 16};
+      .outbound_partitions = 16, .node = "node1", .by_position = true, .event_partitions = 16};
   for (auto _ : state) {
     const record::Message message = record::decode_message(record).value();
     std::vector<DomainGroup> groups = group_by_domain(message.envelope);
@@ -41,6 +41,7 @@ void route_message(benchmark::State& state) {
                          .position = {{log::Topic::kAccepted, 3}, 77},
                          .groups = groups,
                          .pool = PoolName("default"),
+                         .lanes = lanes,
                          .now = from_unix_ms(1'767'225'600'100)},
                         context);
     benchmark::DoNotOptimize(appends);

@@ -59,6 +59,7 @@ class PlanTest : public testing::Test {
                  .position = kPosition,
                  .groups = groups,
                  .pool = PoolName("default"),
+                 .lanes = lanes_,
                  .now = from_unix_ms(1'500)},
                 context_);
   }
@@ -76,9 +77,9 @@ class PlanTest : public testing::Test {
     return out;
   }
 
-  ModuloPlacement placement_{16};
+  control::LaneMap lanes_;
   PlanContext context_{
-      .placement = placement_, .node = "n1", .by_position = true, .event_partitions = 16};
+      .outbound_partitions = 16, .node = "n1", .by_position = true, .event_partitions = 16};
 };
 
 TEST(DomainOf, IsTheFormThatLookUpsUse) {
@@ -165,7 +166,7 @@ TEST_F(PlanTest, OneDeliveryForEachDomainWithAllOfItsRecipients) {
 
   const auto outbound = of(appends, log::Topic::kOutbound);
   const LaneId lane{SiteName("x.test"), PoolName("default")};
-  EXPECT_EQ(outbound[0].where.partition, placement_.partition_of(lane));
+  EXPECT_EQ(outbound[0].where.partition, lanes_.partition_of(lane, 0, 16));
   EXPECT_EQ(outbound[0].key, std::string("x.test\0default", 14));
 }
 

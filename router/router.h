@@ -12,7 +12,6 @@
 #include "router/config.h"
 #include "router/metrics.h"
 #include "router/partition_router.h"
-#include "router/placement.h"
 
 namespace godwit::router {
 
@@ -33,7 +32,6 @@ class Router final : public role::Role {
   const role::RoleContext context_;
   const Config config_;
   const control::StaticRoutes routes_;
-  const ModuloPlacement placement_;
   const PlanContext plan_;
   RouterMetrics metrics_;
   async::Gate gate_;

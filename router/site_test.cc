@@ -5,7 +5,6 @@
 #include <set>
 #include <string>
 
-#include "router/placement.h"
 #include "router/providers.h"
 
 namespace godwit::router {
@@ -99,37 +98,6 @@ TEST(Providers, HaveDistinctNamesThatAreNoDomains) {
     EXPECT_FALSE(provider.site.contains('.')) << provider.site;
     EXPECT_FALSE(provider.mx_suffixes.contains("  ")) << provider.site;
   }
-}
-
-// The vectors of docs/formats/placement.md. A change here moves lanes of running clusters: never.
-TEST(Slot, IsForEver) {
-  const struct {
-    const char *site, *pool;
-    std::uint32_t slot;
-  } vectors[] = {{"google", "default", 477},
-                 {"microsoft", "default", 1640},
-                 {"example.net", "default", 416},
-                 {"google", "bulk", 3087},
-                 {"", "", 1896},
-                 {"mx:mx1.h.test+cce2657d", "default", 1557}};
-  for (const auto& [site, pool, slot] : vectors) {
-    EXPECT_EQ(slot_of({SiteName(site), PoolName(pool)}), slot) << site << " " << pool;
-  }
-}
-
-TEST(Slot, SeparatesSiteAndPool) {
-  EXPECT_NE(slot_of({SiteName("ab"), PoolName("c")}), slot_of({SiteName("a"), PoolName("bc")}));
-}
-
-TEST(Placement, StaysWithinThePartitions) {
-  const ModuloPlacement placement(7);
-  std::set<log::PartitionId> seen;
-  for (int i = 0; i < 1'000; ++i) {
-    const LaneId lane{SiteName("site" + std::to_string(i)), PoolName("default")};
-    EXPECT_EQ(placement.partition_of(lane), slot_of(lane) % 7);
-    seen.insert(placement.partition_of(lane));
-  }
-  EXPECT_EQ(seen.size(), 7U);
 }
 
 }  // namespace

@@ -104,8 +104,9 @@ void BatchTable::add_object(std::string_view key, std::string_view value) {
   if (object.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
     row.removed = object.removed();
     row.object = {static_cast<Kind>(object.kind()), object.name()};
-    row.readable = object.version() <= kVersion && object.kind() >= v1::TENANT &&
-                   object.kind() <= v1::SHAPING && object.object().enc() == v1::Sealed::CLEAR;
+    row.readable = object.version() <= kVersion &&
+                   std::ranges::find(kKinds, row.object.kind) != std::end(kKinds) &&
+                   object.object().enc() == v1::Sealed::CLEAR;
     row.data = object.object().data();
     batch.time_unix_ms = std::max(batch.time_unix_ms, object.time_unix_ms());
   }

@@ -40,12 +40,14 @@ void lay_over(Values& values, const Values& wanted, bool named, bool prune) {
 }
 
 // What would be in force.
-Content merged(const Content& now, const ParsedControl& file, bool prune) {
+Content merged(const Content& now, const ParsedControl& file, bool prune, Timestamp time) {
   Content after = now;
   lay_over(after.tenants, file.content.tenants, file.named.tenants, prune);
   lay_over(after.sources, file.content.sources, file.named.sources, prune);
   lay_over(after.pools, file.content.pools, file.named.pools, prune);
   if (file.named.shaping) after.shaping = file.content.shaping;
+  if (file.named.placement)
+    after.placement = changed(now.placement, file.content.placement.map, time);
   return after;
 }
 
@@ -149,8 +151,8 @@ Result<void> hash_secrets(Content& content, const Content& known) {
   return {};
 }
 
-Result<Change> plan_change(const Content& now, const Objects& objects,
-                           const ChangeRequest& request) {
+Result<Change> plan_change(const Content& now, const Objects& objects, const ChangeRequest& request,
+                           Timestamp time) {
   // Which kinds the file names is known only when it is read: so twice, the second time with what stays beside it.
   const ParsedControl alone = parse_control(request.text, request.file, now);
   Content beside = now;
@@ -163,7 +165,7 @@ Result<Change> plan_change(const Content& now, const Objects& objects,
   if (!file.problems.empty()) return bad_file(file.problems);
   TRY_VOID(hash_secrets(file.content, now));
 
-  const Content after = merged(now, file, request.prune);
+  const Content after = merged(now, file, request.prune, time);
   Objects wanted = objects_of(after);
   if (const auto problems = problems_of(after, wanted, request.file); !problems.empty())
     return bad_file(problems);

@@ -19,10 +19,11 @@ struct Change {
 };
 
 // Input     `now` and its objects: what is in force
+//           `time`: what changes at a moment for all does so kPlacementLead later
 // Output    kBadFile with every problem of the file, or of what would be in force with it
 // Limits    an object takes at most kObjectBytesMax
 inline constexpr std::size_t kObjectBytesMax = 500'000;
 [[nodiscard]] Result<Change> plan_change(const Content& now, const Objects& objects,
-                                         const ChangeRequest& request);
+                                         const ChangeRequest& request, Timestamp time);
 
 }  // namespace godwit::control

@@ -27,6 +27,13 @@ struct Scalar<control::Rate> {
   static std::string render(const control::Rate& rate) { return control::format_rate(rate); }
 };
 
+template <>
+struct Scalar<control::SlotRange> {
+  static constexpr std::string_view kType = "slots";
+  static std::expected<control::SlotRange, Wrong> parse(std::string_view text);
+  static std::string render(const control::SlotRange& slots);
+};
+
 }  // namespace godwit::config
 
 namespace godwit::control {
@@ -36,6 +43,7 @@ struct ControlFile {
   std::map<std::string, Source> sources;
   std::map<std::string, std::vector<PoolMember>> pools;
   std::vector<ShapingEntry> shaping;
+  PlacementMap placement;
 };
 
 constexpr auto config_names(Shaping::Tls /*unused*/) {
@@ -53,6 +61,9 @@ void describe(config::Fields& fields, Tenant& tenant);
 void describe(config::Fields& fields, Source& source);
 void describe(config::Fields& fields, PoolMember& member);
 void describe(config::Fields& fields, ShapingEntry& entry);
+void describe(config::Fields& fields, SlotMove& move);
+void describe(config::Fields& fields, PinnedLane& lane);
+void describe(config::Fields& fields, PlacementMap& map);
 void describe(config::Fields& fields, ControlFile& file);
 
 }  // namespace godwit::control

@@ -12,6 +12,27 @@
 
 // The control file: its keys, as common/config reads them, and the rules between them.
 
+namespace godwit::config {
+
+std::expected<control::SlotRange, Wrong> Scalar<control::SlotRange>::parse(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  const auto first = Scalar<std::uint32_t>::parse(text.substr(0, dash));
+  const auto last =
+      dash == std::string_view::npos ? first : Scalar<std::uint32_t>::parse(text.substr(dash + 1));
+  if (!first || !last || *first > *last || *last >= control::kSlots) {
+    return std::unexpected(
+        Wrong{quote(text) + " is no range of slots", fmt::format("0-{}", control::kSlots - 1)});
+  }
+  return control::SlotRange{*first, *last};
+}
+
+std::string Scalar<control::SlotRange>::render(const control::SlotRange& slots) {
+  if (slots.first == slots.last) return std::to_string(slots.first);
+  return fmt::format("{}-{}", slots.first, slots.last);
+}
+
+}  // namespace godwit::config
+
 namespace godwit::control {
 namespace {
 
@@ -56,6 +77,13 @@ Complaint password_complaint(const std::string& password) {
   if (!password.empty()) return std::nullopt;
   return config::Wrong{"is empty: nobody may log in without a password",
                        "a password, or its argon2id hash"};
+}
+
+Complaint partitions_complaint(const std::vector<log::PartitionId>& partitions) {
+  if (partitions.empty()) return config::Wrong{"is empty", "[0]"};
+  if (std::set(partitions.begin(), partitions.end()).size() < partitions.size())
+    return config::Wrong{"has a partition twice", "each once"};
+  return std::nullopt;
 }
 
 template <class Tag>
@@ -166,11 +194,33 @@ void describe(config::Fields& fields, ShapingEntry& entry) {
   fields.add("tls", entry.tls, "Whether connections are encrypted.");
 }
 
+void describe(config::Fields& fields, SlotMove& move) {
+  fields.add("slots", move.slots, "A slot or a range of them: 477, 0-1023.").require();
+  fields.add("partition", move.partition, "Where their lanes are.").require();
+}
+
+void describe(config::Fields& fields, PinnedLane& lane) {
+  fields.add("site", lane.site, "Site, as in events: `google`.").require();
+  fields.add("pool", lane.pool, "Pool the lane's mail leaves from.");
+  fields
+      .add("partitions", lane.partitions,
+           "Where the lane is; over several of them its pool's sources are spread.")
+      .require()
+      .check(partitions_complaint);
+}
+
+void describe(config::Fields& fields, PlacementMap& map) {
+  fields.add("slots", map.slots, "Slots that are elsewhere than modulo the partitions.");
+  fields.add("lanes", map.lanes, "Lanes that are elsewhere than their slot.");
+}
+
 void describe(config::Fields& fields, ControlFile& file) {
   fields.add("tenants", file.tenants, "Who sends.");
   fields.add("sources", file.sources, "Addresses to send from.");
   fields.add("pools", file.pools, "Sources that share the mail of a tenant.");
   fields.add("shaping", file.shaping, "How fast; later and narrower entries override.");
+  fields.add("placement", file.placement, "Which partition has a lane's mail.")
+      .not_yet("mail that is queued stays where it is, and limits are not divided");
 }
 
 namespace {
@@ -195,6 +245,7 @@ class CrossCheck {
     }
     for (const auto& [name, members] : file_.pools) check_pool(name, members);
     for (std::size_t i = 0; i < file_.shaping.size(); ++i) check_shaping(i);
+    for (std::size_t i = 0; i < file_.placement.lanes.size(); ++i) check_pinned(i);
   }
 
  private:
@@ -276,6 +327,28 @@ class CrossCheck {
       check_source(entry.source, key + ".source", {"shaping", index, "source"});
   }
 
+  void check_pinned(std::size_t i) {
+    const PinnedLane& lane = file_.placement.lanes[i];
+    const std::string key = fmt::format("placement.lanes[{}]", i);
+    const std::string index = std::to_string(i);
+    const std::string& pool = lane.pool.text();
+    once(pinned_, lane.site.text() + " " + pool, key, {"placement", "lanes", index}, "lane");
+    std::size_t sources = 1;  // of the default pool that nobody wrote
+    if (const auto here = file_.pools.find(pool); here != file_.pools.end()) {
+      sources = here->second.size();
+    } else if (const auto there = beside_.pools.find(pool); there != beside_.pools.end()) {
+      sources = there->second.members.size();
+    } else if (pool != kDefault) {
+      return say(key + ".pool", {"placement", "lanes", index, "pool"},
+                 {unknown("pool", pool), "one of `pools`"});
+    }
+    if (lane.partitions.size() <= sources) return;
+    say(key + ".partitions", {"placement", "lanes", index, "partitions"},
+        {fmt::format("has {} partitions, and the pool has {} sources", lane.partitions.size(),
+                     sources),
+         "a source for each partition"});
+  }
+
   void check_source(const std::string& source, const std::string& key,
                     const std::vector<std::string>& path) {
     if (source == kDefault || file_.sources.contains(source) || beside_.sources.contains(source))
@@ -332,7 +405,7 @@ class CrossCheck {
   const Node& root_;
   const Content& beside_;
   config::Reading& reading_;
-  Owners tenants_, usernames_, domains_;
+  Owners tenants_, usernames_, domains_, pinned_;
 };
 
 void normalise(std::string& domain) {
@@ -360,6 +433,7 @@ Content content_of(ControlFile file, const std::filesystem::path& directory) {
   }
   for (ShapingEntry& entry : file.shaping) normalise(entry.domain);
   content.shaping = std::move(file.shaping);
+  content.placement.map = std::move(file.placement);
   return content;
 }
 
@@ -388,7 +462,8 @@ ParsedControl parse_control(std::string_view yaml, const std::filesystem::path& 
   out.named = {.tenants = named("tenants"),
                .sources = named("sources"),
                .pools = named("pools"),
-               .shaping = named("shaping")};
+               .shaping = named("shaping"),
+               .placement = named("placement")};
   if (out.problems.empty()) out.content = content_of(std::move(content), directory);
   return out;
 }

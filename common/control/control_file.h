@@ -20,6 +20,7 @@ struct ParsedControl {
     bool sources = false;
     bool pools = false;
     bool shaping = false;
+    bool placement = false;
   } named;
   config::Problems problems;
   config::Problems notices;  // keys of the contract that have no effect yet: one log line each

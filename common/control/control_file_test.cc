@@ -28,6 +28,9 @@ pools: {default: [{source: a, weight: 1}]}
 shaping:
   - {default: true, connection_limit: 10, max_message_rate: 100/s}
   - {domain: Slow.example, connection_limit: 2, max_message_rate: 5/s}
+placement:
+  slots: [{slots: 0-1023, partition: 3}, {slots: 477, partition: 0}]
+  lanes: [{site: google, partitions: [2]}]
 )";
 
 TEST(ControlFile, SaysEverythingThatIsWrongAndWhere) {
@@ -68,6 +71,19 @@ TEST(ControlFile, SaysEverythingThatIsWrongAndWhere) {
         "c.yaml:4:14: shaping[2].source: there is no source `z`",
         "c.yaml:4:22: shaping[2].tls:", "c.yaml:5:39: shaping[3].max_message_rate: `5` is no rate",
         "c.yaml:6:39: shaping[4].connection_limit:"}},
+      {"placement:\n  slots: [{slots: 5-4, partition: 0}, {slots: 4096, partition: 1}, {slots: "
+       "7}]\n",
+       {"c.yaml:2:19: placement.slots[0].slots: `5-4` is no range of slots",
+        "c.yaml:2:47: placement.slots[1].slots: `4096` is no range of slots",
+        "c.yaml:2:68: placement.slots[2].partition: is missing"}},
+      {"placement:\n  lanes:\n    - {site: a, partitions: []}\n    - {site: b, partitions: [0, "
+       "1]}\n"
+       "    - {site: c, pool: p, partitions: [1]}\n    - {site: d, partitions: [2]}\n"
+       "    - {site: d, partitions: [3]}\n",
+       {"c.yaml:3:29: placement.lanes[0].partitions: is empty",
+        "c.yaml:4:29: placement.lanes[1].partitions: has 2 partitions, and the pool has 1 sources",
+        "c.yaml:5:23: placement.lanes[2].pool: there is no pool `p`",
+        "c.yaml:7:7: placement.lanes[4]: the lane `d default` is there twice"}},
   };
   for (const auto& [yaml, problems] : cases) {
     const ParsedControl parsed = parse_control(yaml, "c.yaml");

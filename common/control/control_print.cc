@@ -91,6 +91,8 @@ std::map<ObjectName, Node> nodes_of(const Content& content) {
   for (const auto& [name, pool] : content.pools) add(Kind::kPool, name, node_of(pool.members));
   if (!content.shaping.empty())
     add(Kind::kShaping, std::string(kShapingName), node_of(content.shaping));
+  if (content.placement.number > 0 || content.placement.map != PlacementMap{})
+    add(Kind::kPlacement, std::string(kPlacementName), node_of(content.placement.map));
   return nodes;
 }
 
@@ -110,6 +112,14 @@ std::string print_control(const Content& content) {
   if (!content.shaping.empty()) out += "shaping:\n";
   for (const ShapingEntry& entry : content.shaping)
     out += fmt::format("  - {}\n", config::print_inline(node_of(entry)));
+  const PlacementMap& map = content.placement.map;
+  if (map != PlacementMap{}) out += "placement:\n";
+  if (!map.slots.empty()) out += "  slots:\n";
+  for (const SlotMove& move : map.slots)
+    out += fmt::format("    - {}\n", config::print_inline(node_of(move)));
+  if (!map.lanes.empty()) out += "  lanes:\n";
+  for (const PinnedLane& lane : map.lanes)
+    out += fmt::format("    - {}\n", config::print_inline(node_of(lane)));
   return out;
 }
 

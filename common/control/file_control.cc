@@ -83,7 +83,7 @@ Content FileControl::content() const {
 Result<ChangePlan> FileControl::diff(const ChangeRequest& request) {
   Content now = content();
   TRY_VOID(hash_secrets(now, {}));  // so that only hashes are compared and shown
-  TRY(Change change, plan_change(now, objects_of(now), request));
+  TRY(Change change, plan_change(now, objects_of(now), request, Timestamp{}));
   return std::move(change.plan);
 }
 

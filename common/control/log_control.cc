@@ -123,7 +123,7 @@ Result<LogControl::State> LogControl::read() const {
 Result<ChangePlan> LogControl::diff(const ChangeRequest& request) {
   if (const std::string why = problem(); !why.empty()) return fail(Errc::kNotReady, why);
   TRY(const State state, read());
-  TRY(Change change, plan_change(state.content, state.objects, request));
+  TRY(Change change, plan_change(state.content, state.objects, request, clock_.now()));
   return std::move(change.plan);
 }
 
@@ -135,7 +135,7 @@ Result<Applied> LogControl::apply(const ChangeRequest& request, const Announce& 
 Result<Applied> LogControl::apply_locked(const ChangeRequest& request, const Announce& announce) {
   if (const std::string why = problem(); !why.empty()) return fail(Errc::kNotReady, why);
   TRY(const State before, read());
-  TRY(Change change, plan_change(before.content, before.objects, request));
+  TRY(Change change, plan_change(before.content, before.objects, request, clock_.now()));
   Applied applied{.plan = std::move(change.plan), .version = current()->version};
   if (change.put.empty() && change.removed.empty()) return applied;
 
@@ -221,7 +221,7 @@ Result<Applied> LogControl::seed(const std::filesystem::path& file, const Announ
   const std::lock_guard lock(changing_);
   TRY(const State state, read());
   if (state.rows.empty()) return apply_locked(request, announce);
-  TRY(Change change, plan_change(state.content, state.objects, request));
+  TRY(Change change, plan_change(state.content, state.objects, request, clock_.now()));
   return Applied{.plan = std::move(change.plan), .version = current()->version};
 }
 

@@ -98,6 +98,35 @@ TEST_F(LogControlTest, WhatIsAppliedIsInForceHereAndThere) {
   }
 }
 
+TEST_F(LogControlTest, LanesMoveForEverybodyAtOneMoment) {
+  const auto here = open();
+  const auto there = open();
+  const auto partitions = [&] {
+    const LaneId google{SiteName("google"), PoolName("default")};
+    const auto of = [&](const LogControl& control) {
+      return control.current()->lanes(clock_.now()).partition_of(google, 0, 8);
+    };
+    return std::pair(of(*here), of(*there));
+  };
+  ASSERT_TRUE(apply(*here, "placement: {lanes: [{site: google, partitions: [7]}]}"));
+  ASSERT_TRUE(becomes([&] { return there->current()->version == 1; }));
+  EXPECT_EQ(partitions(), std::pair(5U, 5U)) << "by the slot: not yet";
+  clock_.advance(kPlacementLead);
+  EXPECT_EQ(partitions(), std::pair(7U, 7U));
+  // Once more, and nothing moves; another file leaves it alone; an empty map takes it back.
+  EXPECT_EQ(apply(*here, "placement: {lanes: [{site: google, partitions: [7]}]}")->batch, "");
+  ASSERT_TRUE(apply(*here, "shaping: [{default: true, connection_limit: 7}]"));
+  EXPECT_EQ(partitions().first, 7U);
+  const auto undone = apply(*here, "placement: {}");
+  ASSERT_TRUE(undone);
+  EXPECT_THAT(texts(undone->plan),
+              ElementsAre("changed placement map: lanes: [{site: google, pool: default, "
+                          "partitions: [7]}] -> unset"));
+  EXPECT_EQ(partitions().first, 7U);
+  clock_.advance(kPlacementLead);
+  EXPECT_EQ(partitions().first, 5U);
+}
+
 TEST_F(LogControlTest, TheSameAgainWritesNothing) {
   const auto control = open();
   ASSERT_TRUE(apply(*control, kFile));

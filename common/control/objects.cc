@@ -26,6 +26,7 @@ std::unique_ptr<google::protobuf::Message> message_of(Kind kind) {
     case Kind::kSource: return std::make_unique<v1::ControlSource>();
     case Kind::kPool: return std::make_unique<v1::ControlPool>();
     case Kind::kShaping: return std::make_unique<v1::ControlShaping>();
+    case Kind::kPlacement: return std::make_unique<v1::ControlPlacement>();
   }
   CHECK(false, "kind {}", static_cast<int>(kind));
 }
@@ -103,7 +104,51 @@ void put(const ShapingEntry& entry, v1::ControlShaping::Entry& into) {
   into.set_tls(tls_of(entry.tls));
 }
 
+void put(const PlacementMap& map, v1::ControlPlacement::Map& into) {
+  for (const SlotMove& move : map.slots) {
+    auto& slots = *into.add_slots();
+    slots.set_first(move.slots.first);
+    slots.set_last(move.slots.last);
+    slots.set_partition(move.partition);
+  }
+  for (const PinnedLane& pinned : map.lanes) {
+    auto& lane = *into.add_lanes();
+    lane.set_site(pinned.site.text());
+    lane.set_pool(pinned.pool.text());
+    lane.mutable_partitions()->Add(pinned.partitions.begin(), pinned.partitions.end());
+  }
+}
+
+v1::ControlPlacement message_of(const Placement& placement) {
+  v1::ControlPlacement message;
+  message.set_number(placement.number);
+  put(placement.map, *message.mutable_map());
+  put(placement.before, *message.mutable_before());
+  message.set_effective_unix_ms(to_unix_ms(placement.effective_at));
+  return message;
+}
+
 // --- from messages ---
+
+PlacementMap map_of(const v1::ControlPlacement::Map& from) {
+  PlacementMap map;
+  for (const auto& slots : from.slots())
+    map.slots.push_back({{slots.first(), slots.last()}, slots.partition()});
+  for (const auto& lane : from.lanes()) {
+    if (lane.partitions().empty()) continue;
+    map.lanes.push_back({.site = SiteName(lane.site()),
+                         .pool = PoolName(lane.pool()),
+                         .partitions = {lane.partitions().begin(), lane.partitions().end()}});
+  }
+  return map;
+}
+
+Placement placement_of(const v1::ControlPlacement& message) {
+  return {.map = map_of(message.map()),
+          .before = map_of(message.before()),
+          .effective_at = from_unix_ms(message.effective_unix_ms()),
+          .number = message.number()};
+}
 
 Source source_of(const std::string& name, const v1::ControlSource& message) {
   return {.name = SourceName(name),
@@ -244,6 +289,12 @@ std::string take(Content& content, const ObjectName& id, const std::string& data
       for (const auto& entry : message.entries()) content.shaping.push_back(entry_of(entry));
       return {};
     }
+    case Kind::kPlacement: {
+      v1::ControlPlacement message;
+      if (!read(message)) return kUnreadable;
+      content.placement = placement_of(message);
+      return {};
+    }
   }
   return "is of an unknown kind";
 }
@@ -259,6 +310,7 @@ std::string_view kind_name(Kind kind) {
     case Kind::kSource: return "source";
     case Kind::kPool: return "pool";
     case Kind::kShaping: return "shaping";
+    case Kind::kPlacement: return "placement";
   }
   return "unknown";
 }
@@ -299,6 +351,11 @@ Objects objects_of(const Content& content) {
     v1::ControlShaping message;
     for (const ShapingEntry& entry : content.shaping) put(entry, *message.add_entries());
     objects.emplace(ObjectName{Kind::kShaping, std::string(kShapingName)}, serialised(message));
+  }
+  // One that was emptied stays: until its time comes, the one before holds.
+  if (content.placement.number > 0 || content.placement.map != PlacementMap{}) {
+    objects.emplace(ObjectName{Kind::kPlacement, std::string(kPlacementName)},
+                    serialised(message_of(content.placement)));
   }
   return objects;
 }

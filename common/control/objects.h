@@ -22,11 +22,14 @@ enum class Kind : std::uint8_t {
   kSource = 5,      // NAME
   kPool = 6,        // NAME
   kShaping = 7,     // "list": all entries, their order counts
+  kPlacement = 8,   // "map"
 };
-inline constexpr Kind kKinds[] = {Kind::kTenant, Kind::kCredential, Kind::kApiKey, Kind::kDomain,
-                                  Kind::kSource, Kind::kPool,       Kind::kShaping};
+inline constexpr Kind kKinds[] = {Kind::kTenant,  Kind::kCredential, Kind::kApiKey,
+                                  Kind::kDomain,  Kind::kSource,     Kind::kPool,
+                                  Kind::kShaping, Kind::kPlacement};
 [[nodiscard]] std::string_view kind_name(Kind kind);  // "tenant", "api key"
 inline constexpr std::string_view kShapingName = "list";
+inline constexpr std::string_view kPlacementName = "map";
 
 struct ObjectName {
   Kind kind{};

@@ -95,6 +95,20 @@ void mend_tenants(Content& content, std::vector<std::string>& wrong) {
   }
 }
 
+// Every partition of a wide lane has a source of its own.
+void mend_width(PlacementMap& map, const std::map<std::string, Pool>& pools,
+                std::vector<std::string>& wrong) {
+  for (PinnedLane& lane : map.lanes) {
+    const auto pool = pools.find(lane.pool.text());
+    const std::size_t sources = pool == pools.end() ? 1 : pool->second.members.size();
+    if (lane.partitions.size() <= sources) continue;
+    wrong.push_back(fmt::format("lane {} {}: {} partitions, and its pool has {} sources",
+                                lane.site.text(), lane.pool.text(), lane.partitions.size(),
+                                sources));
+    lane.partitions.resize(sources);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> mend(Content& content) {
@@ -106,6 +120,8 @@ std::vector<std::string> mend(Content& content) {
     wrong.push_back(fmt::format("shaping: there is no source {}", entry.source));
     return true;
   });
+  for (PlacementMap* map : {&content.placement.map, &content.placement.before})
+    mend_width(*map, content.pools, wrong);
   return wrong;
 }
 
@@ -162,6 +178,27 @@ Shaping Snapshot::shaping_of(std::string_view site, std::string_view domain,
   return out;
 }
 
+LaneMap Snapshot::lane_map(const PlacementMap& map) const {
+  LaneMap lanes;
+  for (const SlotMove& move : map.slots) lanes.move(move);
+  for (const PinnedLane& lane : map.lanes) {
+    std::vector<std::uint32_t> weights;
+    std::size_t width_max = lane.partitions.size();
+    if (const Pool* pool = this->pool(lane.pool.text())) {
+      for (const PoolMember& member : pool->members) {
+        weights.push_back(member.weight);
+        // A site that has a lane for its domain alone is named like the domain.
+        const std::string& site = lane.site.text();
+        if (const auto limit = shaping_of(site, site, member.source.text()).lane_connection_limit) {
+          width_max = std::min<std::size_t>(width_max, *limit);
+        }
+      }
+    }
+    lanes.pin(lane, weights, width_max);
+  }
+  return lanes;
+}
+
 void Snapshot::index() {
   accounts_.clear();
   domains_.clear();
@@ -177,6 +214,8 @@ void Snapshot::index() {
   for (const ShapingEntry& entry : shaping) {
     if (!entry.domain.empty()) shaped_domains_.insert(entry.domain);
   }
+  lanes_ = lane_map(placement.map);
+  lanes_before_ = lane_map(placement.before);
 }
 
 }  // namespace godwit::control

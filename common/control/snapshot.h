@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/control/placement.h"
 
 // Control data: who may send what, from where, how fast. Plain values; the YAML form is in
 // docs/control.md.
@@ -115,6 +116,7 @@ struct Content {
   std::map<std::string, Source> sources;
   std::map<std::string, Pool> pools;
   std::vector<ShapingEntry> shaping;
+  Placement placement;
 };
 
 // Everything at one moment. Immutable once published; holders keep it alive.
@@ -142,13 +144,22 @@ class Snapshot : public Content {
   [[nodiscard]] Shaping shaping_of(std::string_view site, std::string_view domain,
                                    std::string_view source) const;
 
+  // Where lanes are at that moment: a change takes effect everywhere at once.
+  [[nodiscard]] const LaneMap& lanes(Timestamp now) const {
+    return now < placement.effective_at ? lanes_before_ : lanes_;
+  }
+
   // Called once by whoever built the value, before it is published: fills the look-up tables.
   void index();
 
  private:
+  [[nodiscard]] LaneMap lane_map(const PlacementMap& map) const;
+
   std::unordered_map<std::string, Account> accounts_;
   std::unordered_map<std::string, const Tenant*> domains_;
   std::unordered_set<std::string> shaped_domains_;
+  LaneMap lanes_;
+  LaneMap lanes_before_;
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
