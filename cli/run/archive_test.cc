@@ -4,6 +4,10 @@
 
 #include <string>
 
+#include "common/log/test_directory.h"
+#include "common/poison/fake_death.h"
+#include "common/record/records.h"
+
 namespace godwit::cli::run {
 namespace {
 
@@ -25,6 +29,27 @@ TEST(ArchivePolicy, KeepsWhatAnAuditNeeds) {
     ASSERT_EQ(value.has_value(), kept) << log::topic_name(topic);
     if (kept) EXPECT_EQ(value->to_string(), "not a record") << "unreadable: kept whole";
   }
+}
+
+TEST(ArchivePolicy, WhatKilledItsReaderIsKeptWholeAndNotDecoded) {
+  const log::TestDirectory directory;
+  const auto file = directory.path() / poison::kFileName;
+  const log::TopicPartition where{log::Topic::kAccepted, 3};
+  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
+    poison::fake_death(file, {{{where, 7}, poison::Step::kDecode}});
+  }
+  poison::Slots slots(file, 1);
+  const log::ArchivePolicy policy = archive_policy([&]() -> poison::Slot& { return slots.at(0); });
+
+  record::Message message;
+  message.head.set_message_id(std::string(16, 'm'));
+  message.envelope.add_recipients()->set_address("a@example.net");
+  message.content.set_size(4);
+  message.data = Rope(Bytes::of_static("text"));
+  log::Record record{.offset = 7, .value = *record::encode(message)};
+  EXPECT_EQ(policy(where, record)->to_string(), record.value.to_string());
+  record.offset = 8;
+  EXPECT_LT(policy(where, record)->size(), record.value.size());
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "cli/run/archive.h"
-
 namespace godwit::cli::run {
 namespace {
 
@@ -19,7 +17,8 @@ std::string mechanism_name(SaslMechanism mechanism) {
 
 }  // namespace
 
-log::EmbeddedConfig embedded_config(const Config& config, std::shared_ptr<log::Counters> counters) {
+log::EmbeddedConfig embedded_config(const Config& config, std::shared_ptr<log::Counters> counters,
+                                    HandOf hand) {
   const EmbeddedConfig& embedded = config.log.embedded;
   return {.directory = config.data_dir,
           .partitions = embedded.partitions,
@@ -29,7 +28,7 @@ log::EmbeddedConfig embedded_config(const Config& config, std::shared_ptr<log::C
           .tail_cache_bytes = embedded.tail_cache_bytes,
           .commit_sync_delay_max = embedded.commit_sync_delay_max,
           .events_retention = embedded.events_retention,
-          .archive_policy = archive_policy(),
+          .archive_policy = archive_policy(std::move(hand)),
           .counters = std::move(counters)};
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/config.h"
+#include "cli/run/archive.h"
 #include "common/log/counters.h"
 #include "common/log/embedded.h"
 #include "common/log/kafka/options.h"
@@ -12,8 +13,10 @@
 // Threads  pure
 namespace godwit::cli::run {
 
+// `hand`: of the thread that archives, as archive_policy().
 [[nodiscard]] log::EmbeddedConfig embedded_config(const Config& config,
-                                                  std::shared_ptr<log::Counters> counters);
+                                                  std::shared_ptr<log::Counters> counters,
+                                                  HandOf hand);
 [[nodiscard]] log::KafkaOptions kafka_options(const Config& config, const std::string& node);
 
 }  // namespace godwit::cli::run

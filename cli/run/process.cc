@@ -113,7 +113,10 @@ Result<void> Process::open_log() {
   startup_->problem("the log is being opened");
   auto opened = config_.log.kind == LogKind::kKafka
                     ? log::open_kafka(kafka_options(config_, node_), clock_)
-                    : log::open_embedded(embedded_config(config_, counters), clock_);
+                    : log::open_embedded(
+                          embedded_config(config_, counters,
+                                          [this]() -> poison::Slot& { return archiving_hand(); }),
+                          clock_);
   if (!opened) {
     const bool repairable =
         config_.log.kind == LogKind::kEmbedded && opened.error().code == log::Errc::kCorrupt;
@@ -121,15 +124,22 @@ Result<void> Process::open_log() {
         repairable ? "log (`godwit ctl log repair` keeps what can be read)" : "log"));
   }
   log_ = *std::move(opened);
-  open_poison();
+  std::call_once(poison_once_, [this] { open_poison(); });
   process_metrics_ = std::make_unique<ProcessMetrics>(metrics_, kVersion, std::move(counters));
   startup_->problem("starting");
   return {};
 }
 
-// After the log: its lock on the directory keeps other processes away.
+poison::Slot& Process::archiving_hand() {
+  std::call_once(poison_once_, [this] { open_poison(); });
+  return poison_->at(shards_->size());
+}
+
+// With the log's lock on the directory held, which keeps other processes away: after it was opened,
+// or while it is, when a segment is archived then. A slot for each shard, and one for the archive.
 void Process::open_poison() {
-  poison_ = std::make_unique<poison::Slots>(config_.data_dir / poison::kFileName, shards_->size());
+  poison_ =
+      std::make_unique<poison::Slots>(config_.data_dir / poison::kFileName, shards_->size() + 1);
   if (!poison_->problem().empty())
     kLog.warning("slots of records in hand", {{"problem", poison_->problem()}});
   metrics_

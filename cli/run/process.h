@@ -86,6 +86,8 @@ class Process final : public godwit::admin::Process {
 
   [[nodiscard]] Result<void> open_log();
   void open_poison();
+  // Of the thread of the log that archives; opens the slots when it comes first.
+  poison::Slot& archiving_hand();
   [[nodiscard]] Result<void> load_control();
   [[nodiscard]] Result<void> load_control_file();
   [[nodiscard]] Result<void> open_control_table();
@@ -119,9 +121,10 @@ class Process final : public godwit::admin::Process {
   std::unique_ptr<Pulse> pulse_;
   std::unique_ptr<http::Server> observe_server_;
   std::unique_ptr<async::BlockingPool> pool_;
+  std::once_flag poison_once_;
+  std::unique_ptr<poison::Slots> poison_;  // the log's archive has a slot: outlives it
   std::unique_ptr<log::Log> log_;
   std::unique_ptr<godwit::admin::WatchedLog> watched_log_;  // as the roles see it
-  std::unique_ptr<poison::Slots> poison_;
   std::unique_ptr<ProcessMetrics> process_metrics_;
   std::unique_ptr<godwit::admin::AuditTrail> trail_;
   std::unique_ptr<control::Authority> control_;
