@@ -18,7 +18,8 @@ namespace godwit::sender {
 // Output    delivery.content, of the size and with the checksum its record says. It is on disk in the log, and so
 //           is the record the delivery was read from: the outside world must not depend on what may be lost
 // Errors    log::Errc, record::Errc, poison::Errc::kInHand; is_lasting() tells which will never go away. The
-//           delivery is untouched
+//           delivery is untouched; but of a record that cannot be decoded, or was in hand at three crashes, it has
+//           the content all the same when that can be told without decoding: for `dead`
 // Limits    waits 10 s for what is not on disk yet; a lost partition waits no more
 // Threads   belongs to one shard
 class ContentReader {
@@ -33,7 +34,7 @@ class ContentReader {
  private:
   [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
                                                        log::Offset offset);
-  [[nodiscard]] async::Task<Result<Rope>> read_inline(const QueuedDelivery& delivery);
+  [[nodiscard]] async::Task<Result<Rope>> read_inline(QueuedDelivery& delivery);
   [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::BodyReference& body);
   [[nodiscard]] async::Task<Result<Rope>> read_parked(MessageId content, std::uint64_t size);
 
