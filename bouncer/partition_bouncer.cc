@@ -9,6 +9,7 @@
 #include "common/async/completion.h"
 #include "common/observe/log.h"
 #include "common/poison/dead_letter.h"
+#include "common/poison/whole_record.h"
 #include "common/record/wire.h"
 #include "common/report/report.h"
 #include "common/smtp/dot_stuffing.h"
@@ -19,6 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr observe::Logger kLog{"bouncer"};
+// What a dead report takes with it; reports are read to less than that. See full().
+constexpr std::size_t kDeadContentBytesMax = 2 * log::kRecordBytesMax;
 constexpr Duration kRetryDelayFirst = 100ms;
 constexpr Duration kRetryDelayMax = 5s;
 
@@ -187,7 +190,13 @@ async::Task<void> PartitionBouncer::add_reports(Batch& batch) {
     } else {
       done = add_report(batch, *message, *content, record);
     }
-    if (!done) bury(batch, reports_, record, done.error());
+    if (!done) {
+      log::Record whole = record;
+      whole.value =
+          co_await poison::whole_record(context_.log, context_.hand, step(reports_, record).record,
+                                        record.value, kDeadContentBytesMax);
+      bury(batch, reports_, whole, done.error());
+    }
     ++batch.reports;
   }
 }

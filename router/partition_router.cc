@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 #include "common/async/completion.h"
 #include "common/base/check.h"
 #include "common/observe/log.h"
 #include "common/poison/dead_letter.h"
+#include "common/poison/whole_record.h"
 #include "router/site.h"
 
 namespace godwit::router {
@@ -54,6 +56,10 @@ async::Task<void> PartitionRouter::run() {
       if (!worked || !has_room(urgent_)) worked = take(bulk_) || worked;
     }
     end_patience();
+    if (std::exchange(any_dead_, false)) {
+      co_await make_dead_whole(urgent_);
+      co_await make_dead_whole(bulk_);
+    }
     if (!stopping_) worked = commit() || worked;
     if (worked) {
       co_await give_way();
@@ -108,6 +114,17 @@ bool PartitionRouter::has_room(const Intake& intake) const {
          intake.bytes < context_.config.window.bytes;
 }
 
+async::Task<void> PartitionRouter::make_dead_whole(Intake& intake) {
+  const std::deque<std::shared_ptr<InWork>> window = intake.window;
+  for (const auto& work : window) {
+    if (work->cause.empty() || work->whole) continue;
+    work->record.value =
+        co_await poison::whole_record(context_.log, context_.hand, position_of(intake, *work),
+                                      work->record.value, ownership_->batch_bytes_max() / 2);
+    work->whole = true;
+  }
+}
+
 bool PartitionRouter::take(Intake& intake) {
   if (!intake.readable || !has_room(intake)) return false;
   const std::size_t records =
@@ -133,6 +150,7 @@ void PartitionRouter::take_failed(Intake& intake, const Error& error) {
     auto work = std::make_shared<InWork>();
     work->record.offset = intake.reader.next();
     work->cause = error.to_string();
+    work->whole = true;
     work->routed = context_.clock.now();
     intake.window.push_back(std::move(work));
     context_.metrics.window_changed(1);
@@ -165,7 +183,14 @@ void PartitionRouter::accept(Intake& intake, log::Record record, const control::
   work->patience_end = context_.shard.now() + context_.config.sites.patience;
   work->routed = context_.clock.now();
   decode(intake, *work, control);
-  if (work->cause.empty()) find_sites(work, control);
+  if (work->cause.empty()) {
+    std::ignore = refused(*work, {position_of(intake, *work), poison::Step::kSplit});
+  }
+  if (work->cause.empty()) {
+    find_sites(work, control);
+  } else {
+    any_dead_ = true;
+  }
   intake.bytes += work->bytes;
   intake.window.push_back(std::move(work));
 }
@@ -268,6 +293,11 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
   for (const auto& work : intake.window) {
     if (!work->ready() || batch_messages_ >= context_.config.window.batch_messages) break;
     Routed routed = route(intake, *work);
+    if (!work->ready()) {  // it is dead, which only its plan has shown
+      any_dead_ = true;
+      wake_.notify();
+      break;
+    }
     // Events are several times as large as the envelope they are about: the window's bound is none for a batch.
     if (batch_messages_ > 0 && batch_bytes_ + routed.bytes > ownership_->batch_bytes_max()) break;
     if (work->cause.empty()) {

@@ -33,6 +33,7 @@ struct PartitionContext {
   SiteFinder& sites;
   RouterMetrics& metrics;
   poison::Slot& hand;  // the shard's
+  log::Log& log;       // for the content of what goes to `dead`
 };
 
 // Routes what is accepted in one partition, for as long as this process owns it.
@@ -80,8 +81,9 @@ class PartitionRouter final : public role::PartitionWork,
     Instant patience_end;
     Timestamp routed;  // when all was known: the same in a repeated commit
     std::size_t bytes = 0;
+    bool whole = false;  // of dead ones: the record has what it refers to in it
 
-    [[nodiscard]] bool ready() const { return unknown_sites == 0 || !cause.empty(); }
+    [[nodiscard]] bool ready() const { return cause.empty() ? unknown_sites == 0 : whole; }
   };
   struct Intake {
     log::Topic topic;
@@ -98,6 +100,8 @@ class PartitionRouter final : public role::PartitionWork,
   bool take(Intake& intake);
   void take_failed(Intake& intake, const Error& error);
   void wait_for_records(Intake& intake);
+  // Puts the content into the records that go to `dead`.
+  [[nodiscard]] async::Task<void> make_dead_whole(Intake& intake);
   void accept(Intake& intake, log::Record record, const control::Snapshot& control);
   void decode(const Intake& intake, InWork& work, const control::Snapshot& control);
   // True: the process died too often in this step on the record, it is dead now.
@@ -127,7 +131,8 @@ class PartitionRouter final : public role::PartitionWork,
   bool stopping_ = false;
   bool draining_ = false;
   bool lost_ = false;
-  bool halted_ = false;  // a record is missing: an operator has to decide
+  bool any_dead_ = false;  // that is not whole yet
+  bool halted_ = false;    // a record is missing: an operator has to decide
   bool committing_ = false;
   std::uint64_t batch_messages_ = 0, batch_deliveries_ = 0, batch_recipients_ = 0;
   std::size_t batch_bytes_ = 0;

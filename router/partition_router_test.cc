@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/async/test_loop.h"
+#include "common/base/crc32c.h"
 #include "common/log/fake_log.h"
 #include "common/log/test_directory.h"
 #include "common/poison/fake_death.h"
@@ -103,7 +104,8 @@ class PartitionRouterTest : public testing::Test {
                                                                  .config = config_,
                                                                  .sites = sites_,
                                                                  .metrics = metrics_,
-                                                                 .hand = poison_->at(0)});
+                                                                 .hand = poison_->at(0),
+                                                                 .log = log_});
     ended_ = false;
     loop_.spawn(run(router_, ended_));
   }
@@ -350,6 +352,34 @@ TEST_F(PartitionRouterTest, WhatWasInHandAtThreeCrashesIsHeldAndThePartitionGoes
     EXPECT_EQ(dead.head.crashes(), 3U);
     EXPECT_EQ(dead.head.key(), "key");
     EXPECT_TRUE(record::decode_message(dead.value));
+  }
+}
+
+// The body is freed with its segment, weeks before an operator has decided.
+TEST_F(PartitionRouterTest, WhatGoesToDeadTakesItsBodyAlong) {
+  const std::string content = "Subject: x\r\n\r\nbody\r\n";
+  append(log::Topic::kBodies, Rope(Bytes::copy_of(content)));
+  record::Message message = record::decode_message(message_to({"1@a.routed.test"})).value();
+  message.data = {};
+  message.content.set_size(content.size());
+  message.content.set_crc32c(crc32c(content));
+  message.content.mutable_body()->set_chunks(1);
+  for (int i = 0; i < 2; ++i) append(log::Topic::kAccepted, record::encode(message).value());
+  const log::TestDirectory directory;
+  const auto file = directory.path() / poison::kFileName;
+  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
+    poison::fake_death(file, {{{{log::Topic::kAccepted, 0}, 0}, poison::Step::kDecode}});
+    poison::fake_death(file, {{{{log::Topic::kAccepted, 0}, 1}, poison::Step::kSplit}});
+  }
+  poison_ = std::make_unique<poison::Slots>(file, 4);
+  start();
+  settle();
+  EXPECT_EQ(committed(), 2);
+  const auto rows = log_.rows({log::Topic::kDead, 0});
+  ASSERT_THAT(rows, SizeIs(2));
+  for (const auto& [key, row] : rows) {
+    const record::Dead dead = record::decode_dead(Bytes::copy_of(row)).value();
+    EXPECT_EQ(record::decode_message(dead.value).value().data.to_string(), content) << key;
   }
 }
 

@@ -45,7 +45,8 @@ Result<void> Router::start() {
                                                    .config = config_,
                                                    .sites = *sites_[shard],
                                                    .metrics = metrics_,
-                                                   .hand = context_.poison.at(shard)});
+                                                   .hand = context_.poison.at(shard),
+                                                   .log = context_.log});
       });
   TRY(group_, context_.log.join({.name = "router",
                                  .subscribed = log::Topic::kAccepted,

@@ -5,6 +5,7 @@
 #include "common/observe/log.h"
 #include "common/poison/errc.h"
 #include "common/poison/slots.h"
+#include "common/poison/whole_record.h"
 #include "common/record/keys.h"
 
 namespace godwit::sender {
@@ -36,7 +37,7 @@ record::Dead DeadRecords::dead_record(const log::RecordPosition& from, std::stri
   dead.head.set_topic(static_cast<std::uint32_t>(from.where.topic));
   dead.head.set_partition(from.where.partition);
   dead.head.set_offset(from.offset);
-  dead.head.set_time_unix_ms(to_unix_ms(clock_.now()));
+  dead.head.set_time_unix_ms(to_unix_ms(env_.clock.now()));
   dead.head.set_cause(error.to_string());
   dead.head.set_role("sender");
   if (error.code == poison::Errc::kInHand) dead.head.set_crashes(poison::kCrashesMax);
@@ -48,11 +49,19 @@ record::Dead DeadRecords::dead_record(const log::RecordPosition& from, std::stri
 void DeadRecords::add(WindowSlot slot, std::string key, const Rope& value, const Error& error) {
   const log::RecordPosition from{{slot.topic, partition_}, slot.offset};
   journal_.add_dead(slot, dead_record(from, std::move(key), value, error));
-  metrics_.dead();
+  env_.metrics.dead();
   kLog.error("a record goes to dead", {{"topic", log::topic_name(slot.topic)},
                                        {"partition", partition_},
                                        {"offset", slot.offset},
                                        {"error", error}});
+}
+
+async::Task<void> DeadRecords::add_undecoded(WindowSlot slot, std::string key, Rope value,
+                                             Error error) {
+  const log::RecordPosition place{{slot.topic, partition_}, slot.offset};
+  const Rope whole = co_await poison::whole_record(env_.log, env_.hand, place, std::move(value),
+                                                   content_bytes_max_);
+  add(slot, std::move(key), whole, error);
 }
 
 Result<void> DeadRecords::add(DeliveryPtr& delivery, const Error& error) {
@@ -66,7 +75,7 @@ Result<void> DeadRecords::add(DeliveryPtr& delivery, const Error& error) {
   const DeliveryId id = delivery->id;
   TRY_VOID(journal_.add_dead(delivery, dead_record({{log::Topic::kRetries, partition_}, 0},
                                                    record::delivery_key(id), value, error)));
-  metrics_.dead();
+  env_.metrics.dead();
   kLog.error("a parked delivery goes to dead", {{"delivery", id.to_text()}, {"error", error}});
   return {};
 }

@@ -2,12 +2,12 @@
 
 #include <string>
 
+#include "common/async/task.h"
 #include "common/base/bytes.h"
-#include "common/base/clock.h"
 #include "common/base/result.h"
 #include "common/record/records.h"
+#include "sender/environment.h"
 #include "sender/journal.h"
-#include "sender/metrics.h"
 
 namespace godwit::sender {
 
@@ -17,12 +17,20 @@ namespace godwit::sender {
 // Threads   belongs to the shard
 class DeadRecords {
  public:
-  DeadRecords(log::PartitionId partition, const Clock& clock, SenderMetrics& metrics,
+  // `commit_bytes_max`: as log::Ownership::batch_bytes_max().
+  DeadRecords(Environment& environment, log::PartitionId partition, std::size_t commit_bytes_max,
               Journal& journal)
-      : partition_(partition), clock_(clock), metrics_(metrics), journal_(journal) {}
+      : env_(environment),
+        partition_(partition),
+        content_bytes_max_(commit_bytes_max / 2),
+        journal_(journal) {}
 
-  // A record of the window, as it was read. `key` is its key in the topic.
-  void add(WindowSlot slot, std::string key, const Rope& value, const Error& error);
+  // A record of the window that was not decoded, as it was read; its content is put into it first
+  // (poison::whole_record). `key` is its key in the topic.
+  [[nodiscard]] async::Task<void> add_undecoded(WindowSlot slot, std::string key, Rope value,
+                                                Error error);
+  // One that nobody can read: only a note.
+  void add_unread(WindowSlot slot, const Error& error) { add(slot, {}, {}, error); }
   // A delivery in hand, with the content it has in memory. Errors: as Journal::add_dead(); the
   // delivery is untouched.
   [[nodiscard]] Result<void> add(DeliveryPtr& delivery, const Error& error);
@@ -31,9 +39,11 @@ class DeadRecords {
   [[nodiscard]] record::Dead dead_record(const log::RecordPosition& from, std::string key,
                                          const Rope& value, const Error& error) const;
 
+  void add(WindowSlot slot, std::string key, const Rope& value, const Error& error);
+
+  Environment& env_;
   const log::PartitionId partition_;
-  const Clock& clock_;
-  SenderMetrics& metrics_;
+  const std::size_t content_bytes_max_;
   Journal& journal_;
 };
 

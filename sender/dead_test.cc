@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "common/admin/dead_desk.h"
 #include "common/base/check.h"
 #include "common/log/test_directory.h"
 #include "common/poison/fake_death.h"
@@ -69,9 +70,28 @@ TEST_P(InHandAtThreeCrashes, GoesToDeadAndTheOthersGoOn) {
   ASSERT_TRUE(delivery);
   EXPECT_EQ(delivery->envelope.recipients(0).address(), "poison@a.example");
   // Past the window nothing else keeps the content.
-  if (GetParam() != poison::Step::kDecode) {
-    EXPECT_EQ(delivery->data.to_string(), Mail{}.content);
-  }
+  EXPECT_EQ(delivery->data.to_string(), Mail{}.content);
+}
+
+TEST_P(InHandAtThreeCrashes, IsDeliveredWhenItIsRetriedAfterItsSegmentsAreGone) {
+  FakePeer peer;
+  const log::TestDirectory directory;
+  const auto file = directory.path() / poison::kFileName;
+  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash)
+    poison::fake_death(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
+  FakeMailSystem system;
+  system.read_slots(file);
+  system.route_all_to(peer.port());
+  system.start();
+  system.put({.recipients = {"poison"}});
+  EVENTUALLY(system.committed() == 1);
+  const std::string key = system.log.rows({log::Topic::kDead, 0}).begin()->first;
+  system.log.trim({log::Topic::kAccepted, 0}, 1);
+  admin::DeadDesk desk(system.log, system_clock(), "node.example");
+  ASSERT_TRUE(desk.retry(key));
+  EVENTUALLY(system.count(v1::DELIVERED) == 1);
+  EXPECT_EQ(peer.mails().at(0).content, Mail{}.content);
+  EXPECT_TRUE(system.log.rows({log::Topic::kDead, 0}).empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, InHandAtThreeCrashes,

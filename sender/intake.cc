@@ -30,7 +30,7 @@ Windows make_windows(const log::Ownership& ownership, const WindowConfig& config
 
 Intake::Intake(Environment& environment, log::Ownership& ownership, PartitionLife& life,
                Windows& windows, Journal& journal, LaneBook& lanes, Departures& departures,
-               DeadRecords& dead, Accept accept)
+               DeadRecords& dead, async::Gate& burials, Accept accept)
     : env_(environment),
       ownership_(ownership),
       life_(life),
@@ -40,6 +40,7 @@ Intake::Intake(Environment& environment, log::Ownership& ownership, PartitionLif
       lanes_(lanes),
       departures_(departures),
       dead_(dead),
+      burials_(burials),
       accept_(std::move(accept)) {}
 
 void Intake::restore(const std::optional<v1::FinishedPositions>& finished,
@@ -107,7 +108,10 @@ void Intake::skip_corrupt(log::Reader& reader, Topic topic, const Error& error) 
   const log::Offset at = reader.next();
   kLog.error("a record of outbound is corrupt",
              {{"partition", partition_}, {"offset", at}, {"error", error}});
-  if (windows_.of(topic).consume(at, 0)) bury({topic, at}, {}, {}, error);
+  if (windows_.of(topic).consume(at, 0)) {
+    dead_.add_unread({topic, at}, error);
+    life_.wake.commit.notify();
+  }
   reader.skip_to(at + 1);
 }
 
@@ -118,7 +122,7 @@ void Intake::consume(Topic topic, const log::Record& record) {
   const WindowSlot slot{topic, record.offset};
   auto decoded = decode_delivery(env_, {{topic, partition_}, record.offset}, record.value);
   if (!decoded) {
-    bury(slot, record.key, record.value, decoded.error());
+    env_.shard.spawn(bury(slot, record.key, record.value, decoded.error()), burials_);
     return;
   }
   DeliveryPtr delivery = *std::move(decoded);
@@ -140,8 +144,9 @@ void Intake::resume_state(QueuedDelivery& delivery) {
   slot_states_.erase(state);
 }
 
-void Intake::bury(WindowSlot slot, std::string key, const Rope& value, const Error& error) {
-  dead_.add(slot, std::move(key), value, error);
+// Its slot is unfinished until then: the window bounds how many there are.
+async::Task<void> Intake::bury(WindowSlot slot, std::string key, Rope value, Error error) {
+  co_await dead_.add_undecoded(slot, std::move(key), std::move(value), std::move(error));
   life_.wake.commit.notify();
 }
 

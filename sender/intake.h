@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/async/gate.h"
 #include "common/async/task.h"
 #include "common/record/records.h"
 #include "sender/dead_records.h"
@@ -35,7 +36,7 @@ struct Windows {
 // Reads deliveries of one partition from the log, urgent ones first, as far as the windows have room, and hands
 // them to `accept`.
 //
-// Failure   a record that cannot be decoded goes to `dead`. A log that cannot be read is asked again
+// Failure   a record that cannot be decoded goes to `dead`; what fetches its content is in the gate `burials`. A log that cannot be read is asked again
 // Bound     when a window stays full for window.patience, the mail of its class of the lane that holds most of it
 //           is set aside, so that the others' mail behind it in the partition gets its turn
 // Threads   belongs to the shard
@@ -45,7 +46,7 @@ class Intake {
 
   Intake(Environment& environment, log::Ownership& ownership, PartitionLife& life, Windows& windows,
          Journal& journal, LaneBook& lanes, Departures& departures, DeadRecords& dead,
-         Accept accept);
+         async::Gate& burials, Accept accept);
 
   // Before run(): what was finished beyond the positions, and rows `s/`: what an owner before us left
   // of deliveries that it could not park.
@@ -60,7 +61,7 @@ class Intake {
   void consume(log::Topic topic, const log::Record& record);
   void resume_state(QueuedDelivery& delivery);
   void relieve(bool urgent);
-  void bury(WindowSlot slot, std::string key, const Rope& value, const Error& error);
+  [[nodiscard]] async::Task<void> bury(WindowSlot slot, std::string key, Rope value, Error error);
 
   Environment& env_;
   log::Ownership& ownership_;
@@ -71,6 +72,7 @@ class Intake {
   LaneBook& lanes_;
   Departures& departures_;
   DeadRecords& dead_;
+  async::Gate& burials_;
   Accept accept_;
   std::map<std::string, record::Delivery> slot_states_;  // whose record was not read yet
   Instant urgent_full_since_ = Instant::max();

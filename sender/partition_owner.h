@@ -92,10 +92,10 @@ class PartitionOwner final : public Dispatch {
   ParkedFeed parked_;
   Departures departures_;
   DeadRecords dead_;
+  async::Gate loops_;
   Intake intake_;
   JournalWriter writer_;
   std::vector<DeliveryPtr> stalled_;  // content could not be read now
-  async::Gate loops_;
 };
 
 }  // namespace godwit::sender

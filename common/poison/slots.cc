@@ -130,6 +130,7 @@ std::string_view step_name(Step step) {
     case Step::kSplit: return "split";
     case Step::kContent: return "content";
     case Step::kTransaction: return "transaction";
+    case Step::kSalvage: return "salvage";
   }
   return "unknown step";
 }

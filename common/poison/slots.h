@@ -29,6 +29,7 @@ enum class Step : std::uint32_t {
   kSplit = 2,        // a message into its deliveries
   kContent = 3,      // decoding what a delivery refers to; the record is the delivery's
   kTransaction = 4,  // a delivery into SMTP commands
+  kSalvage = 5,      // looking for the content of a record that goes to `dead`
 };
 [[nodiscard]] std::string_view step_name(Step step);
 

@@ -47,7 +47,7 @@ std::optional<Work> work_at(std::string_view file, std::size_t at) {
   const auto topic = get<std::uint32_t>(file, at + 4);
   const auto offset = get<log::Offset>(file, at + 16);
   if (step < static_cast<std::uint32_t>(Step::kDecode) ||
-      step > static_cast<std::uint32_t>(Step::kTransaction) || topic < 1 ||
+      step > static_cast<std::uint32_t>(Step::kSalvage) || topic < 1 ||
       topic > static_cast<std::uint32_t>(log::kTopicMax) || offset < 0) {
     return std::nullopt;
   }
