@@ -153,6 +153,11 @@ void describe(config::Fields& fields, Config& config) {
   fields.add("retry", config.retry, "When deferred mail is tried again.").restart();
   fields.add("timeouts", config.timeouts, "How long answers are waited for.").restart();
   fields.add("window", config.window, "What is held in memory.").restart();
+  fields
+      .add("content_memory", config.content_memory,
+           "Content in memory for attempts and parking, in the whole process; more waits its turn.")
+      .bytes()
+      .restart();
   fields.add("commit_interval", config.commit_interval, "Outcomes are committed this often.")
       .range(milliseconds{1}, seconds{10})
       .restart();

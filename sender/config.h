@@ -66,6 +66,8 @@ struct Config {
   RetrySchedule retry;
   Timeouts timeouts;
   WindowConfig window;
+  // Content loaded for attempts and parking, in the whole process.
+  std::uint64_t content_memory = 256ull << 20;
   std::chrono::milliseconds commit_interval{100};
   // No new transaction for a partition whose oldest unacknowledged commit is this old.
   std::chrono::milliseconds commit_age_max{1000};

@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 #include "common/poison/errc.h"
 #include "common/record/errc.h"
+#include "sender/errc.h"
 #include "sender/journal.h"
 
 namespace godwit::sender {
@@ -41,38 +42,49 @@ bool is_lasting(const Error& error) {
   return error.code == log::Errc::kNotFound || error.code == log::Errc::kCorrupt;
 }
 
-async::Task<Result<void>> ContentReader::load(QueuedDelivery& delivery) {
+async::Task<Result<void>> ContentReader::load(QueuedDelivery& delivery, Instant share_by) {
   const record::Delivery& record = delivery.record;
   if (!delivery.content.empty() || record.content.size() == 0) co_return Result<void>{};
+  ContentBudget::Share memory;
+  if (record.where() != record::Delivery::Where::kInline) {  // that is in memory already
+    memory = co_await env_.content_budget.take(env_.shard, record.content.size(), share_by,
+                                               life_.drained());
+    if (!memory) co_return fail(Errc::kContentMemory);
+  }
+  auto content = co_await fetch(delivery);
+  if (!content) {
+    if (!delivery.content.empty()) delivery.memory = std::move(memory);  // for `dead`
+    co_return fail(std::move(content).error());
+  }
+  if (content->size() != record.content.size()) {
+    co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
+  }
+  if (delivery.slot && env_.log.reads_by_position() &&
+      record.where() != record::Delivery::Where::kPosition) {
+    CO_TRY_VOID(co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset));
+  }
+  delivery.content = *std::move(content);
+  delivery.memory = std::move(memory);
+  co_return Result<void>{};
+}
+
+async::Task<Result<Rope>> ContentReader::fetch(QueuedDelivery& delivery) {
+  const record::Delivery& record = delivery.record;
   using Where = record::Delivery::Where;
-  Rope content;
   switch (record.where()) {
-    case Where::kInline: content = record.data; break;
-    case Where::kPosition: {
-      CO_TRY(content, co_await read_inline(delivery));
-      break;
-    }
-    case Where::kBody: {
-      CO_TRY(content, co_await read_body(record.content.body()));
-      break;
-    }
+    case Where::kInline: co_return record.data;
+    case Where::kPosition: co_return co_await read_inline(delivery);
+    case Where::kBody: co_return co_await read_body(record.content.body());
     case Where::kParked: {
-      CO_TRY(content, co_await read_parked(delivery.id.message, record.content.size()));
+      CO_TRY(Rope content, co_await read_parked(delivery.id.message, record.content.size()));
       if (record.content.crc32c() != 0 && crc_of(content) != record.content.crc32c()) {
         co_return fail(log::Errc::kCorrupt, "parked content has another checksum");
       }
-      break;
+      co_return content;
     }
-    case Where::kNone: co_return fail(log::Errc::kNotFound, "the delivery names no content");
+    case Where::kNone: break;
   }
-  if (content.size() != record.content.size()) {
-    co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
-  }
-  if (delivery.slot && env_.log.reads_by_position() && record.where() != Where::kPosition) {
-    CO_TRY_VOID(co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset));
-  }
-  delivery.content = std::move(content);
-  co_return Result<void>{};
+  co_return fail(log::Errc::kNotFound, "the delivery names no content");
 }
 
 // Readers may be ahead of the disk; the outside world must not be.

@@ -25,13 +25,15 @@ namespace godwit::sender {
 class ContentReader {
  public:
   ContentReader(Environment& environment, const log::Table& retries, log::PartitionId partition,
-                const PartitionLife& life)
+                PartitionLife& life)
       : env_(environment), retries_(retries), partition_(partition), life_(life) {}
 
-  // Nothing to do when it is there already.
-  [[nodiscard]] async::Task<Result<void>> load(QueuedDelivery& delivery);
+  // Nothing to do when it is there already. Waits until `share_by` for its share of content_memory
+  // (now: only tries), while the partition does not drain; without one: kContentMemory.
+  [[nodiscard]] async::Task<Result<void>> load(QueuedDelivery& delivery, Instant share_by);
 
  private:
+  [[nodiscard]] async::Task<Result<Rope>> fetch(QueuedDelivery& delivery);
   [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
                                                        log::Offset offset);
   [[nodiscard]] async::Task<Result<Rope>> read_inline(QueuedDelivery& delivery);
@@ -41,7 +43,7 @@ class ContentReader {
   Environment& env_;
   const log::Table& retries_;
   const log::PartitionId partition_;
-  const PartitionLife& life_;
+  PartitionLife& life_;
 };
 
 // Reading again will not help: the delivery goes to `dead`.

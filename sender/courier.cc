@@ -7,6 +7,7 @@
 
 #include "common/async/stop_signal.h"
 #include "common/report/category.h"
+#include "sender/errc.h"
 #include "sender/lane.h"
 #include "sender/transaction.h"
 
@@ -109,7 +110,7 @@ async::Task<void> Courier::load_for_notices() {
   for (const WorkPtr& work : works) {
     if (work->delivery->record.envelope.sender().empty()) continue;
     // Without it the notification says less; the outcome is the same.
-    std::ignore = co_await dispatch_.load_content(*work->delivery);
+    std::ignore = co_await dispatch_.load_content(*work->delivery, now());
   }
 }
 
@@ -247,10 +248,15 @@ async::Task<bool> Courier::offer(smtp::ClientSession& session) {
   if (!dispatch_.may_begin()) co_return false;
   const WorkPtr work = co_await next_work();
   if (!work) co_return false;
-  const auto loaded = co_await dispatch_.load_content(*work->delivery);
+  // Behind a transaction it only tries: that one holds a share itself.
+  const bool pipelined = works_.any_open();
+  const auto loaded = co_await dispatch_.load_content(
+      *work->delivery, pipelined ? now() : now() + shaping_.idle_timeout);
   if (!loaded || !dispatch_.may_begin()) {
     return_token(*work);
-    if (!loaded && !work->begun) {
+    if (!loaded && loaded.error().code == Errc::kContentMemory) {
+      ending_ = !pipelined;  // waited for as long as a host waits for us
+    } else if (!loaded && !work->begun) {
       works_.drop_first();
       dispatch_.unreadable(std::move(work->delivery), loaded.error());
     }
@@ -307,7 +313,7 @@ void Courier::hand_back(const Ended& ended) {
     return_token(*work);
     if (work->fresh() &&
         (!ended.failed || dispatch_.draining() || ++work->delivery->returns <= kReturnsMax)) {
-      work->delivery->content = {};
+      work->delivery->drop_content();
       lane_.give_back(source_, std::move(work->delivery));
       continue;
     }

@@ -20,11 +20,13 @@ bool ends_somebody(const std::vector<record::Event>& events) {
 void Departures::leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked) {
   if (parked && !take_room(*delivery)) return postpone(std::move(delivery), events);
   Departure departure{std::move(delivery), std::move(events), parked};
-  if (queue_.empty() && settle(departure)) return;
+  if (settle(departure)) return;
   push(std::move(departure));
 }
 
+// Whoever waits here for content waits for a share of its memory: those behind must not hold one.
 void Departures::push(Departure departure) {
+  departure.delivery->drop_content();
   queue_.push_back(std::move(departure));
   life_.wake.parking.notify();
 }
@@ -71,7 +73,7 @@ void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>
   } else if (!events.empty()) {
     env_.metrics.deferral_unwritten();
   }
-  delivery->content = {};
+  delivery->drop_content();
   const Timestamp due = from_unix_ms(delivery->record.head.due_unix_ms());
   kept_.push(std::min(due, delivery->expires), std::move(delivery));
   life_.wake.due.notify();
@@ -117,7 +119,7 @@ async::Task<Departures::Fetched> Departures::fetch(Departure& departure) {
   if (!departure.parked) co_return Fetched::kYes;
   const auto needed = journal_.needs_content(*departure.delivery);
   if (!needed || !*needed) co_return Fetched::kYes;
-  const auto loaded = co_await content_.load(*departure.delivery);
+  const auto loaded = co_await content_.load(*departure.delivery, Instant::max());
   if (loaded) co_return Fetched::kYes;
   if (!is_lasting(loaded.error())) co_return Fetched::kLater;
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*departure.delivery));
@@ -138,6 +140,7 @@ async::Task<void> Departures::run() {
     const Fetched fetched = co_await fetch(departure);
     if (fetched == Fetched::kNever) continue;
     if (fetched == Fetched::kYes && settle(departure)) continue;
+    departure.delivery->drop_content();
     queue_.push_front(std::move(departure));
     if (life_.flushing()) break;  // it stays in the log as it is, and is attempted again
     co_await life_.wake.parking.wait(env_.clock.instant() + kTryAgain);

@@ -47,6 +47,7 @@ struct Environment {
   std::string node;
   SenderMetrics& metrics;
   SpareRoom& spare_room;
+  ContentBudget& content_budget;
   poison::Slot& hand;  // the shard's
   const control::ReturnPath& return_path;
 };
@@ -66,9 +67,11 @@ class Dispatch {
   [[nodiscard]] virtual async::StopSignal& abort() = 0;
 
   // Fetches delivery.content and waits until the log has what it was accepted with on disk: the
-  // outside world must not depend on an intake that may be lost. Errors: log::Errc; the delivery is
-  // untouched.
-  [[nodiscard]] virtual async::Task<Result<void>> load_content(QueuedDelivery& delivery) = 0;
+  // outside world must not depend on an intake that may be lost. Until `share_by` it waits for its
+  // share of content_memory; whoever has content loaded only tries (ContentBudget). Errors:
+  // log::Errc, Errc::kContentMemory; the delivery is untouched.
+  [[nodiscard]] virtual async::Task<Result<void>> load_content(QueuedDelivery& delivery,
+                                                               Instant share_by) = 0;
   // A courier has taken a delivery out of its lane, or gives it back untried.
   virtual void taken(const QueuedDelivery& delivery) = 0;
   virtual void given_back(const QueuedDelivery& delivery) = 0;

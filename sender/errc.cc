@@ -13,6 +13,7 @@ class Category final : public std::error_category {
     switch (static_cast<Errc>(code)) {
       case Errc::kNoCapture: return "no capture server in this process";
       case Errc::kBusy: return "busy";
+      case Errc::kContentMemory: return "no share of content_memory now";
     }
     return "unknown error";
   }

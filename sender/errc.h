@@ -8,6 +8,7 @@ namespace godwit::sender {
 enum class Errc {
   kNoCapture = 1,  // a route says `to: capture`, and there is no capture server in this process
   kBusy,           // a shard did not answer in time
+  kContentMemory,  // no share of content_memory now
 };
 
 const std::error_category& category();

@@ -141,6 +141,7 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
         CHECK(delivery->content.size() == delivery->record.content.size(),
               "{} is parked without its content", delivery->id.to_text());
         put_content(entry, content, delivery->content);
+        entry.carries_content = true;
       }
     }
     entry.changes.push_back(change(record::delivery_key(delivery->id), *std::move(state)));
@@ -153,7 +154,8 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
   }
   if (delivery->slot) finish_slot(entry, *delivery->slot);
   if (was_parked) entry.left = delivery->id;
-  delivery->content = {};
+  if (!entry.carries_content) delivery->memory = {};
+  delivery->content = {};  // where it is parked with it, its octets are in the batch
   entry.delivery = std::move(delivery);
   entries_.push_back(std::move(entry));
   return {};

@@ -89,6 +89,7 @@ class Journal {
     std::vector<log::TableChange> changes;
     std::optional<MessageId> content;
     bool parked = false;
+    bool carries_content = false;
 
     [[nodiscard]] std::size_t bytes() const;  // as log::bytes_in_batch
   };

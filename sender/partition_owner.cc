@@ -199,6 +199,7 @@ void PartitionOwner::expired(DeliveryPtr delivery) {
 void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
   given_back(*delivery);
   if (!is_lasting(error)) {
+    delivery->drop_content();
     stalled_.push_back(std::move(delivery));
     life_.wake.due.notify();
     return;

@@ -57,8 +57,9 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] bool draining() const override { return life_.draining(); }
   [[nodiscard]] async::StopSignal& drained() override { return life_.drained(); }
   [[nodiscard]] async::StopSignal& abort() override { return life_.abort(); }
-  [[nodiscard]] async::Task<Result<void>> load_content(QueuedDelivery& delivery) override {
-    return content_.load(delivery);
+  [[nodiscard]] async::Task<Result<void>> load_content(QueuedDelivery& delivery,
+                                                       Instant share_by) override {
+    return content_.load(delivery, share_by);
   }
   void taken(const QueuedDelivery& delivery) override;
   void given_back(const QueuedDelivery& delivery) override;

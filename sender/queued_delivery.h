@@ -9,6 +9,7 @@
 #include "common/base/ids.h"
 #include "common/log/types.h"
 #include "common/record/records.h"
+#include "sender/content_budget.h"
 #include "sender/spare_room.h"
 
 namespace godwit::sender {
@@ -27,12 +28,17 @@ struct QueuedDelivery {
   log::RecordPosition place;  // names it while it is in hand (common/poison)
   std::optional<WindowSlot> slot;  // nullopt: it came from the table
   Timestamp expires;
-  Rope content;                // fetched for an attempt or for parking; empty otherwise
-  bool row_throttled = false;  // its row in the table says it waits behind its lane's limits
-  SpareRoom::Share room;       // for its parking, until that is committed
+  Rope content;                 // fetched for an attempt or for parking; empty otherwise
+  ContentBudget::Share memory;  // for `content`; none for what was inline
+  bool row_throttled = false;   // its row in the table says it waits behind its lane's limits
+  SpareRoom::Share room;        // for its parking, until that is committed
   std::uint32_t returns =
       0;  // attempts that came to nothing because a connection ended before its turn
 
+  void drop_content() {
+    content = {};
+    memory = {};
+  }
   [[nodiscard]] bool in_table() const { return !slot.has_value(); }
   [[nodiscard]] bool urgent() const { return record.head.class_() == v1::URGENT; }
   [[nodiscard]] LaneId lane() const {

@@ -59,14 +59,16 @@ class Partitions final : public log::GroupListener {
         return_path_(std::move(return_path)),
         tls_(std::move(tls)),
         metrics_(context.metrics),
-        spare_room_(context.log, context.clock) {
+        spare_room_(context.log, context.clock),
+        content_budget_(config.content_memory, context.metrics) {
     for (std::size_t i = 0; i < context.shards.size(); ++i) {
       auto corner = std::make_unique<Corner>();
       corner->random = std::make_unique<SeededRandom>(system_random().next());
-      corner->environment = std::make_unique<Environment>(Environment{
-          context.shards.at(i), context.pool, context.log, context.clock, *corner->random,
-          context.control, context.resolver, *tls_, context.connector, config_, routes_, capture,
-          context.node, metrics_, spare_room_, context.poison.at(i), return_path_});
+      corner->environment = std::make_unique<Environment>(
+          Environment{context.shards.at(i), context.pool, context.log, context.clock,
+                      *corner->random, context.control, context.resolver, *tls_, context.connector,
+                      config_, routes_, capture, context.node, metrics_, spare_room_,
+                      content_budget_, context.poison.at(i), return_path_});
       corners_.push_back(std::move(corner));
     }
   }
@@ -221,6 +223,7 @@ class Partitions final : public log::GroupListener {
   std::shared_ptr<net::TlsClientContext> tls_;
   SenderMetrics metrics_;
   SpareRoom spare_room_;
+  ContentBudget content_budget_;
   std::vector<std::unique_ptr<Corner>> corners_;
   async::Gate posts_;  // on their way to a shard
   async::Gate gate_;   // partitions that end
