@@ -11,7 +11,8 @@
 
 namespace godwit::router {
 
-// A FakeResolver whose MX answers about some names come when the test says so. Belongs to one shard.
+// A FakeResolver whose MX answers about some names come when the test says so, or kStopped when the
+// asker's signal does first. Belongs to one shard.
 class HeldResolver final : public net::Resolver {
  public:
   net::FakeResolver answers;
@@ -22,7 +23,13 @@ class HeldResolver final : public net::Resolver {
   // Domains that were asked for, in order.
   [[nodiscard]] const std::vector<std::string>& asked() const { return asked_; }
 
-  [[nodiscard]] async::Task<net::DnsAnswer<net::MxRecord>> mx(std::string domain) override;
+  [[nodiscard]] async::Task<net::DnsAnswer<net::MxRecord>> mx(std::string domain) override {
+    return ask(std::move(domain), nullptr);
+  }
+  [[nodiscard]] async::Task<net::DnsAnswer<net::MxRecord>> mx_until(
+      std::string domain, async::StopSignal& stop) override {
+    return ask(std::move(domain), &stop);
+  }
   [[nodiscard]] async::Task<net::DnsAnswer<net::IpAddress>> addresses(std::string host,
                                                                       net::Family family) override {
     return answers.addresses(std::move(host), family);
@@ -35,6 +42,7 @@ class HeldResolver final : public net::Resolver {
   }
 
  private:
+  async::Task<net::DnsAnswer<net::MxRecord>> ask(std::string domain, async::StopSignal* stop);
   struct Question {
     std::vector<std::shared_ptr<async::Event>> waiting{};
   };

@@ -50,6 +50,7 @@ void RouterMetrics::looked_up(net::DnsOutcome outcome) {
     case net::DnsOutcome::kServFail:
     case net::DnsOutcome::kTimeout:
     case net::DnsOutcome::kBogus: return failed_.add();
+    case net::DnsOutcome::kStopped: return;  // nothing was found out
   }
 }
 

@@ -67,6 +67,12 @@ void Router::drain(Instant deadline) {
 
 void Router::stop() {
   if (group_) group_->stop(kRevocationMax);
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    if (async::Gate::Pass pass = gate_.try_enter()) {
+      context_.shards.at(i).post(
+          [sites = sites_[i].get(), pass = std::move(pass)] { sites->stop(); });
+    }
+  }
   gate_.close_and_wait();
 }
 

@@ -53,7 +53,8 @@ Instant SiteFinder::expiry(const net::DnsAnswer<net::MxRecord>& answer) const {
 
 async::Task<void> SiteFinder::look_up(std::string domain) {
   while (true) {
-    const net::DnsAnswer<net::MxRecord> answer = co_await resolver_.mx(domain);
+    const net::DnsAnswer<net::MxRecord> answer = co_await resolver_.mx_until(domain, stop_);
+    if (answer.outcome == net::DnsOutcome::kStopped) break;
     metrics_.looked_up(answer.outcome);
     const SiteName site = site_of_mx(domain, answer);
     remember(domain, site, expiry(answer));

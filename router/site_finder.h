@@ -12,6 +12,7 @@
 
 #include "common/async/gate.h"
 #include "common/async/shard.h"
+#include "common/async/stop_signal.h"
 #include "common/base/ids.h"
 #include "common/net/resolver.h"
 #include "router/config.h"
@@ -26,7 +27,7 @@ namespace godwit::router {
 // TTL       that of the answer within ttl_min and ttl_max; of a failure failure_ttl
 // Threads   belongs to one shard
 // Lifecycle look-ups are counted in `gate`: close it before this is destroyed. A look-up that the closed gate
-//           refuses never answers
+//           refuses never answers, nor does one that stop() ends: what waits for it is routed after the next start
 class SiteFinder {
  public:
   using Found = std::move_only_function<void(const SiteName&)>;
@@ -39,6 +40,9 @@ class SiteFinder {
 
   // The site when it is remembered; `found` is not called then. Otherwise nullopt, and `found` is called once, later.
   [[nodiscard]] std::optional<SiteName> find(const std::string& domain, Found found);
+
+  // Ends the look-ups under way, on the shard; no others begin.
+  void stop() { stop_.request(); }
 
   [[nodiscard]] std::size_t remembered() const { return entries_.size(); }
   [[nodiscard]] std::size_t under_way() const { return under_way_; }
@@ -66,6 +70,7 @@ class SiteFinder {
   std::unordered_map<std::string, std::vector<Found>> asked_;
   std::deque<std::string> waiting_;  // asked_, without a question under way
   std::size_t under_way_ = 0;
+  async::StopSignal stop_;
 };
 
 }  // namespace godwit::router

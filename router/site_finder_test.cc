@@ -96,6 +96,21 @@ TEST_F(SiteFinderTest, QuestionsBeyondTheLimitWaitTheirTurn) {
   EXPECT_EQ(finder_->under_way(), 0U);
 }
 
+TEST_F(SiteFinderTest, StopEndsLookUpsUnderWay) {
+  make({.look_ups = 1});
+  dns_.hold("slow.test");
+  EXPECT_EQ(find("slow.test"), "later");
+  EXPECT_EQ(find("next.test"), "later");
+  settle();
+  EXPECT_EQ(loop_.gate().count(), 1U);
+  finder_->stop();
+  settle();
+  EXPECT_EQ(loop_.gate().count(), 0U);
+  EXPECT_THAT(found_, IsEmpty()) << "nothing is known, so nobody is told";
+  EXPECT_EQ(finder_->remembered(), 0U);
+  EXPECT_THAT(dns_.asked(), ElementsAre("slow.test"));
+}
+
 TEST_F(SiteFinderTest, AnAnswerIsForgottenInTime) {
   make({.ttl_min = 60s, .ttl_max = 3'600s, .failure_ttl = 30s});
   dns_.answers.fail_mx("broken.test", net::DnsOutcome::kServFail);

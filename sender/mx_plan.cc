@@ -21,6 +21,7 @@ std::string_view outcome_text(DnsOutcome outcome) {
     case DnsOutcome::kServFail: return "server failure";
     case DnsOutcome::kTimeout: return "timeout";
     case DnsOutcome::kBogus: return "DNSSEC validation failed";
+    case DnsOutcome::kStopped: return "told to stop";
   }
   return "";
 }

@@ -373,7 +373,7 @@ Task<void> Source::Impl::work(Shard& shard) {
     std::optional<net::Address> local;
     if (options.from_address) local = net::Address{*options.from_address, 0};
     Result<net::Stream> connected =
-        co_await net::connect(shard, options.to, local, begun + kConnectTimeout);
+        co_await net::connect(shard, options.to, local, begun + kConnectTimeout, &state.hard);
     Result<void> greeted = connected ? Result<void>() : fail(connected.error());
     Link link;
     if (connected) {

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
+#include <utility>
 
+#include "common/async/shard.h"
+#include "common/async/sleep.h"
 #include "common/base/check.h"
 
 namespace godwit::net {
@@ -77,8 +81,21 @@ FakeResolver& FakeResolver::fail_tlsa(std::string_view name, DnsOutcome outcome)
   return *this;
 }
 
+FakeResolver& FakeResolver::delay(std::string_view name, Duration time) {
+  const std::lock_guard lock(mutex_);
+  delays_[key_of(name)] = time;
+  return *this;
+}
+
+Duration FakeResolver::delay_of(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = delays_.find(key_of(name));
+  return found != delays_.end() ? found->second : Duration::zero();
+}
+
 void FakeResolver::clear() {
   const std::lock_guard lock(mutex_);
+  delays_.clear();
   mx_.clear();
   a_.clear();
   aaaa_.clear();
@@ -120,20 +137,56 @@ DnsAnswer<Record> FakeResolver::look_up(const Zone<Record>& zone, std::string na
   return answer;
 }
 
+// Suspends only for a delay: else a question has its answer when it is asked.
+template <class Record>
+async::Task<DnsAnswer<Record>> FakeResolver::answer(const Zone<Record>& zone, std::string name,
+                                                    async::StopSignal* stop) const {
+  bool in_time = stop == nullptr || !stop->requested();
+  if (const Duration time = delay_of(name); in_time && time > Duration::zero()) {
+    async::Sleeper sleeper;
+    std::optional<async::StopSignal::Callback> on_stop;
+    if (stop != nullptr) on_stop.emplace(*stop, [&sleeper] { sleeper.wake(); });
+    in_time = co_await sleeper.sleep_until(async::Shard::current().now() + time);
+  }
+  DnsAnswer<Record> answer = look_up(zone, std::move(name));
+  if (in_time) co_return answer;
+  co_return DnsAnswer<Record>{.outcome = DnsOutcome::kStopped, .why = "told to stop"};
+}
+
 async::Task<DnsAnswer<MxRecord>> FakeResolver::mx(std::string domain) {
-  co_return look_up(mx_, std::move(domain));
+  return answer(mx_, std::move(domain), nullptr);
+}
+
+async::Task<DnsAnswer<MxRecord>> FakeResolver::mx_until(std::string domain,
+                                                        async::StopSignal& stop) {
+  return answer(mx_, std::move(domain), &stop);
 }
 
 async::Task<DnsAnswer<IpAddress>> FakeResolver::addresses(std::string host, Family family) {
-  co_return look_up(family == Family::kIpv4 ? a_ : aaaa_, std::move(host));
+  return answer(family == Family::kIpv4 ? a_ : aaaa_, std::move(host), nullptr);
+}
+
+async::Task<DnsAnswer<IpAddress>> FakeResolver::addresses_until(std::string host, Family family,
+                                                                async::StopSignal& stop) {
+  return answer(family == Family::kIpv4 ? a_ : aaaa_, std::move(host), &stop);
 }
 
 async::Task<DnsAnswer<std::string>> FakeResolver::txt(std::string name) {
-  co_return look_up(txt_, std::move(name));
+  return answer(txt_, std::move(name), nullptr);
+}
+
+async::Task<DnsAnswer<std::string>> FakeResolver::txt_until(std::string name,
+                                                            async::StopSignal& stop) {
+  return answer(txt_, std::move(name), &stop);
 }
 
 async::Task<DnsAnswer<TlsaRecord>> FakeResolver::tlsa(std::string name) {
-  co_return look_up(tlsa_, std::move(name));
+  return answer(tlsa_, std::move(name), nullptr);
+}
+
+async::Task<DnsAnswer<TlsaRecord>> FakeResolver::tlsa_until(std::string name,
+                                                            async::StopSignal& stop) {
+  return answer(tlsa_, std::move(name), &stop);
 }
 
 }  // namespace godwit::net

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/net/resolver.h"
 
 namespace godwit::net {
@@ -31,6 +32,9 @@ class FakeResolver final : public Resolver {
   FakeResolver& fail_addresses(std::string_view host, DnsOutcome outcome);
   FakeResolver& fail_txt(std::string_view name, DnsOutcome outcome);
   FakeResolver& fail_tlsa(std::string_view name, DnsOutcome outcome);
+  // From now on questions about the name are answered only after this time of the asking shard's
+  // clock, or kStopped when their signal comes first.
+  FakeResolver& delay(std::string_view name, Duration time);
   void clear();
 
   // How many questions were asked.
@@ -41,6 +45,14 @@ class FakeResolver final : public Resolver {
                                                             Family family) override;
   [[nodiscard]] async::Task<DnsAnswer<std::string>> txt(std::string name) override;
   [[nodiscard]] async::Task<DnsAnswer<TlsaRecord>> tlsa(std::string name) override;
+  [[nodiscard]] async::Task<DnsAnswer<MxRecord>> mx_until(std::string domain,
+                                                          async::StopSignal& stop) override;
+  [[nodiscard]] async::Task<DnsAnswer<IpAddress>> addresses_until(std::string host, Family family,
+                                                                  async::StopSignal& stop) override;
+  [[nodiscard]] async::Task<DnsAnswer<std::string>> txt_until(std::string name,
+                                                              async::StopSignal& stop) override;
+  [[nodiscard]] async::Task<DnsAnswer<TlsaRecord>> tlsa_until(std::string name,
+                                                              async::StopSignal& stop) override;
 
  private:
   template <class Record>
@@ -53,6 +65,10 @@ class FakeResolver final : public Resolver {
   using Zone = std::map<std::string, Entry<Record>, std::less<>>;
   template <class Record>
   [[nodiscard]] DnsAnswer<Record> look_up(const Zone<Record>& zone, std::string name) const;
+  template <class Record>
+  [[nodiscard]] async::Task<DnsAnswer<Record>> answer(const Zone<Record>& zone, std::string name,
+                                                      async::StopSignal* stop) const;
+  [[nodiscard]] Duration delay_of(std::string_view name) const;
   [[nodiscard]] bool exists(const std::string& name) const;
 
   mutable std::mutex mutex_;
@@ -62,6 +78,7 @@ class FakeResolver final : public Resolver {
   Zone<IpAddress> aaaa_;
   Zone<std::string> txt_;
   Zone<TlsaRecord> tlsa_;
+  std::map<std::string, Duration, std::less<>> delays_;
 };
 
 }  // namespace godwit::net

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "common/async/stop_signal.h"
 #include "common/async/task.h"
 #include "common/net/address.h"
 
@@ -19,6 +21,7 @@ enum class DnsOutcome : std::uint8_t {
   kServFail,  // servers answer, but not the question; or the question could not be asked
   kTimeout,   // no answer in time
   kBogus,     // an answer whose signatures are wrong: must not be used
+  kStopped,   // who asked was told to stop before the answer came
 };
 
 // One answer. `records` is empty unless kFound.
@@ -69,6 +72,26 @@ class Resolver {
   // Each record's strings are joined (RFC 7208 s3.3).
   [[nodiscard]] virtual async::Task<DnsAnswer<std::string>> txt(std::string name) = 0;
   [[nodiscard]] virtual async::Task<DnsAnswer<TlsaRecord>> tlsa(std::string name) = 0;
+
+  // The same, for those who may be told to stop: a question that the signal overtakes is kStopped at
+  // once. The signal is the asking shard's and outlives the task. A resolver that does not override
+  // these answers as above, in its own time.
+  [[nodiscard]] virtual async::Task<DnsAnswer<MxRecord>> mx_until(std::string domain,
+                                                                  async::StopSignal& /*stop*/) {
+    return mx(std::move(domain));
+  }
+  [[nodiscard]] virtual async::Task<DnsAnswer<IpAddress>> addresses_until(
+      std::string host, Family family, async::StopSignal& /*stop*/) {
+    return addresses(std::move(host), family);
+  }
+  [[nodiscard]] virtual async::Task<DnsAnswer<std::string>> txt_until(std::string name,
+                                                                      async::StopSignal& /*stop*/) {
+    return txt(std::move(name));
+  }
+  [[nodiscard]] virtual async::Task<DnsAnswer<TlsaRecord>> tlsa_until(std::string name,
+                                                                      async::StopSignal& /*stop*/) {
+    return tlsa(std::move(name));
+  }
 };
 
 }  // namespace godwit::net

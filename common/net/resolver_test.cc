@@ -335,6 +335,66 @@ TEST_F(UnboundTest, ASilentServerIsATimeout) {
   EXPECT_TRUE(answer.temporary());
 }
 
+Task<void> store_outcome(Resolver& dns, std::string domain, async::StopSignal& stop,
+                         std::optional<DnsOutcome>& outcome) {
+  outcome = (co_await dns.mx_until(std::move(domain), stop)).outcome;
+}
+
+TEST_F(UnboundTest, AQuestionEndsAtTheStop) {
+  const Fd silent(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  SocketAddress name = SocketAddress::of({IpAddress::loopback(), 0});
+  ASSERT_EQ(::bind(silent.get(), name.get(), name.length), 0);
+  ::getsockname(silent.get(), name.get(), &name.length);
+  const auto dns =
+      resolver({.servers = {"127.0.0.1@" + std::to_string(name.address().port)}, .timeout = 60s});
+  async::TestLoop loop;
+  async::StopSignal stop;
+  std::optional<DnsOutcome> under_way;
+  std::optional<DnsOutcome> later;
+  loop.spawn(store_outcome(*dns, "example.test", stop, under_way));
+  for (int i = 0; i < 3; ++i) loop.shard().poll();
+  EXPECT_FALSE(under_way);
+  stop.request();
+  loop.drive([&] { return under_way.has_value(); });
+  EXPECT_EQ(*under_way, DnsOutcome::kStopped);
+  loop.spawn(store_outcome(*dns, "later.example.test", stop, later));
+  loop.drive([&] { return later.has_value(); });
+  EXPECT_EQ(*later, DnsOutcome::kStopped);
+}
+
+TEST_F(UnboundTest, AnAnswerComesBeforeAStop) {
+  const auto dns = resolver();
+  async::TestLoop loop;
+  async::StopSignal stop;
+  std::optional<DnsOutcome> outcome;
+  loop.spawn(store_outcome(*dns, "example.test", stop, outcome));
+  loop.drive([&] { return outcome.has_value(); });
+  EXPECT_EQ(*outcome, DnsOutcome::kFound);
+  stop.request();  // nobody is told any more
+}
+
+TEST(FakeResolverTest, ADelayedAnswerComesInTimeOrAtTheStop) {
+  FakeResolver dns;
+  dns.set_mx("slow.test", {{10, "mx.slow.test"}}).delay("SLOW.test", 50ms);
+  async::TestLoop loop;
+  async::StopSignal stop;
+  std::optional<DnsOutcome> outcome;
+  loop.spawn(store_outcome(dns, "slow.test", stop, outcome));
+  loop.shard().poll();
+  EXPECT_FALSE(outcome);
+  loop.drive([&] { return outcome.has_value(); });
+  EXPECT_EQ(*outcome, DnsOutcome::kFound);
+  dns.delay("slow.test", 1h);
+  outcome.reset();
+  loop.spawn(store_outcome(dns, "slow.test", stop, outcome));
+  for (int i = 0; i < 3; ++i) loop.shard().poll();
+  EXPECT_FALSE(outcome);
+  stop.request();
+  loop.drive([&] { return outcome.has_value(); });
+  EXPECT_EQ(*outcome, DnsOutcome::kStopped);
+  EXPECT_EQ(async::run_task(dns.mx_until("slow.test", stop)).outcome, DnsOutcome::kStopped);
+}
+
 Task<void> count_answers(UnboundResolver& dns, int number, int& refused, int& ended) {
   const auto answer = co_await dns.mx("m" + std::to_string(number) + ".example.test");
   if (answer.outcome == DnsOutcome::kServFail) ++refused;

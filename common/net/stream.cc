@@ -559,7 +559,8 @@ Result<void> bind_source(int fd, const Address& local) {
 }  // namespace
 
 Task<Result<Stream>> connect(async::Shard& shard, Address remote, std::optional<Address> local,
-                             Instant deadline) {
+                             Instant deadline, async::StopSignal* stop) {
+  if (stop != nullptr && stop->requested()) co_return fail(Errc::kClosed, remote.to_text());
   CO_TRY(Fd fd, open_tcp(remote.ip.family()));
   if (local) CO_TRY_VOID(bind_source(fd.get(), *local));
   SocketAddress name = SocketAddress::of(remote);
@@ -569,6 +570,8 @@ Task<Result<Stream>> connect(async::Shard& shard, Address remote, std::optional<
   }
   Stream stream = Stream::of_tcp(shard, fd.release(), remote);
   if (started != 0) {
+    std::optional<async::StopSignal::Callback> on_stop;
+    if (stop != nullptr) on_stop.emplace(*stop, [&stream] { stream.close(); });
     if (Result<void> ready = co_await stream.impl_->wait(stream.impl_->writing, deadline); !ready) {
       co_return fail(std::move(ready).error().within(remote.to_text()));
     }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/async/shard.h"
+#include "common/async/stop_signal.h"
 #include "common/async/task.h"
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -92,7 +93,8 @@ class Stream {
  private:
   friend class Listener;  // of_tcp
   friend async::Task<Result<Stream>> connect(async::Shard& shard, Address remote,
-                                             std::optional<Address> local, Instant deadline);
+                                             std::optional<Address> local, Instant deadline,
+                                             async::StopSignal* stop);
   struct Impl;
   explicit Stream(std::unique_ptr<Impl> impl);
   // A socket that is non-blocking and has TCP_NODELAY.
@@ -105,8 +107,11 @@ class Stream {
 
 // Connects. With `local` the connection comes from that address (port 0: any; the kernel picks the
 // port when the remote is known, so that one address has 28,000 ports per remote, not per machine).
-// Errors: kTimeout, kRefused, kUnreachable, kAddressUnavailable, kResources, kReset, kIo.
+// A signal of the shard (it must outlive the task) ends the attempt at once: kClosed. What was
+// connected before the signal came is the caller's to close.
+// Errors: kTimeout, kRefused, kUnreachable, kAddressUnavailable, kResources, kReset, kIo, kClosed.
 [[nodiscard]] async::Task<Result<Stream>> connect(async::Shard& shard, Address remote,
-                                                  std::optional<Address> local, Instant deadline);
+                                                  std::optional<Address> local, Instant deadline,
+                                                  async::StopSignal* stop = nullptr);
 
 }  // namespace godwit::net

@@ -294,5 +294,37 @@ TEST_F(StreamTest, ConnectDeadline) {
   EXPECT_EQ(code, Errc::kTimeout);
 }
 
+Task<void> store(Task<Result<Stream>> task, std::optional<Result<Stream>>& out) {
+  out.emplace(co_await std::move(task));
+}
+
+TEST_F(StreamTest, ConnectEndsAtTheStop) {
+  const RawListener full(0);
+  async::StopSignal stop;
+  std::vector<Stream> connected;
+  // Until one has to wait: the backlog is full then.
+  std::optional<Result<Stream>> last;
+  const auto until_it_waits = [&] {
+    for (int i = 0; i < 20; ++i) {
+      last.reset();
+      loop.spawn(store(connect(loop.shard(), full.address(), {}, soon(), &stop), last));
+      const Instant end = in(100ms);
+      loop.drive([&] { return last.has_value() || std::chrono::steady_clock::now() >= end; });
+      if (!last) return true;
+      if (*last) connected.push_back(std::move(**last));
+    }
+    return false;
+  };
+  ASSERT_TRUE(until_it_waits());
+  stop.request();
+  loop.drive([&] { return last.has_value(); });
+  EXPECT_EQ(code_of(*last), Errc::kClosed);
+  ASSERT_FALSE(connected.empty());
+  EXPECT_TRUE(connected.front().is_open()) << "what was connected is left alone";
+  EXPECT_EQ(code_of(loop.run(connect(loop.shard(), full.address(), {}, soon(), &stop))),
+            Errc::kClosed)
+      << "and nothing begins any more";
+}
+
 }  // namespace
 }  // namespace godwit::net

@@ -180,8 +180,16 @@ struct UnboundResolver::Impl {
     context.reset();  // ends libunbound's thread; questions that are left are not answered
   }
 
-  async::Task<RawAnswer> ask(std::string name, Type type);
-  void start(const std::string& name, Type type, Done done);
+  // `stop` may be null, here and below.
+  async::Task<DnsAnswer<MxRecord>> mx(std::string domain, async::StopSignal* stop);
+  template <class Record, class FromWire>
+  async::Task<DnsAnswer<Record>> records(std::string name, Type type, FromWire from_wire,
+                                         async::StopSignal* stop) {
+    co_return answer_of<Record>(co_await ask(std::move(name), type, stop), from_wire);
+  }
+  async::Task<RawAnswer> ask(std::string name, Type type, async::StopSignal* stop);
+  // The question's id; 0 when it was refused, and answered so.
+  std::uint64_t start(const std::string& name, Type type, Done done);
   static void answered(void* question, int error, ub_result* result);
   // Takes the callback of a question out; empty when it was answered before.
   Done take(std::uint64_t id, bool forget);
@@ -202,14 +210,25 @@ struct UnboundResolver::Impl {
   std::thread pump;                                         // last: it uses all of the above
 };
 
-async::Task<RawAnswer> UnboundResolver::Impl::ask(std::string name, Type type) {
+async::Task<RawAnswer> UnboundResolver::Impl::ask(std::string name, Type type,
+                                                  async::StopSignal* stop) {
+  constexpr const char* kWhyStopped = "told to stop";
   const std::optional<std::string> question = dns_question_name(name);
   if (!question) co_return failed(DnsOutcome::kNxDomain, "not a name the DNS can have");
+  if (stop != nullptr && stop->requested()) co_return failed(DnsOutcome::kStopped, kWhyStopped);
+  std::uint64_t id = 0;
+  std::optional<async::StopSignal::Callback> on_stop;
+  if (stop != nullptr) {
+    on_stop.emplace(*stop, [this, &id] {
+      // Libunbound goes on: its answer serves the cache.
+      if (Done done = take(id, false)) done(failed(DnsOutcome::kStopped, kWhyStopped));
+    });
+  }
   co_return co_await async::completion<RawAnswer>(
-      [&](Done done) { start(*question, type, std::move(done)); });
+      [&](Done done) { id = start(*question, type, std::move(done)); });
 }
 
-void UnboundResolver::Impl::start(const std::string& name, Type type, Done done) {
+std::uint64_t UnboundResolver::Impl::start(const std::string& name, Type type, Done done) {
   Question* question = nullptr;
   bool watch = false;
   {
@@ -223,7 +242,7 @@ void UnboundResolver::Impl::start(const std::string& name, Type type, Done done)
   }
   if (question == nullptr) {
     done(failed(DnsOutcome::kServFail, "too many questions at once"));
-    return;
+    return 0;
   }
   if (watch) wake_pump();
   const std::uint64_t id = question->id;
@@ -232,6 +251,7 @@ void UnboundResolver::Impl::start(const std::string& name, Type type, Done done)
   if (error != 0) {
     if (Done refused = take(id, true)) refused(failed(DnsOutcome::kServFail, ub_strerror(error)));
   }
+  return id;
 }
 
 void UnboundResolver::Impl::answered(void* question, int error, ub_result* result) {
@@ -292,6 +312,13 @@ std::optional<Instant> UnboundResolver::Impl::expire() {
   }
 }
 
+async::Task<DnsAnswer<MxRecord>> UnboundResolver::Impl::mx(std::string domain,
+                                                           async::StopSignal* stop) {
+  auto answer = answer_of<MxRecord>(co_await ask(std::move(domain), kMx, stop), mx_from_wire);
+  std::ranges::sort(answer.records);
+  co_return answer;
+}
+
 UnboundResolver::UnboundResolver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 UnboundResolver::~UnboundResolver() = default;
 
@@ -302,23 +329,41 @@ Result<std::unique_ptr<UnboundResolver>> UnboundResolver::create(UnboundOptions 
 }
 
 async::Task<DnsAnswer<MxRecord>> UnboundResolver::mx(std::string domain) {
-  auto answer = answer_of<MxRecord>(co_await impl_->ask(std::move(domain), kMx), mx_from_wire);
-  std::ranges::sort(answer.records);
-  co_return answer;
+  return impl_->mx(std::move(domain), nullptr);
+}
+
+async::Task<DnsAnswer<MxRecord>> UnboundResolver::mx_until(std::string domain,
+                                                           async::StopSignal& stop) {
+  return impl_->mx(std::move(domain), &stop);
 }
 
 async::Task<DnsAnswer<IpAddress>> UnboundResolver::addresses(std::string host, Family family) {
-  const Type type = family == Family::kIpv4 ? kA : kAaaa;
-  co_return answer_of<IpAddress>(co_await impl_->ask(std::move(host), type),
-                                 IpAddress::from_octets);
+  return impl_->records<IpAddress>(std::move(host), family == Family::kIpv4 ? kA : kAaaa,
+                                   IpAddress::from_octets, nullptr);
+}
+
+async::Task<DnsAnswer<IpAddress>> UnboundResolver::addresses_until(std::string host, Family family,
+                                                                   async::StopSignal& stop) {
+  return impl_->records<IpAddress>(std::move(host), family == Family::kIpv4 ? kA : kAaaa,
+                                   IpAddress::from_octets, &stop);
 }
 
 async::Task<DnsAnswer<std::string>> UnboundResolver::txt(std::string name) {
-  co_return answer_of<std::string>(co_await impl_->ask(std::move(name), kTxt), txt_from_wire);
+  return impl_->records<std::string>(std::move(name), kTxt, txt_from_wire, nullptr);
+}
+
+async::Task<DnsAnswer<std::string>> UnboundResolver::txt_until(std::string name,
+                                                               async::StopSignal& stop) {
+  return impl_->records<std::string>(std::move(name), kTxt, txt_from_wire, &stop);
 }
 
 async::Task<DnsAnswer<TlsaRecord>> UnboundResolver::tlsa(std::string name) {
-  co_return answer_of<TlsaRecord>(co_await impl_->ask(std::move(name), kTlsa), tlsa_from_wire);
+  return impl_->records<TlsaRecord>(std::move(name), kTlsa, tlsa_from_wire, nullptr);
+}
+
+async::Task<DnsAnswer<TlsaRecord>> UnboundResolver::tlsa_until(std::string name,
+                                                               async::StopSignal& stop) {
+  return impl_->records<TlsaRecord>(std::move(name), kTlsa, tlsa_from_wire, &stop);
 }
 
 }  // namespace godwit::net

@@ -36,6 +36,14 @@ class UnboundResolver final : public Resolver {
                                                             Family family) override;
   [[nodiscard]] async::Task<DnsAnswer<std::string>> txt(std::string name) override;
   [[nodiscard]] async::Task<DnsAnswer<TlsaRecord>> tlsa(std::string name) override;
+  [[nodiscard]] async::Task<DnsAnswer<MxRecord>> mx_until(std::string domain,
+                                                          async::StopSignal& stop) override;
+  [[nodiscard]] async::Task<DnsAnswer<IpAddress>> addresses_until(std::string host, Family family,
+                                                                  async::StopSignal& stop) override;
+  [[nodiscard]] async::Task<DnsAnswer<std::string>> txt_until(std::string name,
+                                                              async::StopSignal& stop) override;
+  [[nodiscard]] async::Task<DnsAnswer<TlsaRecord>> tlsa_until(std::string name,
+                                                              async::StopSignal& stop) override;
 
  private:
   struct Impl;
