@@ -103,9 +103,10 @@ std::uint64_t round_up_to_mib(std::uint64_t bytes) {
   return (bytes + kMiB - 1) / kMiB * kMiB;
 }
 
-std::optional<config::Wrong> check_segment_bytes(const Config& config) {
+}  // namespace
+
+std::optional<config::Wrong> segments_too_small(const Config& config, std::uint64_t have) {
   if (config.log.kind != LogKind::kEmbedded) return std::nullopt;
-  const std::uint64_t have = config.log.embedded.segment_bytes;
   const ingress::Config& ingress = config.ingress;
   const auto small = [&](std::string_view key, const std::string& value, std::uint64_t wanted,
                          const std::string& or_else) {
@@ -127,8 +128,6 @@ std::optional<config::Wrong> check_segment_bytes(const Config& config) {
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 void describe(config::Fields& fields, KafkaConfig& kafka) {
   fields.add("brokers", kafka.brokers, "Brokers to begin with, host:port.").restart();
@@ -293,7 +292,8 @@ void describe(config::Fields& fields, Config& config) {
   fields.add("admin", config.admin, "Administration.");
   fields.add("observe", config.observe, "Health, metrics and logs.");
   fields.add("control", config.control, "Who may send what, from where, how fast.");
-  fields.rule("log.embedded.segment_bytes", [&config] { return check_segment_bytes(config); });
+  fields.rule("log.embedded.segment_bytes",
+              [&config] { return segments_too_small(config, config.log.embedded.segment_bytes); });
 }
 
 config::Outcome read_config(const std::filesystem::path& file, Config& config) {

@@ -155,6 +155,12 @@ struct Config {
 };
 void describe(config::Fields& fields, Config& config);
 
+// Why the largest mail that is accepted would not fit into segments of `segment_bytes`: the
+// configured ones, or those of a data directory that was made before. nullopt: it fits, or the log
+// is not embedded.
+[[nodiscard]] std::optional<config::Wrong> segments_too_small(const Config& config,
+                                                              std::uint64_t segment_bytes);
+
 // Reads a configuration file: what every subcommand with `-c FILE` begins with. See
 // config::read_file.
 [[nodiscard]] config::Outcome read_config(const std::filesystem::path& file, Config& config);

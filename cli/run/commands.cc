@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/config.h"
+#include "cli/run/log_options.h"
 #include "cli/run/process.h"
 #include "common/control/file_control.h"
 #include "common/net/tls.h"
@@ -89,6 +90,9 @@ int check(const std::filesystem::path& file) {
           notices += notice.to_string() + "\n";
       }
     }
+    if (const Result<void> fits = check_made_segments(config); !fits)
+      problems += fits.error().to_string() + "
+";
     const auto& tls = config.ingress.tls;
     if (!tls.certificate.empty()) {
       const auto context =

@@ -1,5 +1,8 @@
 #include "cli/run/log_options.h"
 
+#include <fmt/format.h>
+
+#include <system_error>
 #include <utility>
 
 namespace godwit::cli::run {
@@ -30,6 +33,18 @@ log::EmbeddedConfig embedded_config(const Config& config, std::shared_ptr<log::C
           .events_retention = embedded.events_retention,
           .archive_policy = archive_policy(std::move(hand)),
           .counters = std::move(counters)};
+}
+
+Result<void> check_made_segments(const Config& config) {
+  if (config.log.kind != LogKind::kEmbedded) return {};
+  const auto made = log::embedded_segment_bytes(config.data_dir);
+  if (!made || !*made) return {};
+  const auto wrong = segments_too_small(config, **made);
+  if (!wrong) return {};
+  return fail(std::make_error_code(std::errc::invalid_argument),
+              fmt::format("data_dir {} was made with segments of a size that stays: {}; segments "
+                          "of {} (in a new data_dir)",
+                          config.data_dir.string(), wrong->what, wrong->right));
 }
 
 log::KafkaOptions kafka_options(const Config& config, const std::string& node) {

@@ -111,6 +111,7 @@ Result<void> Process::start_observe() {
 Result<void> Process::open_log() {
   auto counters = std::make_shared<log::Counters>();
   startup_->problem("the log is being opened");
+  TRY_VOID(check_made_segments(config_));
   auto opened = config_.log.kind == LogKind::kKafka
                     ? log::open_kafka(kafka_options(config_, node_), clock_)
                     : log::open_embedded(

@@ -168,6 +168,13 @@ class EmbeddedLog final : public Log {
 
 }  // namespace
 
+Result<std::optional<std::uint64_t>> embedded_segment_bytes(
+    const std::filesystem::path& directory) {
+  TRY(const auto identity, read_identity(store::posix_file_system(), Layout(directory).root));
+  if (!identity) return std::nullopt;
+  return identity->segment_bytes;
+}
+
 Result<std::unique_ptr<Log>> open_embedded(const EmbeddedConfig& config, const Clock& clock) {
   TRY(auto core, Core::open(config, clock));
   return std::make_unique<EmbeddedLog>(std::move(core));

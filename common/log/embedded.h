@@ -53,7 +53,13 @@ struct EmbeddedConfig {
 [[nodiscard]] Result<std::unique_ptr<Log>> open_embedded(const EmbeddedConfig& config,
                                                          const Clock& clock);
 
-// The same for a tool beside no running process: never writes; only history(), committed(),
+// The size of the segments in a directory that has a log: fixed when it was made, whatever a
+// configuration says later. nullopt: no log was made there yet. Writes nothing.
+// Errors    kCorrupt, kIo
+[[nodiscard]] Result<std::optional<std::uint64_t>> embedded_segment_bytes(
+    const std::filesystem::path& directory);
+
+// open_embedded() for a tool beside no running process: never writes; only history(), committed(),
 // partitions() and end() work.
 [[nodiscard]] Result<std::unique_ptr<Log>> open_embedded_read_only(const EmbeddedConfig& config);
 
