@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "common/config/codec.h"
 #include "common/config/reading.h"
+#include "common/config/secret.h"
 
 // How a struct becomes configuration. Every key is declared once, in a function beside the struct:
 //
@@ -91,7 +93,9 @@ class FieldOf final : public Field {
     required = true;
     return *this;
   }
-  FieldOf& hide() {  // never shown: not in logs, not in `check`
+  // A secret: never shown, not in logs, not in `check`; a check() must not quote it. A text may
+  // stand in a file of its own or in the environment (secret.h).
+  FieldOf& hide() {
     secret = true;
     return *this;
   }
@@ -111,7 +115,9 @@ class FieldOf final : public Field {
     node.secret = secret;
     return node;
   }
-  [[nodiscard]] std::string type() const override { return Codec<T>::type(options_); }
+  [[nodiscard]] std::string type() const override {
+    return secret ? "secret" : Codec<T>::type(options_);
+  }
   [[nodiscard]] Children children() override { return Codec<T>::children(*value_); }
 
  private:
@@ -170,6 +176,16 @@ void FieldOf<T>::read(const Node* node, Mark parent, Reading& reading) {
   if (node == nullptr && required && !reading.in_defaults()) {
     reading.wrong(parent, Wrong{"is missing", doc});
     return;
+  }
+  [[maybe_unused]] Node found;
+  if constexpr (std::is_same_v<T, std::string>) {
+    if (secret && node != nullptr && node->kind == Node::Kind::kMap) {
+      std::optional<std::string> text = read_secret(*node, reading);
+      if (!text) return;
+      found = Node::string(*std::move(text));
+      found.mark = node->mark;
+      node = &found;
+    }
   }
   const std::size_t problems_before = reading.problems().size();
   Codec<T>::read(node, *value_, options_, Field::range, node != nullptr ? node->mark : parent,
