@@ -1,5 +1,7 @@
 #include "ingress/config.h"
 
+#include <utility>
+
 #include "common/base/check.h"
 
 using namespace std::chrono_literals;
@@ -90,6 +92,22 @@ void describe(config::Fields& fields, HttpListenerConfig& http) {
       .check(check_listen);
 }
 
+Result<std::shared_ptr<net::TlsServerContext>> TlsConfig::load() const {
+  std::vector<net::TlsServerFiles> further;
+  for (const CertificateConfig& other : others)
+    further.push_back({.certificate = other.certificate, .key = other.key});
+  return net::TlsServerContext::load({.certificate = certificate, .key = key}, std::move(further));
+}
+
+void describe(config::Fields& fields, CertificateConfig& certificate) {
+  fields
+      .add("certificate", certificate.certificate,
+           "PEM: the certificate chain, the server's own first.")
+      .require()
+      .restart();
+  fields.add("key", certificate.key, "PEM: the private key.").require().restart();
+}
+
 void describe(config::Fields& fields, TlsConfig& tls) {
   fields.add("certificate", tls.certificate, "PEM: the certificate chain, the server's own first.")
       .restart();
@@ -97,6 +115,17 @@ void describe(config::Fields& fields, TlsConfig& tls) {
   fields.rule("key", [&tls]() -> std::optional<config::Wrong> {
     if (tls.certificate.empty() == tls.key.empty()) return std::nullopt;
     return config::Wrong{"certificate and key come together", "both, or neither"};
+  });
+  fields
+      .add(
+          "others", tls.others,
+          "Further certificates, each for the clients that ask for one of its DNS names (SNI); the "
+          "first that has the name, also of the one above, which is for everybody else.")
+      .restart();
+  fields.rule("others", [&tls]() -> std::optional<config::Wrong> {
+    if (tls.others.empty() || !tls.certificate.empty()) return std::nullopt;
+    return config::Wrong{"clients that ask for no name have no certificate",
+                         "certificate and key beside others"};
   });
 }
 
@@ -201,7 +230,7 @@ void describe(config::Fields& fields, Config& config) {
       .restart();
   fields.add("smtp", config.smtp, "SMTP listeners.");
   fields.add("http", config.http, "The HTTP port; so far it serves the captured mail.");
-  fields.add("tls", config.tls, "Certificate of all listeners; read again at a reload.");
+  fields.add("tls", config.tls, "Certificates of all listeners; read again at a reload.");
   fields
       .add("max_message_bytes", config.max_message_bytes,
            "Longest message, as SIZE counts it (RFC 1870).")

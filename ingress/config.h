@@ -4,11 +4,14 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "common/base/result.h"
 #include "common/config/fields.h"
 #include "common/net/address.h"
+#include "common/net/tls.h"
 
 // The configuration of the role `ingress`, below `ingress:` in the file. docs/configuration.md is
 // made from the describe() functions.
@@ -55,9 +58,18 @@ struct HttpListenerConfig {
   config::HostPort listen;
 };
 
-struct TlsConfig {
+struct CertificateConfig {
   std::filesystem::path certificate;
   std::filesystem::path key;
+};
+
+struct TlsConfig {
+  std::filesystem::path certificate;  // empty: no TLS
+  std::filesystem::path key;
+  std::vector<CertificateConfig> others;  // chosen by the server name that a client asks for
+
+  // Errors: as net::TlsServerContext::load. Only with a certificate.
+  [[nodiscard]] Result<std::shared_ptr<net::TlsServerContext>> load() const;
 };
 
 // RFC 5321 s4.5.3.2, the server's side, and our own bounds.
@@ -114,6 +126,7 @@ struct Config {
 
 void describe(config::Fields& fields, SmtpListenerConfig& listener);
 void describe(config::Fields& fields, HttpListenerConfig& http);
+void describe(config::Fields& fields, CertificateConfig& certificate);
 void describe(config::Fields& fields, TlsConfig& tls);
 void describe(config::Fields& fields, TimeoutsConfig& timeouts);
 void describe(config::Fields& fields, SmtpLimitsConfig& limits);

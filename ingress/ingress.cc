@@ -68,8 +68,7 @@ class Ingress final : public role::Role {
 
 Result<void> Ingress::load_certificate() {
   if (!config_.tls.certificate.empty()) {
-    TRY(services_.tls, net::TlsServerContext::load(
-                           {.certificate = config_.tls.certificate, .key = config_.tls.key}));
+    TRY(services_.tls, config_.tls.load());
     return {};
   }
   for (const SmtpListenerConfig& listener : config_.smtp) {

@@ -15,7 +15,6 @@
 #include "cli/run/log_options.h"
 #include "cli/run/process.h"
 #include "common/control/file_control.h"
-#include "common/net/tls.h"
 #include "common/observe/log.h"
 #include "common/role/signals.h"
 
@@ -91,13 +90,9 @@ int check(const std::filesystem::path& file) {
       }
     }
     if (const Result<void> fits = check_made_segments(config); !fits)
-      problems += fits.error().to_string() + "
-";
-    const auto& tls = config.ingress.tls;
-    if (!tls.certificate.empty()) {
-      const auto context =
-          net::TlsServerContext::load({tls.certificate.string(), tls.key.string()});
-      if (!context)
+      problems += fits.error().to_string() + "\n";
+    if (!config.ingress.tls.certificate.empty()) {
+      if (const auto context = config.ingress.tls.load(); !context)
         problems += file.string() + ": ingress.tls: " + context.error().to_string() + "\n";
     }
   }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 
@@ -33,7 +34,11 @@ struct TlsServerFiles {
   std::string key;          // PEM
 };
 
-// Server side: certificate, key and ticket keys of one listener (or of all).
+// Server side: certificates, keys and ticket keys of one listener (or of all).
+//
+// A client that asks for a server name (SNI) gets the certificate that has it among its DNS names,
+// the first of `files` and `others`, or else one that has it by a wildcard; any other client gets
+// `files`.
 //
 // reload() reads the files again and swaps at once: later handshakes use the new certificate,
 // sessions under way keep what they have, tickets stay valid. When the files are bad nothing
@@ -43,7 +48,8 @@ class TlsServerContext {
  public:
   // Errors: kInvalid, the context names the file and what is wrong (missing, no PEM, key of another
   // certificate).
-  [[nodiscard]] static Result<std::shared_ptr<TlsServerContext>> load(TlsServerFiles files);
+  [[nodiscard]] static Result<std::shared_ptr<TlsServerContext>> load(
+      TlsServerFiles files, std::vector<TlsServerFiles> others = {});
   // A fresh self-signed certificate (ECDSA P-256) for `host`, in memory: for trials, tests and
   // bench sink.
   [[nodiscard]] static Result<std::shared_ptr<TlsServerContext>> self_signed(
@@ -53,7 +59,7 @@ class TlsServerContext {
   TlsServerContext& operator=(const TlsServerContext&) = delete;
 
   [[nodiscard]] Result<void> reload();
-  // When the certificate ends, unix seconds; for metrics and warnings.
+  // When the certificate of `files` ends, unix seconds; for metrics and warnings.
   [[nodiscard]] std::int64_t not_after() const;
   // PEM of the server's own certificate, so that a test can trust it.
   [[nodiscard]] std::string certificate_pem() const;

@@ -7,10 +7,11 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "common/net/tls.h"
 
-// What stream.cc and tls.cc share; nobody else includes OpenSSL.
+// What the sources of this folder share; nobody else includes OpenSSL.
 namespace godwit::net {
 
 struct OpenSslFree {
@@ -21,16 +22,23 @@ struct OpenSslFree {
   void operator()(BIO* bio) const { BIO_free_all(bio); }
 };
 using SslPtr = std::unique_ptr<SSL, OpenSslFree>;
+using X509Ptr = std::unique_ptr<X509, OpenSslFree>;
 using SessionPtr = std::unique_ptr<SSL_SESSION, OpenSslFree>;
 
 // The oldest entry of OpenSSL's error queue as text, the queue emptied; "" when there is none.
 [[nodiscard]] std::string take_openssl_error();
 
+// A context with what both sides want: versions, ciphers, little memory. Never null.
+[[nodiscard]] std::shared_ptr<SSL_CTX> new_context(const SSL_METHOD* method);
+
+// A certificate for `host`, a year long, signed by its own key.
+[[nodiscard]] Result<X509Ptr> self_sign(EVP_PKEY& key, const std::string& host);
+
 // An SSL on a non-blocking socket. Sends with MSG_NOSIGNAL: no broken connection raises SIGPIPE.
 [[nodiscard]] SslPtr new_ssl(SSL_CTX& context, int socket);
 
 struct TlsServerContext::Impl {
-  TlsServerFiles files;  // empty: self-signed
+  std::vector<TlsServerFiles> files;  // the first is for everybody else; empty: self-signed
   mutable std::mutex mutex;
   std::shared_ptr<SSL_CTX> context;
   // RFC 5077 keys, the same for every certificate this context ever has.

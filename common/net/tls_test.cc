@@ -34,14 +34,15 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-// Certificate and key by the openssl command: files as an operator has them.
+// Certificate and key by the openssl command: files as an operator has them. `host` may be a list,
+// "a.test,DNS:b.test".
 TlsServerFiles make_files(const TemporaryFolder& folder, const std::string& name,
                           const std::string& host, const std::string& more = "-nodes") {
   const TlsServerFiles files{folder.file(name + ".crt"), folder.file(name + ".key")};
   const std::string command =
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -subj /CN=" + host +
-      " -addext subjectAltName=DNS:" + host + " -keyout " + files.key + " -out " +
-      files.certificate + " " + more + " 2>/dev/null";
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -subj '/CN=" +
+      host.substr(0, host.find(',')) + "'" + " -addext 'subjectAltName=DNS:" + host + "' -keyout " +
+      files.key + " -out " + files.certificate + " " + more + " 2>/dev/null";
   EXPECT_EQ(std::system(command.c_str()), 0);
   return files;
 }
@@ -345,6 +346,82 @@ TEST_F(TlsTest, ReloadSwapsTheCertificateAndKeepsTickets) {
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().context.find("server.key"), std::string::npos);
   EXPECT_EQ(subject("d").first, "/CN=new.example.test") << "nothing changed";
+}
+
+TEST_F(TlsTest, TheServerNameChoosesTheCertificate) {
+  const TlsServerFiles main = make_files(folder, "main", "mx.main.test");
+  const TlsServerFiles other = make_files(folder, "other", "MX.Other.test,DNS:smtp.other.test");
+  const TlsServerFiles wide = make_files(folder, "wide", "*.wide.test,DNS:*.main.test");
+  const TlsServerFiles late = make_files(folder, "late", "one.wide.test,DNS:mx.other.test");
+  const auto many = TlsServerContext::load(main, {other, wide, late});
+  ASSERT_TRUE(many) << many.error().to_string();
+  const auto subject_for = [&](TlsServerContext& by, const std::string& name) {
+    const auto fresh = *TlsClientContext::create();
+    Pair pair(loop.shard());
+    const Outcome outcome = handshake(pair, by, *fresh, {.host = name});
+    EXPECT_TRUE(outcome.server && outcome.client) << name;
+    exchange(pair);
+    return pair.client.tls()->peer_subject;
+  };
+  const struct {
+    const char* name;
+    const char* subject;
+  } cases[] = {
+      {"mx.main.test", "/CN=mx.main.test"},  // by name, before a wildcard of another
+      {"two.main.test", "/CN=*.wide.test"},
+      {"mx.other.test", "/CN=MX.Other.test"},  // the first that has it
+      {"SMTP.OTHER.TEST", "/CN=MX.Other.test"},
+      {"two.wide.test", "/CN=*.wide.test"},
+      {"one.wide.test", "/CN=one.wide.test"},   // a name of its own
+      {"a.two.wide.test", "/CN=mx.main.test"},  // a wildcard is one label
+      {"wide.test", "/CN=mx.main.test"},
+      {"nobody.test", "/CN=mx.main.test"},
+      {"localhost", "/CN=mx.main.test"},
+      {"127.0.0.1", "/CN=mx.main.test"},  // says no name
+  };
+  for (const auto& c : cases) EXPECT_EQ(subject_for(**many, c.name), c.subject) << c.name;
+
+  // All of them are read again, or none.
+  (void)make_files(folder, "other", "renamed.test");
+  (void)folder.write("late.key", "nonsense");
+  const Result<void> failed = (*many)->reload();
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().context.find(late.key), std::string::npos) << failed.error().context;
+  EXPECT_EQ(subject_for(**many, "mx.other.test"), "/CN=MX.Other.test");
+  (void)make_files(folder, "late", "late.test");
+  ASSERT_TRUE((*many)->reload());
+  EXPECT_EQ(subject_for(**many, "renamed.test"), "/CN=renamed.test");
+  EXPECT_EQ(subject_for(**many, "mx.other.test"), "/CN=mx.main.test");
+}
+
+TEST_F(TlsTest, ATicketOfOneNameIsGoodAfterAReload) {
+  const TlsServerFiles main = make_files(folder, "main", "mx.main.test");
+  const TlsServerFiles other = make_files(folder, "other", "mx.other.test");
+  const auto many = TlsServerContext::load(main, {other});
+  ASSERT_TRUE(many) << many.error().to_string();
+  for (const bool resumed : {false, true}) {
+    Pair pair(loop.shard());
+    ASSERT_TRUE(handshake(pair, **many, *client, {.host = "mx.other.test"}).client);
+    EXPECT_EQ(pair.client.tls()->resumed, resumed);
+    EXPECT_EQ(pair.server.tls()->server_name, "mx.other.test");
+    exchange(pair);
+    ASSERT_TRUE((*many)->reload());
+  }
+}
+
+TEST_F(TlsTest, AHandshakeUnderWayOutlivesItsContext) {
+  const TlsServerFiles main = make_files(folder, "main", "mx.main.test");
+  const TlsServerFiles other = make_files(folder, "other", "mx.other.test");
+  auto many = *TlsServerContext::load(main, {other});
+  Pair pair(loop.shard());
+  std::optional<Result<void>> accepted;
+  loop.spawn(store(pair.server.start_tls_server(*many, soon()), accepted));
+  for (int i = 0; i < 3; ++i) loop.shard().poll();
+  many.reset();
+  ASSERT_TRUE(loop.run(pair.client.start_tls_client(*client, {.host = "mx.other.test"}, soon())));
+  loop.drive([&] { return accepted.has_value(); });
+  ASSERT_TRUE(*accepted);
+  EXPECT_EQ(pair.client.tls()->peer_subject, "/CN=mx.other.test");
 }
 
 TEST_F(TlsTest, BadFilesAreNamed) {
