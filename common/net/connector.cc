@@ -12,6 +12,12 @@ class TcpConnector final : public Connector {
                                                     Instant deadline) override {
     return net::connect(shard, std::move(remote), std::move(local), deadline);
   }
+  [[nodiscard]] async::Task<Result<Stream>> connect_until(async::Shard& shard, Address remote,
+                                                          std::optional<Address> local,
+                                                          Instant deadline,
+                                                          async::StopSignal& stop) override {
+    return net::connect(shard, std::move(remote), std::move(local), deadline, &stop);
+  }
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
+#include "common/async/shard.h"
+#include "common/async/stop_signal.h"
 #include "common/async/task.h"
 #include "common/base/clock.h"
 #include "common/net/address.h"
@@ -18,6 +21,15 @@ class Connector {
   [[nodiscard]] virtual async::Task<Result<Stream>> connect(async::Shard& shard, Address remote,
                                                             std::optional<Address> local,
                                                             Instant deadline) = 0;
+  // The same, ended by a signal of the shard (net::connect() says how). A connector that does not
+  // override this connects as above.
+  [[nodiscard]] virtual async::Task<Result<Stream>> connect_until(async::Shard& shard,
+                                                                  Address remote,
+                                                                  std::optional<Address> local,
+                                                                  Instant deadline,
+                                                                  async::StopSignal& /*stop*/) {
+    return connect(shard, std::move(remote), std::move(local), deadline);
+  }
 };
 
 // The machine's network. One for the process.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/async/sleep.h"
+#include "common/net/connector.h"
 #include "common/net/test_support.h"
 
 namespace godwit::net {
@@ -324,6 +325,9 @@ TEST_F(StreamTest, ConnectEndsAtTheStop) {
   EXPECT_EQ(code_of(loop.run(connect(loop.shard(), full.address(), {}, soon(), &stop))),
             Errc::kClosed)
       << "and nothing begins any more";
+  EXPECT_EQ(code_of(loop.run(
+                tcp_connector().connect_until(loop.shard(), full.address(), {}, soon(), stop))),
+            Errc::kClosed);
 }
 
 }  // namespace
