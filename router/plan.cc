@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "common/accounting/content_place.h"
 #include "common/log/errc.h"
 #include "common/record/event_view.h"
 #include "common/record/keys.h"
@@ -58,24 +59,6 @@ record::Delivery delivery_of(const PlanInput& input, const PlanContext& context)
   return delivery;
 }
 
-// The record a delivery's content is in, when it is not in the delivery.
-std::optional<log::RecordPosition> refers_to(const record::Delivery& delivery,
-                                             const PlanContext& context) {
-  if (!context.by_position) return std::nullopt;
-  switch (delivery.where()) {
-    case record::Delivery::Where::kPosition: {
-      const v1::Position& position = delivery.content.position();
-      return log::RecordPosition{{static_cast<log::Topic>(position.topic()), position.partition()},
-                                 position.offset()};
-    }
-    case record::Delivery::Where::kBody: {
-      const v1::BodyReference& body = delivery.content.body();
-      return log::RecordPosition{{log::Topic::kBodies, body.partition()}, body.first_offset()};
-    }
-    default: return std::nullopt;
-  }
-}
-
 class Planner {
  public:
   Planner(const PlanInput& input, const PlanContext& context)
@@ -129,7 +112,8 @@ class Planner {
                   input_.lanes.partition_of(lane, delivery_number(), context_.outbound_partitions)},
         .key = record::lane_key(lane).substr(record::kLanePrefix.size()),
         .value = std::move(value),
-        .refers_to = refers_to(delivery_, context_)};
+        .refers_to =
+            context_.by_position ? accounting::content_place(delivery_.content) : std::nullopt};
     if (append.key.size() + append.value.size() > log::kRecordBytesMax) {
       if (recipients.size() == 1) return fail(log::Errc::kTooLarge, "a delivery of one recipient");
       const std::size_t half = recipients.size() / 2;

@@ -241,7 +241,9 @@ void Courier::return_token(Work& work) {
 
 async::Task<bool> Courier::offer(smtp::ClientSession& session) {
   const bool between = !works_.any_left() || !works_.first()->begun;
-  if ((between && carried_ >= shaping_.max_deliveries_per_connection) || dispatch_.draining()) {
+  const bool used_up = carried_ >= shaping_.max_deliveries_per_connection;
+  const bool gone = lane_.source(source_) == nullptr;  // or its lane is elsewhere now
+  if ((between && (used_up || gone)) || dispatch_.draining()) {
     ending_ = true;
     co_return false;
   }

@@ -19,7 +19,7 @@ bool ends_somebody(const std::vector<record::Event>& events) {
 
 void Departures::leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked) {
   if (parked && !take_room(*delivery)) return postpone(std::move(delivery), events);
-  Departure departure{std::move(delivery), std::move(events), parked};
+  Departure departure{std::move(delivery), std::move(events), parked, {}, {}};
   if (settle(departure)) return;
   push(std::move(departure));
 }
@@ -40,6 +40,16 @@ bool Departures::park_throttled(DeliveryPtr& delivery) {
   return true;
 }
 
+bool Departures::move(DeliveryPtr& delivery, log::PartitionId to) {
+  const bool whole = delivery->record.content.parked();
+  if (!delivery->room) {
+    delivery->room = env_.spare_room.take(whole ? delivery->record.content.size() : 0);
+    if (!delivery->room) return false;
+  }
+  push({std::move(delivery), {}, /*parked=*/false, to, {}});
+  return true;
+}
+
 // May its parking be written, or is only the reserve left? A table that cannot be read counts as
 // room: settle() finds out.
 bool Departures::take_room(QueuedDelivery& delivery) {
@@ -57,7 +67,7 @@ bool Departures::take_room(QueuedDelivery& delivery) {
 void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>& events) {
   const bool changes_row = ends_somebody(events) || delivery->row_throttled;
   if (delivery->in_table()) {
-    if (changes_row) return push({std::move(delivery), events, /*parked=*/true});
+    if (changes_row) return push({std::move(delivery), events, /*parked=*/true, {}, {}});
     env_.metrics.deferral_unwritten();
     tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
     tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
@@ -96,30 +106,43 @@ void Departures::park_kept() {
 // True when the journal has it; false when its content has to be fetched first, or the table has
 // failed.
 bool Departures::settle(Departure& departure) {
+  if (departure.to && !departure.record) return false;
   if (departure.parked) {
     const auto needed = journal_.needs_content(*departure.delivery);
     if (!needed || *needed) return false;
   }
   const QueueTally::Share share = QueueTally::share_of(*departure.delivery);
-  const auto added =
-      journal_.add(departure.delivery, departure.events,
-                   departure.parked ? Journal::After::kParked : Journal::After::kFinished);
+  const auto added = departure.record ? journal_.add_moved(departure.delivery, *departure.record)
+                                      : journal_.add(departure.delivery, departure.events,
+                                                     departure.parked ? Journal::After::kParked
+                                                                      : Journal::After::kFinished);
   if (!added) {
     life_.set_problem("retries cannot be read: " + added.error().to_string());
     return false;
   }
   if (!departure.parked) tally_.remove(QueueTally::State::kWaiting, share);
   if (departure.parked) env_.metrics.parked();
+  if (departure.record) env_.metrics.moved();
   if (journal_.size() == 1) life_.wake.commit.notify();
   return true;
 }
 
 // kNever: the delivery went to Dispatch::unreadable().
 async::Task<Departures::Fetched> Departures::fetch(Departure& departure) {
-  if (!departure.parked) co_return Fetched::kYes;
-  const auto needed = journal_.needs_content(*departure.delivery);
-  if (!needed || !*needed) co_return Fetched::kYes;
-  const auto loaded = co_await content_.load(*departure.delivery, Instant::max());
+  Result<void> loaded;
+  if (departure.to) {
+    auto record = co_await transfer_.record_of(*departure.delivery, *departure.to);
+    if (record) {
+      departure.record = *std::move(record);
+    } else {
+      loaded = fail(std::move(record).error());
+    }
+  } else {
+    if (!departure.parked) co_return Fetched::kYes;
+    const auto needed = journal_.needs_content(*departure.delivery);
+    if (!needed || !*needed) co_return Fetched::kYes;
+    loaded = co_await content_.load(*departure.delivery, Instant::max());
+  }
   if (loaded) co_return Fetched::kYes;
   if (!is_lasting(loaded.error())) co_return Fetched::kLater;
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*departure.delivery));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "common/async/task.h"
@@ -11,10 +12,11 @@
 #include "sender/parked_feed.h"
 #include "sender/partition_life.h"
 #include "sender/queue_tally.h"
+#include "sender/transfer.h"
 
 namespace godwit::sender {
 
-// The way of a delivery out of memory: ended or parked, into the journal.
+// The way of a delivery out of memory: ended, parked or moved elsewhere, into the journal.
 //
 //   at once         when the journal can have it as it is
 //   queued          in order, when its content has to be fetched first to be parked, or the table failed
@@ -34,13 +36,17 @@ class Departures {
         journal_(journal),
         content_(content),
         parked_(parked),
-        tally_(tally) {}
+        tally_(tally),
+        transfer_(environment, content) {}
 
   // `parked`: with what is left of it; otherwise nobody is left.
   void leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked);
   // Sets it aside behind its lane's limits, in the order in which the lane's mail came. False: only
   // the reserve is left, it stays in memory and with the caller.
   [[nodiscard]] bool park_throttled(DeliveryPtr& delivery);
+
+  // It goes on in another partition. False: only the reserve of the log is left, it stays with the caller.
+  [[nodiscard]] bool move(DeliveryPtr& delivery, log::PartitionId to);
 
   // Of what is kept: what is to be tried again now. It counts as waiting no more.
   [[nodiscard]] std::vector<DeliveryPtr> take_kept();
@@ -56,6 +62,8 @@ class Departures {
     DeliveryPtr delivery;
     std::vector<record::Event> events;
     bool parked = false;
+    std::optional<log::PartitionId> to;  // moved there
+    std::optional<log::Append> record;   // as this
   };
   enum class Fetched { kYes, kLater, kNever };
 
@@ -72,6 +80,7 @@ class Departures {
   ContentReader& content_;
   ParkedFeed& parked_;
   QueueTally& tally_;
+  Transfer transfer_;
   std::deque<Departure> queue_;
   KeptQueue kept_;
 };

@@ -66,6 +66,9 @@ class Dispatch {
   [[nodiscard]] virtual async::StopSignal& drained() = 0;
   [[nodiscard]] virtual async::StopSignal& abort() = 0;
 
+  // What this partition has of a lane now; nothing: its mail belongs elsewhere and is moved there.
+  [[nodiscard]] virtual std::optional<control::LaneShare> share_of(const LaneId& lane) const = 0;
+
   // Fetches delivery.content and waits until the log has what it was accepted with on disk: the
   // outside world must not depend on an intake that may be lost. Until `share_by` it waits for its
   // share of content_memory; whoever has content loaded only tries (ContentBudget). Errors:

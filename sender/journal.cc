@@ -161,6 +161,12 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
   return {};
 }
 
+Result<void> Journal::add_moved(DeliveryPtr& delivery, log::Append record) {
+  TRY_VOID(add(delivery, {}, After::kFinished));
+  entries_.back().appends.push_back(std::move(record));
+  return {};
+}
+
 void Journal::add_dead(WindowSlot slot, const record::Dead& dead) {
   Entry entry;
   finish_slot(entry, slot);

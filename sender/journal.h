@@ -54,6 +54,8 @@ class Journal {
   // after a crash. Its slot stays unfinished. Errors as add().
   [[nodiscard]] Result<void> add_state(const QueuedDelivery& delivery,
                                        const std::vector<record::Event>& events);
+  // It goes on in another partition, as the record that is appended with its end here (Transfer). Errors as add().
+  [[nodiscard]] Result<void> add_moved(DeliveryPtr& delivery, log::Append record);
   // A record of the window that could not be handled: to `dead`, whole, with the cause.
   void add_dead(WindowSlot slot, const record::Dead& dead);
   // The same for a parked delivery. Errors as add().

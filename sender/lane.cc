@@ -38,7 +38,8 @@ Lane::Lane(LaneId id, Environment& environment, Dispatch& dispatch, async::Gate&
       env_(environment),
       dispatch_(dispatch),
       gate_(gate),
-      control_(environment.control.current()) {}
+      control_(environment.control.current()),
+      share_(dispatch.share_of(id_)) {}
 
 Lane::~Lane() {
   if (precise_) *precise_->alive = false;
@@ -61,21 +62,29 @@ const control::Shaping* Lane::shaping(const SourceName& source) const {
   return of == nullptr ? nullptr : &of->shaping;
 }
 
+bool Lane::may_use(const control::Pool& pool, const SourceName& source) const {
+  if (!share_ || control_->source(source.text()) == nullptr) return false;
+  const auto at = std::ranges::find(pool.members, source, &control::PoolMember::source);
+  return at != pool.members.end() && at->weight > 0 &&
+         share_->has(static_cast<std::size_t>(at - pool.members.begin()));
+}
+
+void Lane::update(const SourceName& name, Path& of) {
+  of.gone = false;
+  of.source = *control_->source(name.text());
+  of.shaping = control::slice(control_->shaping_of(id_.site.text(), domain_, name.text()), *share_);
+  limits_.set(name, of.shaping, env_.clock.instant());
+}
+
 Lane::Path* Lane::choose(const QueuedDelivery& delivery) {
   const control::Pool* pool = control_->pool(id_.pool.text());
   if (pool == nullptr) return nullptr;
   const control::PoolMember* member = choose_source(
-      *pool, delivery.id,
-      [&](const SourceName& name) { return control_->source(name.text()) != nullptr; });
+      *pool, delivery.id, [&](const SourceName& name) { return may_use(*pool, name); });
   if (member == nullptr) return nullptr;
   auto [at, added] = paths_.try_emplace(member->source);
   Path& chosen = at->second;
-  if (added || chosen.gone) {
-    chosen.gone = false;
-    chosen.source = *control_->source(member->source.text());
-    chosen.shaping = control_->shaping_of(id_.site.text(), domain_, member->source.text());
-    limits_.set(member->source, chosen.shaping, env_.clock.instant());
-  }
+  if (added || chosen.gone) update(member->source, chosen);
   return &chosen;
 }
 
@@ -306,22 +315,16 @@ void Lane::notify_all() {
 
 void Lane::control_changed() {
   control_ = env_.control.current();
+  share_ = dispatch_.share_of(id_);
   const control::Pool* pool = control_->pool(id_.pool.text());
   std::vector<DeliveryPtr> moving = std::exchange(homeless_, {});
   for (auto& [name, of] : paths_) {
-    const control::Source* source = control_->source(name.text());
-    const bool member = pool != nullptr && std::ranges::any_of(pool->members, [&](const auto& m) {
-                          return m.source == name && m.weight > 0;
-                        });
-    if (source == nullptr || !member) {
+    if (pool == nullptr || !may_use(*pool, name)) {
       of.gone = true;
       while (auto delivery = of.queue.pop()) moving.push_back(*std::move(delivery));
       continue;
     }
-    of.gone = false;
-    of.source = *source;
-    of.shaping = control_->shaping_of(id_.site.text(), domain_, name.text());
-    limits_.set(name, of.shaping, env_.clock.instant());
+    update(name, of);
   }
   for (DeliveryPtr& delivery : moving) enqueue(std::move(delivery));
   notify_all();

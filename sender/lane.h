@@ -38,6 +38,8 @@ class Lane {
   void push(DeliveryPtr delivery);
   // The youngest of that class that waits, to be set aside; null when none does.
   [[nodiscard]] DeliveryPtr pop_youngest(bool urgent);
+  // What waits belongs to another partition.
+  [[nodiscard]] bool is_elsewhere() const { return !share_; }
   [[nodiscard]] std::size_t waiting() const { return waiting_bulk_ + waiting_urgent_; }
   [[nodiscard]] std::size_t waiting(bool urgent) const {
     return urgent ? waiting_urgent_ : waiting_bulk_;
@@ -45,7 +47,8 @@ class Lane {
 
   // Wakes and opens what the limits allow. Cheap when there is nothing to do.
   void pump();
-  // New control data: limits, sources, weights. Mail of a source that is gone finds another.
+  // New control data: limits, sources, weights, and what this partition has of the lane. Mail of a
+  // source that is gone finds another; none is left when the lane is elsewhere now.
   void control_changed();
   // Everybody looks again: a drain began, or the log takes commits again.
   void notify_all();
@@ -104,6 +107,9 @@ class Lane {
 
   Path* path(const SourceName& source);
   [[nodiscard]] const Path* path(const SourceName& source) const;
+  // The source is there, and in this partition.
+  [[nodiscard]] bool may_use(const control::Pool& pool, const SourceName& source) const;
+  void update(const SourceName& name, Path& path);
   // The path a delivery takes; null when no source of the pool may be used.
   Path* choose(const QueuedDelivery& delivery);
   void enqueue(DeliveryPtr delivery);
@@ -119,7 +125,8 @@ class Lane {
   Dispatch& dispatch_;
   async::Gate& gate_;
   control::SnapshotPtr control_;
-  std::string domain_;  // of its mail: for shaping entries that name one
+  std::optional<control::LaneShare> share_;  // nothing: the lane is elsewhere
+  std::string domain_;                       // of its mail: for shaping entries that name one
   LaneLimits limits_;
   std::map<SourceName, Path> paths_;
   std::vector<DeliveryPtr> homeless_;  // no usable source now

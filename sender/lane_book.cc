@@ -57,14 +57,33 @@ void LaneBook::notify_all() {
 void LaneBook::sweep() {
   const Instant now = env_.clock.instant();
   const auto control = env_.control.current();
-  if (control->version != control_version_) {
+  const bool placed = env_.clock.now() >= control->placement.effective_at;
+  if (control->version != control_version_ || placed != placed_) {
     control_version_ = control->version;
+    placed_ = placed;
     for (auto& [id, state] : lanes_) state.lane->control_changed();
   }
   std::erase_if(lanes_, [&](const auto& entry) {
     const Entry& state = entry.second;
     return !state.urgent.there && !state.bulk.there && !state.state_saved && state.lane->idle(now);
   });
+}
+
+std::vector<DeliveryPtr> LaneBook::take_strays() {
+  std::vector<DeliveryPtr> strays;
+  for (auto& [id, state] : lanes_) {
+    if (!state.lane->is_elsewhere()) continue;
+    for (const bool urgent : {true, false}) {
+      while (DeliveryPtr delivery = state.lane->pop_youngest(urgent))
+        strays.push_back(std::move(delivery));
+    }
+  }
+  return strays;
+}
+
+Timestamp LaneBook::changes_at() const {
+  const Timestamp at = env_.control.current()->placement.effective_at;
+  return at > env_.clock.now() ? at : Timestamp::max();
 }
 
 void LaneBook::save_states(bool all) {

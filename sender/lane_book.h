@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/async/gate.h"
 #include "godwit/v1/delivery.pb.h"
@@ -56,6 +57,10 @@ class LaneBook {
   void notify_all();
   // Takes over new control data, and forgets idle lanes.
   void sweep();
+  // Mail of lanes that are elsewhere now, out of its lanes.
+  [[nodiscard]] std::vector<DeliveryPtr> take_strays();
+  // When lanes change over to other partitions next.
+  [[nodiscard]] Timestamp changes_at() const;
   // To the journal, every 5 s what slow limits remember; `all`: everything, now.
   void save_states(bool all);
 
@@ -67,6 +72,7 @@ class LaneBook {
   std::map<LaneId, Entry> lanes_;
   std::map<LaneId, v1::LaneState> saved_states_;  // restored, of lanes that have no mail yet
   std::uint64_t control_version_ = 0;
+  bool placed_ = false;       // the placement of that version is in effect
   std::size_t backlogs_ = 0;  // of all lanes and both classes
   Instant saved_at_{};
   Instant taken_at_{};

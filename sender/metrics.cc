@@ -23,6 +23,8 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics)
                               "Deliveries written to the table retries.")),
       throttled_(metrics.counter("godwit_sender_deliveries_throttled_total",
                                  "Deliveries parked because their lane was slower than its mail.")),
+      moved_(metrics.counter("godwit_sender_deliveries_moved_total",
+                             "Deliveries that went on in another partition, with their lane.")),
       deferrals_unwritten_(
           metrics.counter("godwit_sender_deferrals_unwritten_total",
                           "Deferrals that stay in memory: only the log's reserve is left.")),

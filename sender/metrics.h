@@ -18,6 +18,7 @@ class SenderMetrics {
   void outcome_unknown(std::uint64_t recipients) { unknown_.add(recipients); }
   void parked() { parked_.add(); }
   void throttled() { throttled_.add(); }
+  void moved() { moved_.add(); }
   void deferral_unwritten() { deferrals_unwritten_.add(); }
   void dead() { dead_.add(); }
   void connection_opened() { connections_.add(1); }
@@ -40,6 +41,7 @@ class SenderMetrics {
   observe::Counter& unknown_;
   observe::Counter& parked_;
   observe::Counter& throttled_;
+  observe::Counter& moved_;
   observe::Counter& deferrals_unwritten_;
   observe::Counter& dead_;
   observe::Counter& connection_failures_;

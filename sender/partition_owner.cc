@@ -124,6 +124,27 @@ admin::QueueSummary PartitionOwner::summary(const admin::QueueQuery& query) cons
 
 // --- what comes ---
 
+std::optional<control::LaneShare> PartitionOwner::share_of(const LaneId& lane) const {
+  return env_.control.current()
+      ->lanes(env_.clock.now())
+      .share_of(lane, partition_, env_.log.partitions(Topic::kOutbound));
+}
+
+// To the partition where its lane is now. False: only the reserve of the log is left, or it is here.
+bool PartitionOwner::move(DeliveryPtr& delivery) {
+  const log::PartitionId to =
+      env_.control.current()
+          ->lanes(env_.clock.now())
+          .partition_of(delivery->lane(), std::hash<DeliveryId>{}(delivery->id),
+                        env_.log.partitions(Topic::kOutbound));
+  return to != partition_ && departures_.move(delivery, to);
+}
+
+void PartitionOwner::enter_lane(DeliveryPtr delivery) {
+  if (!share_of(delivery->lane()) && move(delivery)) return;
+  lanes_.at(delivery->lane()).lane->push(std::move(delivery));
+}
+
 // Where a delivery goes that has just come, from the window or from the table.
 void PartitionOwner::accept(DeliveryPtr delivery) {
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
@@ -136,6 +157,7 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
     departures_.leave(std::move(delivery), {}, true);
     return;
   }
+  if (!share_of(delivery->lane()) && move(delivery)) return;
   LaneBook::Entry& state = lanes_.at(delivery->lane());
   const bool urgent = delivery->urgent();
   if (state.backlog(urgent).there && state.lane->waiting(urgent) >= env_.config.window.lane_share &&
@@ -214,22 +236,27 @@ void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
 async::Task<void> PartitionOwner::bring_back() {
   while (!draining()) {
     lanes_.sweep();
+    move_strays();
     bring_stalled();
     bring_kept();
     co_await bring_due();
     co_await refill_lanes();
     const Instant now = env_.clock.instant();
     const Timestamp wall = env_.clock.now();
-    const Timestamp next = std::min(parked_.next(wall), departures_.kept_until());
+    const Timestamp next =
+        std::min({parked_.next(wall), departures_.kept_until(), lanes_.changes_at()});
     const Duration ahead = next > wall ? std::min<Duration>(next - wall, kLook) : milliseconds{20};
     co_await life_.wake.due.wait(now + ahead);
   }
 }
 
+// Mail whose lane went elsewhere while it waited here.
+void PartitionOwner::move_strays() {
+  for (DeliveryPtr& delivery : lanes_.take_strays()) enter_lane(std::move(delivery));
+}
+
 void PartitionOwner::bring_stalled() {
-  for (DeliveryPtr& delivery : std::exchange(stalled_, {})) {
-    lanes_.at(delivery->lane()).lane->push(std::move(delivery));
-  }
+  for (DeliveryPtr& delivery : std::exchange(stalled_, {})) enter_lane(std::move(delivery));
 }
 
 void PartitionOwner::bring_kept() {
@@ -250,7 +277,7 @@ async::Task<void> PartitionOwner::refill_lanes() {
     for (DeliveryPtr& delivery : co_await parked_.take_waiting(room)) {
       tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
       tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
-      lanes_.at(room.lane).lane->push(std::move(delivery));
+      enter_lane(std::move(delivery));
     }
   }
 }

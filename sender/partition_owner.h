@@ -57,6 +57,7 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] bool draining() const override { return life_.draining(); }
   [[nodiscard]] async::StopSignal& drained() override { return life_.drained(); }
   [[nodiscard]] async::StopSignal& abort() override { return life_.abort(); }
+  [[nodiscard]] std::optional<control::LaneShare> share_of(const LaneId& lane) const override;
   [[nodiscard]] async::Task<Result<void>> load_content(QueuedDelivery& delivery,
                                                        Instant share_by) override {
     return content_.load(delivery, share_by);
@@ -71,8 +72,11 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<void> run();
   [[nodiscard]] async::Task<Result<void>> restore();
   void accept(DeliveryPtr delivery);
+  void enter_lane(DeliveryPtr delivery);
+  [[nodiscard]] bool move(DeliveryPtr& delivery);
   [[nodiscard]] Settlement::Context context() const;
   [[nodiscard]] async::Task<void> bring_back();
+  void move_strays();
   void bring_stalled();
   void bring_kept();
   [[nodiscard]] async::Task<void> bring_due();

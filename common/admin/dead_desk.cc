@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/accounting/content_place.h"
 #include "common/admin/errc.h"
 #include "common/admin/waiting.h"
 #include "common/audit/salvage.h"
@@ -109,19 +110,6 @@ Result<void> add_later_octets(const log::SharedTable& table, std::string_view ke
         tombstones.push_back({{Topic::kDead, 0}, std::string(part), std::nullopt});
         return true;
       });
-}
-
-std::optional<log::RecordPosition> refers_to(const v1::Content& content) {
-  if (content.has_position()) {
-    const v1::Position& position = content.position();
-    return log::RecordPosition{{static_cast<Topic>(position.topic()), position.partition()},
-                               position.offset()};
-  }
-  if (content.has_body()) {
-    return log::RecordPosition{{Topic::kBodies, content.body().partition()},
-                               content.body().first_offset()};
-  }
-  return std::nullopt;
 }
 
 Topic outbound_of(const record::Delivery& delivery) {
@@ -233,13 +221,14 @@ Result<log::Append> DeadDesk::append_of(const record::Dead& dead) {
       TRY_VOID(move_content(*delivery));
       TRY(append.value, record::encode(*delivery));
     }
-    if (delivery && log_.reads_by_position()) append.refers_to = refers_to(delivery->content);
+    if (delivery && log_.reads_by_position())
+      append.refers_to = accounting::content_place(delivery->content);
   } else if (!fits && is_accepted(topic)) {
     auto message = record::decode_message(dead.value);
     if (message) {
       TRY_VOID(move_content(*message));
       TRY(append.value, record::encode(*message));
-      if (log_.reads_by_position()) append.refers_to = refers_to(message->content);
+      if (log_.reads_by_position()) append.refers_to = accounting::content_place(message->content);
     }
   }
   if (append.key.size() + append.value.size() > log::kRecordBytesMax)
@@ -265,7 +254,7 @@ Result<log::Append> DeadDesk::append_parked(const record::Dead& dead) {
                      .key = key,
                      .value = std::move(value),
                      .refers_to = {}};
-  if (log_.reads_by_position()) append.refers_to = refers_to(delivery->content);
+  if (log_.reads_by_position()) append.refers_to = accounting::content_place(delivery->content);
   return append;
 }
 

@@ -219,8 +219,7 @@ void describe(config::Fields& fields, ControlFile& file) {
   fields.add("sources", file.sources, "Addresses to send from.");
   fields.add("pools", file.pools, "Sources that share the mail of a tenant.");
   fields.add("shaping", file.shaping, "How fast; later and narrower entries override.");
-  fields.add("placement", file.placement, "Which partition has a lane's mail.")
-      .not_yet("mail that is queued stays where it is, and limits are not divided");
+  fields.add("placement", file.placement, "Which partition has a lane's mail.");
 }
 
 namespace {

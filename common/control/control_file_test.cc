@@ -123,7 +123,7 @@ TEST(ControlFile, ReadsTheWholeContract) {
   EXPECT_TRUE(snapshot.shapes_domain("slow.example"));
   EXPECT_FALSE(snapshot.shapes_domain("fast.example"));
   // What is not built is said once, not refused.
-  EXPECT_THAT(parsed.notices, SizeIs(3));
+  EXPECT_THAT(parsed.notices, SizeIs(2));
 }
 
 TEST(ControlFile, TheDefaultsAlwaysExist) {
@@ -207,7 +207,7 @@ TEST_F(FileControlTest, ABadReloadKeepsWhatWasThere) {
   const auto control = FileControl::load(path_).value();
   const SnapshotPtr before = control->current();
   EXPECT_EQ(before->version, 1U);
-  EXPECT_THAT(control->notices(), SizeIs(3));
+  EXPECT_THAT(control->notices(), SizeIs(2));
 
   write("tenants: [{name: a, pool: nowhere}]");
   EXPECT_EQ(control->reload().error().code, Errc::kBadFile);

@@ -111,6 +111,17 @@ void mend_width(PlacementMap& map, const std::map<std::string, Pool>& pools,
 
 }  // namespace
 
+Shaping slice(Shaping shaping, const LaneShare& share) {
+  if (shaping.lane_connection_limit)
+    shaping.lane_connection_limit = share.slice(*shaping.lane_connection_limit);
+  if (shaping.lane_max_message_rate) {
+    Rate& rate = *shaping.lane_max_message_rate;
+    rate.per *= share.width;
+    rate.burst = std::max<std::uint64_t>(1, rate.burst / share.width);
+  }
+  return shaping;
+}
+
 std::vector<std::string> mend(Content& content) {
   std::vector<std::string> wrong;
   mend_pools(content, wrong);

@@ -93,6 +93,9 @@ struct Shaping {
   bool operator==(const Shaping&) const = default;
 };
 
+// What one partition of a wide lane may do: limits of the lane as a whole are divided.
+[[nodiscard]] Shaping slice(Shaping shaping, const LaneShare& share);
+
 // One entry of the `shaping` list: whom it is for, and the fields it sets.
 struct ShapingEntry {
   bool is_default = false;  // matches everything
