@@ -328,6 +328,18 @@ void add_ctl_cluster(CLI::App& ctl, int& status) {
     }
   });
 
+  auto* node = ctl.add_subcommand("node", "One process of the cluster");
+  node->require_subcommand(1);
+  const auto evict = add_ctl_command(
+      *node, "evict", "Puts a node that is gone out of its groups: others get its partitions now");
+  auto name = std::make_shared<std::string>();
+  evict.command->add_option("NODE", *name, "As `nodes` shows it")->required();
+  evict.command->callback([kept = evict.kept, name, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_node_evict(kept->options, *name, *target, terminal());
+    }
+  });
+
   const auto topics = add_ctl_command(ctl, "topics", "Topics and tables, and who reads them");
   topics.command->callback([kept = topics.kept, &status] {
     if (const auto target = kept->where.target(status)) {

@@ -96,6 +96,21 @@ int ctl_nodes(const CtlOptions& options, const Target& target, const Clock& cloc
   return kDone;
 }
 
+int ctl_node_evict(const CtlOptions& options, const std::string& node, const Target& target,
+                   Io io) {
+  auto client = connect(target);
+  if (!client) return could_not(client.error(), io);
+  const auto groups = client->evict(node);
+  if (!groups) return could_not(groups.error(), io);
+  if (options.json) return say({{"node", node}, {"groups", *groups}}, io);
+  if (groups->empty()) {
+    io.out << fmt::format("{} was a member of no group any more\n", node);
+  } else {
+    io.out << fmt::format("{} is out of: {}\n", node, fmt::join(*groups, " "));
+  }
+  return kDone;
+}
+
 int ctl_topics(const CtlOptions& options, const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);

@@ -8,11 +8,13 @@
 #include "cli/admin/target.h"
 #include "common/base/clock.h"
 
-// `godwit ctl nodes|topics|lag|audit-log`: the cluster, as the log knows it.
+// `godwit ctl nodes|node evict|topics|lag|audit-log`: the cluster, as the log knows it.
 namespace godwit::cli::admin {
 
 [[nodiscard]] int ctl_nodes(const CtlOptions& options, const Target& target, const Clock& clock,
                             Io io);
+[[nodiscard]] int ctl_node_evict(const CtlOptions& options, const std::string& node,
+                                 const Target& target, Io io);
 [[nodiscard]] int ctl_topics(const CtlOptions& options, const Target& target, Io io);
 // `all`: partitions without lag too.
 [[nodiscard]] int ctl_lag(const CtlOptions& options, bool all, const Target& target,

@@ -66,6 +66,7 @@ int run(const RunOptions& options) {
       process.serve();
     }
     process.end();
+    if (process.failed()) status = kCouldNotRun;
   }
   kLog.info("ended", {{"status", status}});
   observe::flush_logs();

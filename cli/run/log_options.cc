@@ -47,7 +47,8 @@ Result<void> check_made_segments(const Config& config) {
                           config.data_dir.string(), wrong->what, wrong->right));
 }
 
-log::KafkaOptions kafka_options(const Config& config, const std::string& node) {
+log::KafkaOptions kafka_options(const Config& config, const std::string& node,
+                                observe::Metrics& metrics) {
   const KafkaConfig& kafka = config.log.kafka;
   return {.brokers = kafka.brokers,
           .topic_prefix = kafka.topic_prefix,
@@ -70,7 +71,8 @@ log::KafkaOptions kafka_options(const Config& config, const std::string& node) {
           .session_timeout = kafka.session_timeout,
           .lease = kafka.lease,
           .revocation = kafka.revocation,
-          .commit_interval = kafka.commit_interval};
+          .commit_interval = kafka.commit_interval,
+          .metrics = &metrics};
 }
 
 }  // namespace godwit::cli::run

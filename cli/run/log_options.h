@@ -9,6 +9,7 @@
 #include "common/log/counters.h"
 #include "common/log/embedded.h"
 #include "common/log/kafka/options.h"
+#include "common/observe/metrics.h"
 
 // What the two kinds of log are told, of the configuration.
 // Threads  any
@@ -23,6 +24,7 @@ namespace godwit::cli::run {
 // would be refused with 451 for ever. Reads one small file; what is wrong with that, opening the log
 // tells.
 [[nodiscard]] Result<void> check_made_segments(const Config& config);
-[[nodiscard]] log::KafkaOptions kafka_options(const Config& config, const std::string& node);
+[[nodiscard]] log::KafkaOptions kafka_options(const Config& config, const std::string& node,
+                                              observe::Metrics& metrics);
 
 }  // namespace godwit::cli::run

@@ -13,6 +13,7 @@
 #include "cli/run/log_options.h"
 #include "cli/run/return_keys.h"
 #include "cli/version.h"
+#include "common/admin/client.h"
 #include "common/admin/errc.h"
 #include "common/config/print.h"
 #include "common/control/file_control.h"
@@ -89,6 +90,8 @@ Result<void> Process::start() {
                                     .validate = config_.dns.validate,
                                     .timeout = config_.dns.timeout}));
   TRY(const std::optional<net::Address> capture, start_capture());
+  TRY(registry_, godwit::admin::Registry::open(*log_, clock_));
+  TRY_VOID(refuse_a_namesake());
   TRY_VOID(start_roles(capture));
   TRY_VOID(start_http());
   TRY_VOID(start_admin());
@@ -113,7 +116,7 @@ Result<void> Process::open_log() {
   startup_->problem("the log is being opened");
   TRY_VOID(check_made_segments(config_));
   auto opened = config_.log.kind == LogKind::kKafka
-                    ? log::open_kafka(kafka_options(config_, node_), clock_)
+                    ? log::open_kafka(kafka_options(config_, node_, metrics_), clock_)
                     : log::open_embedded(
                           embedded_config(config_, counters,
                                           [this]() -> poison::Slot& { return archiving_hand(); }),
@@ -215,6 +218,26 @@ Result<void> Process::seed_control(control::LogControl& control) {
   return {};
 }
 
+// Two processes of one name would take each other's partitions for ever. One that was killed has left the same row: it
+// does not answer.
+Result<void> Process::refuse_a_namesake() {
+  constexpr std::chrono::milliseconds kTablePatience{5'000};
+  constexpr std::chrono::milliseconds kAnswerPatience{2'000};
+  if (config_.log.kind != LogKind::kKafka) return {};
+  godwit::admin::NodeRow self{.node = node_};
+  for (const std::string& role : options_.roles) self.roles.push_back({role, {}});
+  const auto row = registry_->namesake(self, kTablePatience);
+  if (!row) return {};
+  godwit::admin::Client client(
+      {.address = row->admin, .token = config_.admin.token, .deadline = kAnswerPatience});
+  const auto other = client.info();
+  if (!other || other->node != node_ || to_unix_ms(other->started) != to_unix_ms(row->started))
+    return {};
+  return fail(std::make_error_code(std::errc::file_exists),
+              "node: a process with the name " + node_ + " and the same roles runs at " +
+                  row->admin + "; each needs a name of its own");
+}
+
 Result<std::optional<net::Address>> Process::start_capture() {
   const auto leads_there = [](const sender::RouteConfig& route) { return route.to == "capture"; };
   if (!has_role("sender") || std::ranges::none_of(config_.sender.routes, leads_there))
@@ -295,7 +318,6 @@ Result<void> Process::start_http() {
 Result<void> Process::start_admin() {
   records_ = std::make_unique<godwit::admin::LogRecords>(*log_, true);
   dead_desk_ = std::make_unique<godwit::admin::DeadDesk>(*log_, clock_, node_);
-  TRY(registry_, godwit::admin::Registry::open(*log_, clock_));
   auto server = godwit::admin::Server::start(
       {.listen = config_.admin.listen.to_text(), .token = config_.admin.token},
       {.process = this,
@@ -338,6 +360,7 @@ bool Process::wait_ready() {
   constexpr auto kSayAgain = std::chrono::seconds(10);
   Instant say_at = clock_.instant() + kSayAgain;
   while (true) {
+    if (log_has_ended()) return false;
     const Troubles troubles = not_ready();
     if (troubles.empty()) break;
     if (clock_.instant() >= say_at) {
@@ -373,9 +396,18 @@ void Process::serve() {
     const auto signal = signals_.wait(kHealthInterval);
     if (signal == role::Signals::Signal::kTerminate) return;
     if (signal == role::Signals::Signal::kReload) answer_reloads();
+    if (log_has_ended()) return;
     publish_health();
     registry_->beat(node_row());
   }
+}
+
+bool Process::log_has_ended() {
+  const log::Status status = log_->status();
+  if (!status.ended) return false;
+  kLog.error("has to end", {{"problem", status.problem}});
+  failed_ = true;
+  return true;
 }
 
 void Process::end() {
@@ -442,7 +474,8 @@ godwit::admin::NodeRow Process::node_row() const {
   return row;
 }
 
-void Process::drain(bool) {
+void Process::drain(bool leave) {
+  if (leave) log_->leave_on_stop();
   signals_.raise(role::Signals::Signal::kTerminate);
 }
 

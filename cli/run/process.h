@@ -72,6 +72,8 @@ class Process final : public godwit::admin::Process {
   [[nodiscard]] std::string ready_line() const;
   // Reloads when asked; returns when the end is asked for.
   void serve();
+  // The log is of no use any more: the end was not asked for, but is due.
+  [[nodiscard]] bool failed() const { return failed_; }
   void end();
 
   // godwit::admin::Process
@@ -98,6 +100,8 @@ class Process final : public godwit::admin::Process {
   [[nodiscard]] Result<void> start_roles(std::optional<net::Address> capture);
   [[nodiscard]] Result<void> start_http();
   [[nodiscard]] Result<void> start_admin();
+  [[nodiscard]] Result<void> refuse_a_namesake();
+  [[nodiscard]] bool log_has_ended();
   void answer_reloads();
   [[nodiscard]] Result<Changes> reload_now();
   void publish_health();
@@ -143,6 +147,7 @@ class Process final : public godwit::admin::Process {
   std::atomic<bool> draining_{false};
   std::mutex reloads_mutex_;
   std::vector<std::promise<Result<Changes>>> reloads_;  // asked for by admin, done on main
+  bool failed_ = false;
   bool ended_ = false;
 };
 

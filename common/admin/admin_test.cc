@@ -261,6 +261,7 @@ TEST_F(Admin, EveryCallButHealthNeedsTheToken) {
     EXPECT_EQ(asking.nodes().error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.topics().error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.lag().error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.evict("n").error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.audit_log({}, 1).error().code, Errc::kUnauthenticated);
     EXPECT_TRUE(asking.serving("")) << "probes carry no token";
   }
@@ -275,7 +276,7 @@ TEST_F(Admin, EveryCallButHealthNeedsTheToken) {
 TEST_F(Admin, TheServiceHasTheMethodsThatAreTested) {
   const auto* service = v1::NodeInfoRequest::descriptor()->file()->FindServiceByName("Admin");
   ASSERT_NE(service, nullptr);
-  EXPECT_EQ(service->method_count(), 19);
+  EXPECT_EQ(service->method_count(), 20);
 }
 
 TEST_F(Admin, WhatIsNotThereIsUnsupported) {

@@ -268,6 +268,14 @@ Result<std::vector<NodeAnswer>> Client::nodes() {
   return from_message(response);
 }
 
+Result<std::vector<std::string>> Client::evict(const std::string& node) {
+  v1::EvictRequest request;
+  request.set_node(node);
+  TRY(const auto response,
+      state_->call<v1::EvictResponse>(&v1::Admin::Stub::Evict, request, kControlDeadline));
+  return std::vector<std::string>(response.groups().begin(), response.groups().end());
+}
+
 Result<std::vector<TopicRow>> Client::topics() {
   TRY(const auto response,
       state_->call<v1::TopicsResponse>(&v1::Admin::Stub::Topics, v1::TopicsRequest{}));

@@ -59,6 +59,8 @@ class Client {
   [[nodiscard]] Result<std::vector<NodeAnswer>> nodes();
   [[nodiscard]] Result<std::vector<TopicRow>> topics();
   [[nodiscard]] Result<std::vector<LagRow>> lag();
+  // The groups it was put out of.
+  [[nodiscard]] Result<std::vector<std::string>> evict(const std::string& node);
   [[nodiscard]] Result<AuditLog> audit_log(Timestamp since, std::uint32_t rows_max);
   [[nodiscard]] Result<std::string> log_level();
   [[nodiscard]] Result<std::string> set_log_level(std::string_view level);

@@ -21,7 +21,6 @@ using log::Topic;
 
 constexpr std::chrono::seconds kPatience{20};
 constexpr std::size_t kBodyChunkBytes = log::kRecordBytesMax - 1024;
-constexpr int kTombstoneTries = 3;
 
 Topic topic_of(const record::Dead& dead) {
   const std::uint32_t number = dead.head.topic();
@@ -318,28 +317,11 @@ Result<DeadDropped> DeadDesk::drop(std::string_view key, std::string_view actor,
 Result<log::Written> DeadDesk::write(std::vector<log::Append> appends,
                                      std::vector<log::TableChange> tombstones) {
   TRY(log::SharedTable * table, this->table());
-  auto together = await_log(
-      [&](log::WriteDone done) { table->change_and_append(tombstones, appends, std::move(done)); },
+  return await_log(
+      [&](log::WriteDone done) {
+        table->change_and_append(std::move(tombstones), std::move(appends), std::move(done));
+      },
       kPatience);
-  if (together || together.error().code != log::Errc::kUnsupported) return together;
-
-  // One after the other: what is written first may be there twice, but never not at all.
-  log::Written written;
-  if (!appends.empty()) {
-    TRY(written,
-        await_log(
-            [&](log::WriteDone done) { producer_->append(std::move(appends), std::move(done)); },
-            kPatience));
-  }
-  for (int tries = 1;; ++tries) {
-    auto gone = await_log([&](log::WriteDone done) { table->change(tombstones, std::move(done)); },
-                          kPatience);
-    if (gone) return written;
-    if (tries == kTombstoneTries) {
-      return fail(std::move(gone).error().within(
-          "it was done, but the row is still in dead (doing it again would double it)"));
-    }
-  }
 }
 
 }  // namespace godwit::admin

@@ -36,9 +36,8 @@ struct DeadDropped {
 // Where an operator decides what becomes of records in `dead`. A key is what DeadRow::key says; a record in parts is
 // one record.
 //
-// Exactly once  retry and drop write the record or the events and take the row away in one batch, where the log can (embedded).
-//               On Kafka the record or the events go first: a crash in between leaves the row, and a second retry doubles the mail,
-//               a second drop its endings; nothing is lost. One at a time in a process
+// Exactly once  retry and drop write the record or the events and take the row away in one batch: after an error that
+//               leaves it open (kUnknown) the row is there or not. One at a time in a process
 // Errors        kInvalid (no such row; a record that cannot be put back), kRefused (drop: nobody can be told from
 //               it), those of the log
 // Borrows       log and clock

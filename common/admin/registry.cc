@@ -6,6 +6,7 @@
 #include <future>
 #include <map>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "common/admin/waiting.h"
@@ -139,7 +140,7 @@ Result<std::unique_ptr<Registry>> Registry::open(log::Log& log, const Clock& clo
 
 void Registry::beat(NodeRow self) {
   // The last room on a full disk is for mail.
-  if (!log_.status().writable) return;
+  if (const log::Status status = log_.status(); !status.writable && status.bytes_free == 0) return;
   const Timestamp now = clock_.now();
   self.heartbeat = {};
   self.interval = kInterval;
@@ -194,6 +195,52 @@ void Registry::forget_the_dead(Timestamp now) {
   };
   if (!table_->local().scan({}, {}, look) || changes.empty()) return;
   table_->change(std::move(changes), [](const Result<log::Written>&) {});
+}
+
+Result<std::vector<std::string>> Registry::evict(const std::string& node) {
+  TRY(const auto nodes, this->nodes());
+  const Timestamp now = clock_.now();
+  std::vector<log::TableChange> rows;
+  for (const NodeRow& row : nodes) {
+    if (row.node != node) continue;
+    if (row.alive(now)) {
+      const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - row.heartbeat);
+      return fail(Errc::kRefused,
+                  fmt::format("{} is alive: its last heartbeat is {} s old; `ctl drain --leave` "
+                              "there, or wait until it is silent",
+                              node, age.count()));
+    }
+    rows.push_back({{Topic::kNodes, 0}, key_of(row), std::nullopt});
+  }
+  std::vector<std::string> evicted;
+  for (const auto& [group, topics] : groups_of(nodes)) {
+    const auto member = log_.evict(group, node);
+    if (!member && member.error().code == log::Errc::kUnsupported)
+      return fail(Errc::kUnsupported, member.error().context);
+    TRY(const bool was, member);
+    if (was) evicted.push_back(group);
+  }
+  if (rows.empty() && evicted.empty())
+    return fail(Errc::kInvalid, "no node " + node + " is known, and no group has one as a member");
+  if (!rows.empty()) {
+    TRY_VOID(
+        await_log([&](log::WriteDone done) { table_->change(std::move(rows), std::move(done)); },
+                  kGoodbyePatience));
+  }
+  return evicted;
+}
+
+std::optional<NodeRow> Registry::namesake(const NodeRow& self,
+                                          std::chrono::milliseconds patience) const {
+  constexpr std::chrono::milliseconds kLookAgain{10};
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!table_->caught_up() && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(kLookAgain);
+  const auto value = table_->local().get(key_of(self));
+  if (!value || !*value) return std::nullopt;
+  auto row = decode(**value);
+  if (!row || !row->alive(clock_.now())) return std::nullopt;
+  return row;
 }
 
 Result<std::vector<NodeRow>> Registry::nodes() const {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,15 @@ class Registry {
   void beat(NodeRow self);
   // The last row of this process; waits for it, kGoodbyePatience at most.
   void say_goodbye(NodeRow self);
+
+  // Puts a node that is gone out of the groups it was a member of: others get its partitions at once, not when its
+  // session ends. Its rows go. Output: those groups. Blocks for seconds. Errors: kRefused (its heartbeat is fresh),
+  // kInvalid (nobody knows it), kUnsupported (nobody shares this log), those of the log.
+  [[nodiscard]] Result<std::vector<std::string>> evict(const std::string& node);
+  // A living process that has written the row which is to be this one's; waits until the table is read, at most
+  // `patience`.
+  [[nodiscard]] std::optional<NodeRow> namesake(const NodeRow& self,
+                                                std::chrono::milliseconds patience) const;
 
   // By name.
   [[nodiscard]] Result<std::vector<NodeRow>> nodes() const;

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "common/admin/audit_trail.h"
+#include "common/admin/errc.h"
 #include "common/base/manual_clock.h"
 #include "common/log/fake_log.h"
 
@@ -82,11 +85,87 @@ TEST_F(RegistryTest, AFailingLogIsTriedAgain) {
 
 TEST_F(RegistryTest, AFullDiskIsForMail) {
   log_.set_problem("only the reserve is left");
+  log_.set_bytes_free(0);
   here_->beat(row("a"));
   EXPECT_THAT(*here_->nodes(), IsEmpty());
   log_.set_problem("");
   here_->beat(row("a"));
   EXPECT_THAT(*here_->nodes(), SizeIs(1));
+}
+
+// A log that others share: it knows whom it has put out.
+class Shared final : public log::Log {
+ public:
+  explicit Shared(log::Log& log) : log_(log) {}
+  [[nodiscard]] log::PartitionId partitions(log::Topic topic) const override {
+    return log_.partitions(topic);
+  }
+  [[nodiscard]] std::unique_ptr<log::Producer> producer() override { return log_.producer(); }
+  [[nodiscard]] Result<std::unique_ptr<log::Group>> join(
+      log::GroupSpec spec, std::shared_ptr<log::GroupListener> listener) override {
+    return log_.join(std::move(spec), std::move(listener));
+  }
+  [[nodiscard]] Result<std::unique_ptr<log::Reader>> read_from(log::TopicPartition where,
+                                                               log::Offset from) override {
+    return log_.read_from(where, from);
+  }
+  [[nodiscard]] Result<std::unique_ptr<log::SharedTable>> shared_table(log::Topic topic) override {
+    return log_.shared_table(topic);
+  }
+  [[nodiscard]] bool reads_by_position() const override { return log_.reads_by_position(); }
+  void read_at(log::RecordPosition position, log::ReadDone done) override {
+    log_.read_at(position, std::move(done));
+  }
+  [[nodiscard]] Result<void> history(log::Topic topic, Timestamp since,
+                                     const log::VisitHistory& visit) override {
+    return log_.history(topic, since, visit);
+  }
+  [[nodiscard]] Result<log::Offset> committed(std::string_view group,
+                                              log::TopicPartition where) override {
+    return log_.committed(group, where);
+  }
+  [[nodiscard]] log::Offset end(log::TopicPartition where) const override {
+    return log_.end(where);
+  }
+  [[nodiscard]] log::Status status() const override { return log_.status(); }
+  [[nodiscard]] Result<bool> evict(std::string_view group, std::string_view node) override {
+    return members.erase({std::string(group), std::string(node)}) > 0;
+  }
+  void close() override { log_.close(); }
+
+  std::set<std::pair<std::string, std::string>> members;
+
+ private:
+  log::Log& log_;
+};
+
+TEST_F(RegistryTest, OnlyTheSilentArePutOut) {
+  clock_.advance(std::chrono::hours(1));
+  Shared shared(log_);
+  shared.members = {{"router", "a"}, {"sender", "a"}, {"sender", "b"}};
+  const auto registry = Registry::open(shared, clock_).value();
+  here_->beat(row("a"));
+  EXPECT_EQ(registry->evict("a").error().code, Errc::kRefused);
+  EXPECT_THAT(shared.members, SizeIs(3));
+  clock_.advance(std::chrono::minutes(1));
+  EXPECT_THAT(registry->evict("a").value(), testing::ElementsAre("router", "sender"));
+  EXPECT_THAT(shared.members, SizeIs(1));
+  EXPECT_THAT(*registry->nodes(), IsEmpty());
+  EXPECT_EQ(registry->evict("a").error().code, Errc::kInvalid);
+  EXPECT_EQ(here_->evict("b").error().code, Errc::kUnsupported);
+}
+
+TEST_F(RegistryTest, ANamesakeIsWhoHasTheRowAndIsAlive) {
+  clock_.advance(std::chrono::hours(1));
+  EXPECT_FALSE(there_->namesake(row("a"), 0ms));
+  here_->beat(row("a"));
+  EXPECT_EQ(there_->namesake(row("a"), 0ms)->admin, row("a").admin);
+  EXPECT_FALSE(there_->namesake(row("b"), 0ms));
+  NodeRow other_roles = row("a");
+  other_roles.roles.push_back({"further", {}});
+  EXPECT_FALSE(there_->namesake(other_roles, 0ms));
+  clock_.advance(std::chrono::minutes(1));
+  EXPECT_FALSE(there_->namesake(row("a"), 0ms));
 }
 
 // A group whose partitions nobody takes any further.

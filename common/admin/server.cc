@@ -267,6 +267,19 @@ class AdminService final : public v1::Admin::Service {
     });
   }
 
+  Status Evict(ServerContext* context, const v1::EvictRequest* request,
+               v1::EvictResponse* response) override {
+    return answer(context, [&] {
+      if (services_.registry == nullptr) return unsupported("this process opens no log");
+      auto groups = change(context, "evict", request->node(),
+                           [&] { return services_.registry->evict(request->node()); });
+      if (groups) {
+        for (std::string& group : *groups) response->add_groups(std::move(group));
+      }
+      return status_of(groups);
+    });
+  }
+
   Status Lag(ServerContext* context, const v1::LagRequest*, v1::LagResponse* response) override {
     return answer(context, [&] {
       if (services_.registry == nullptr) return unsupported("this process opens no log");

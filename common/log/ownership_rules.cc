@@ -8,13 +8,19 @@
 
 namespace godwit::log {
 
-Result<Offset> first_offset(Offset committed, Offset start) {
-  if (committed < 0 && start > 0) {
-    return fail(
-        Errc::kNotFound,
-        fmt::format("the group has no position there, and its first {} records are gone", start));
+Result<Offset> first_offset(Offset committed, std::optional<Offset> kept, Extent extent) {
+  if (committed >= 0) kept = committed;
+  if (!kept && extent.start > 0) {
+    return fail(Errc::kNotFound,
+                fmt::format("the group has no position there, and its first {} records are gone",
+                            extent.start));
   }
-  return std::max<Offset>(committed, 0);
+  const Offset next = kept.value_or(0);
+  if (next > extent.end) {
+    return fail(Errc::kNotFound,
+                fmt::format("the group's position is {}, behind its end, {}", next, extent.end));
+  }
+  return std::max(next, extent.start);
 }
 
 std::string CopyMark::to_text() const {
@@ -40,8 +46,9 @@ std::optional<CopyMark> CopyMark::from_text(std::string_view text) {
 }
 
 std::optional<Offset> reusable(const std::optional<CopyMark>& mark, std::string_view source,
-                               Timestamp now) {
+                               Timestamp now, Extent extent) {
   if (!mark || mark->source != source || now - mark->as_of > kCopyAgeMax) return std::nullopt;
+  if (mark->next < extent.start || mark->next > extent.end) return std::nullopt;
   return mark->next;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,10 +19,21 @@
 // Source   LOG.md's "Ownership of a partition by a sender"; docs/kafka.md
 namespace godwit::log {
 
-// Where a new owner goes on reading a topic. `committed`: the group's position, negative: it has none; `start`: the
-// oldest offset that is there.
-// Errors: kNotFound: no position, and records are gone. They may have been read or not; an operator has to say.
-[[nodiscard]] Result<Offset> first_offset(Offset committed, Offset start);
+// What there is of a topic partition: from the oldest offset that is there to the high watermark.
+struct Extent {
+  Offset start = 0;
+  Offset end = std::numeric_limits<Offset>::max();
+};
+
+// Where a new owner goes on reading a topic. `committed`: the group's position, negative: it has none; then `kept`, what
+// the group keeps in its table, counts. What expired below either is passed: the answer is within the extent.
+// Errors: kNotFound: no position, and records are gone; they may have been finished or not. Or a position behind the
+// end: the records it counted are gone. An operator has to say.
+[[nodiscard]] Result<Offset> first_offset(Offset committed, std::optional<Offset> kept,
+                                          Extent extent);
+[[nodiscard]] inline Result<Offset> first_offset(Offset committed, Offset start) {
+  return first_offset(committed, std::nullopt, {.start = start});
+}
 
 // A table is replayed, read committed, up to an end at or above the high watermark that was there before. An end
 // below it is that of the last stable offset: what an older owner left open hides records behind it.
@@ -44,9 +56,11 @@ struct CopyMark {
 inline constexpr std::chrono::milliseconds kTombstonesKept = std::chrono::hours(24 * 7);
 inline constexpr std::chrono::milliseconds kCopyAgeMax = kTombstonesKept / 2;
 
-// Where replay goes on from a copy; nullopt: the copy is wiped and all of the table is read.
+// Where replay goes on from a copy; nullopt: the copy is wiped and all of the table is read. A copy that goes further
+// than the table, or not as far as its begin, is of another past.
 [[nodiscard]] std::optional<Offset> reusable(const std::optional<CopyMark>& mark,
-                                             std::string_view source, Timestamp now);
+                                             std::string_view source, Timestamp now,
+                                             Extent extent = {});
 
 // How an attempt to commit a transaction came out.
 enum class TransactionEnd : std::uint8_t {

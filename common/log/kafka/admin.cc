@@ -370,4 +370,41 @@ Result<std::vector<KafkaAdmin::At>> KafkaAdmin::committed(const std::string& gro
   }
 }
 
+Result<std::vector<KafkaAdmin::Member>> KafkaAdmin::members(const std::string& group) {
+  const char* name = group.c_str();
+  TRY(const Event event,
+      ask(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "members", [&](auto* options, auto* to) {
+        rd_kafka_DescribeConsumerGroups(handle_.get(), &name, 1, options, to);
+      }));
+  std::size_t count = 0;
+  const auto** groups = rd_kafka_DescribeConsumerGroups_result_groups(
+      rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
+  CHECK(count == 1, "{} groups", count);
+  if (const auto* error = rd_kafka_ConsumerGroupDescription_error(groups[0])) {
+    const auto code = rd_kafka_error_code(error);
+    // One that was never joined.
+    if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return std::vector<Member>{};
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+      return refused("members of " + group, code, rd_kafka_error_string(error));
+  }
+  std::vector<Member> members;
+  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(groups[0]); ++i) {
+    const auto* described = rd_kafka_ConsumerGroupDescription_member(groups[0], i);
+    const char* instance = rd_kafka_MemberDescription_group_instance_id(described);
+    if (instance == nullptr) continue;
+    Member& member = members.emplace_back();
+    member.node = instance;
+    member.host = rd_kafka_MemberDescription_host(described);
+    const auto* assignment = rd_kafka_MemberDescription_assignment(described);
+    const auto* partitions =
+        assignment == nullptr ? nullptr : rd_kafka_MemberAssignment_partitions(assignment);
+    if (partitions == nullptr) continue;
+    for (const auto& at : std::span(partitions->elems, static_cast<std::size_t>(partitions->cnt))) {
+      if (member.topics.empty() || member.topics.back() != at.topic)
+        member.topics.emplace_back(at.topic);
+    }
+  }
+  return members;
+}
+
 }  // namespace godwit::log

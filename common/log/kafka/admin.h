@@ -77,6 +77,13 @@ class KafkaAdmin {
   [[nodiscard]] Result<std::vector<At>> offsets_since(std::vector<At> of, Timestamp time);
   // What the group committed; -1 where it never did. Waits until open transactions have ended.
   [[nodiscard]] Result<std::vector<At>> committed(const std::string& group, std::vector<At> of);
+  // A static member of a group; `node` is its group.instance.id.
+  struct Member {
+    std::string node;
+    std::string host;
+    std::vector<std::string> topics;  // of which it has partitions
+  };
+  [[nodiscard]] Result<std::vector<Member>> members(const std::string& group);
 
  private:
   explicit KafkaAdmin(std::unique_ptr<ClientEvents> events) : events_(std::move(events)) {}

@@ -10,6 +10,7 @@
 #include "common/base/check.h"
 #include "common/log/errc.h"
 #include "common/observe/log.h"
+#include "common/observe/metrics.h"
 
 namespace godwit::log {
 namespace {
@@ -52,8 +53,14 @@ bool ClientEvents::refused() const {
 }
 
 void ClientEvents::on_error(int code, std::string_view reason) {
-  kLog.debug("librdkafka", {{"error", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code))},
-                            {"text", reason}});
+  const std::string_view kind = rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code));
+  kLog.debug("librdkafka", {{"error", kind}, {"text", reason}});
+  if (metrics_ != nullptr) {
+    metrics_
+        ->counter("godwit_kafka_client_errors_total", "Errors that clients reported, by kind.",
+                  {{"kind", kind}})
+        .add();
+  }
   // It follows others, and says less than they do.
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
   const std::lock_guard lock(mutex_);
@@ -65,6 +72,7 @@ void ClientEvents::on_error(int code, std::string_view reason) {
 ClientConfig::ClientConfig(const KafkaOptions& options, std::string_view purpose,
                            ClientEvents& events)
     : config_(rd_kafka_conf_new()) {
+  events.count_in(options.metrics);
   rd_kafka_conf_set_opaque(config_, &events);
   set("bootstrap.servers", fmt::format("{}", fmt::join(options.brokers, ",")));
   set("client.id", fmt::format("godwit-{}-{}", options.node, purpose));

@@ -49,11 +49,13 @@ class ClientEvents {
   // A wrong password or certificate: no use in trying again. Threads: any.
   [[nodiscard]] bool refused() const;
   void on_error(int code, std::string_view reason);
+  void count_in(observe::Metrics* metrics) { metrics_ = metrics; }
 
  private:
   mutable std::mutex mutex_;
   std::string complaint_;
   bool refused_ = false;
+  observe::Metrics* metrics_ = nullptr;
 };
 
 // The settings of one client, beginning with what all of them share: brokers, TLS, SASL, rack, logging.

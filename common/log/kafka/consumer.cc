@@ -97,7 +97,7 @@ Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::join(const KafkaOptions& o
       .set("partition.assignment.strategy", "cooperative-sticky")
       .set("session.timeout.ms", options.session_timeout)
       .set("heartbeat.interval.ms",
-           std::min<std::chrono::milliseconds>(3s, options.session_timeout / 6))
+           std::min<std::chrono::milliseconds>(1s, options.session_timeout / 6))
       .set("max.poll.interval.ms", std::max(kPollIntervalMax, options.session_timeout));
   TRY(consumer->handle_, std::move(config).make_consumer(true));
   consumer->queue_ = rd_kafka_queue_get_consumer(consumer->handle_.get());
@@ -211,7 +211,7 @@ void KafkaConsumer::work() {
     run_asked();
     if (stopping_) break;
     place();
-    if (membership_) membership_->tick();
+    if (membership_ && !leaving_) membership_->tick();
     int wait = unplaced_.empty() ? kPollMs : kPlaceAgainMs;
     for (int i = 0; i < kRunMax; ++i) {
       const Message message(rd_kafka_consumer_poll(handle_.get(), wait), rd_kafka_message_destroy);
@@ -284,10 +284,10 @@ void KafkaConsumer::rebalance(bool assigned, rd_kafka_topic_partition_list_s& pa
     const KafkaError error(rd_kafka_incremental_assign(handle_.get(), &partitions));
     if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});
     for (const PartitionId number : numbers) assigned_.insert({membership_->subscribed, number});
-    if (!stopping_) membership_->assigned(numbers);
+    if (!stopping_ && !leaving_) membership_->assigned(numbers);
     return;
   }
-  if (stopping_) return release(numbers);
+  if (stopping_ || leaving_) return release(numbers);
   membership_->revoked(numbers, assignment_lost());
 }
 
@@ -307,6 +307,24 @@ void KafkaConsumer::release(const std::vector<PartitionId>& partitions) {
 
 bool KafkaConsumer::assignment_lost() const {
   return rd_kafka_assignment_lost(handle_.get()) != 0;
+}
+
+bool KafkaConsumer::is_member() const {
+  char* id = rd_kafka_memberid(handle_.get());
+  const bool is = id != nullptr && *id != 0;
+  if (id != nullptr) rd_kafka_mem_free(handle_.get(), id);
+  return is;
+}
+
+// A static member that is closed keeps its place, and one that unsubscribed before gives it back. It
+// has done so when it has no member id any more.
+void KafkaConsumer::leave(Instant deadline) {
+  leaving_ = true;
+  rd_kafka_queue_yield(queue_);
+  rd_kafka_unsubscribe(handle_.get());
+  while (is_member() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(10ms);
+  }
 }
 
 void KafkaConsumer::stop() {

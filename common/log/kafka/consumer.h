@@ -72,7 +72,12 @@ class KafkaConsumer {
   // Of a member, on the consumer's thread.
   void release(const std::vector<PartitionId>& partitions);
   [[nodiscard]] bool assignment_lost() const;
+  // Threads: any.
+  [[nodiscard]] bool is_member() const;
 
+  // Of a member: gives its place back, so that others get its partitions at once; stop() comes next. What it had is
+  // not told to `revoked`. Blocks, until `deadline`.
+  void leave(Instant deadline);
   // Stops reading; a static member keeps its place in the group. Idempotent; blocks.
   void stop();
   [[nodiscard]] rd_kafka_s* handle() const { return handle_.get(); }
@@ -114,6 +119,7 @@ class KafkaConsumer {
 
   std::mutex mutex_;
   std::vector<std::move_only_function<void()>> asked_;
+  std::atomic<bool> leaving_{false};
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

@@ -18,66 +18,8 @@ using namespace std::chrono_literals;
 constexpr observe::Logger kLog{"kafka"};
 constexpr std::chrono::milliseconds kLookAgain = 20ms;
 constexpr std::chrono::milliseconds kTakeAgain = 500ms;
-constexpr std::size_t kChangesMax = 1000;
-constexpr std::size_t kChangesBytesMax = 4u << 20;
-
-// Writes a table partition into its copy, until the rebuild ends.
-class Replay final : public RecordSink {
- public:
-  Replay(TopicPartition where, Rebuild rebuild, std::shared_ptr<TableCopies> copies)
-      : where_(where), rebuild_(rebuild), copies_(std::move(copies)) {}
-
-  bool on_record(Record record, bool tombstone) override {
-    next_ = record.offset + 1;
-    bytes_ += record.key.size() + record.value.size();
-    TableChange& change = changes_.emplace_back();
-    change.where = where_;
-    change.key = std::move(record.key);
-    if (!tombstone) change.value = std::move(record.value);
-    if (changes_.size() >= kChangesMax || bytes_ >= kChangesBytesMax) on_pause();
-    return true;
-  }
-  void on_pause() override {
-    if (changes_.empty()) return;
-    write(next_);
-  }
-  void on_end(Offset next) override {
-    next_ = std::max(next_, next);
-    write(next_);
-    if (rebuild_.ends_at(next_)) done_ = true;
-  }
-  void on_failure(Error error) override { fail_with(std::move(error)); }
-
-  [[nodiscard]] bool done() const { return done_; }
-  [[nodiscard]] std::optional<Error> failure() const {
-    const std::lock_guard lock(mutex_);
-    return failure_;
-  }
-
- private:
-  void write(Offset next) {
-    const PositionChange reached{where_, next};
-    if (auto applied = copies_->apply(changes_, std::span(&reached, 1)); !applied) {
-      fail_with(std::move(applied).error());
-    }
-    changes_.clear();
-    bytes_ = 0;
-  }
-  void fail_with(Error error) {
-    const std::lock_guard lock(mutex_);
-    failure_ = std::move(error);
-  }
-
-  const TopicPartition where_;
-  const Rebuild rebuild_;
-  const std::shared_ptr<TableCopies> copies_;
-  std::vector<TableChange> changes_;
-  std::size_t bytes_ = 0;
-  Offset next_ = 0;
-  std::atomic<bool> done_{false};
-  mutable std::mutex mutex_;
-  std::optional<Error> failure_;
-};
+constexpr std::chrono::milliseconds kHaltedAgain = 5s;
+constexpr std::chrono::milliseconds kLeaveMin = 2s;
 
 }  // namespace
 
@@ -106,22 +48,37 @@ Result<std::unique_ptr<KafkaGroup>> KafkaGroup::join(Environment environment, Gr
       .revoked = [at](const auto& partitions, bool lost) { at->on_revoked(partitions, lost); },
       .failed = [at](std::string problem) { at->on_failed(std::move(problem)); },
       .tick = [at] { at->tick(); }};
+  group->metrics_ = std::make_shared<GroupMetrics>(*env.options.metrics, group->spec_.name);
   // Lanes first: their producers begin while the group is being joined.
   for (std::uint32_t number = 0; number < env.options.transaction_lanes; ++number) {
     group->lanes_.push_back(std::make_shared<TransactionLane>(TransactionLane::Environment{
         .options = env.options,
         .names = env.names,
-        .id = fmt::format("{}{}.{}.{}", env.names.prefix(), group->spec_.name, env.options.node,
-                          number),
-        .timeout = group->spec_.tables.empty() ? kRouting : kSending,
+        .producer = {.id = fmt::format("{}{}.{}.{}", env.names.prefix(), group->spec_.name,
+                                       env.options.node, number),
+                     .timeout = group->spec_.tables.empty() ? kRouting : kSending,
+                     .queue_bytes = TransactionLane::kQueueBytesMax},
         .copies = env.copies,
         .shared = env.shared,
+        .metrics = group->metrics_,
         .tables = group->spec_.tables,
         .metadata = [at] { return rd_kafka_consumer_group_metadata(at->member_->handle()); },
         .ended = [at](const auto& partition) { at->on_ended(partition); }}));
   }
+  group->taker_ = std::make_unique<PartitionTaker>(
+      PartitionTaker::Environment{.options = env.options,
+                                  .names = env.names,
+                                  .admin = env.admin,
+                                  .copies = env.copies,
+                                  .reader = group->follower_.get(),
+                                  .metrics = group->metrics_,
+                                  .group = group->spec_.name,
+                                  .read = group->read_topics(),
+                                  .tables = group->spec_.tables,
+                                  .kept_position = group->spec_.kept_position});
   TRY(group->member_, KafkaConsumer::join(env.options, env.names, std::move(membership)));
-  group->taker_ = std::thread([at] { at->take_work(); });
+  group->thread_ = std::thread([at] { at->take_work(); });
+  group->sample();
   return group;
 }
 
@@ -131,7 +88,12 @@ KafkaGroup::~KafkaGroup() {
 
 std::string KafkaGroup::problem() const {
   const std::lock_guard lock(mutex_);
-  return problem_;
+  if (!failure_.empty()) return failure_;
+  if (!problem_.empty()) return problem_;
+  for (const auto& [partition, place] : places_) {
+    if (!place.halted.empty()) return place.halted;
+  }
+  return {};
 }
 
 void KafkaGroup::set_problem(std::string problem) {
@@ -146,13 +108,76 @@ std::vector<Topic> KafkaGroup::read_topics() const {
   return topics;
 }
 
+void KafkaGroup::sample() {
+  observe::Metrics& metrics = *env_.options.metrics;
+  const auto add = [&](std::string_view name, std::string_view help,
+                       std::function<double()> value) {
+    samples_.push_back(metrics.sampled(name, help, {{"group", spec_.name}}, std::move(value)));
+  };
+  const auto count = [this](auto which) {
+    const std::lock_guard lock(mutex_);
+    return static_cast<double>(
+        std::ranges::count_if(places_, [&](const auto& place) { return which(place.second); }));
+  };
+  add("godwit_kafka_partitions_owned", "Partitions that this process works on.",
+      [count] { return count([](const Place& place) { return place.phase == Phase::kOwned; }); });
+  add("godwit_kafka_partitions_taking", "Partitions that it has from the group, and not yet.",
+      [count] {
+        return count([](const Place& place) {
+          return place.phase == Phase::kTaking || place.phase == Phase::kConfirming;
+        });
+      });
+  add("godwit_kafka_partitions_halted", "Partitions of which nobody knows from where to read.",
+      [count] { return count([](const Place& place) { return !place.halted.empty(); }); });
+  add("godwit_kafka_lease_age_seconds",
+      "Since the newest acknowledged transaction of a partition was sent: of the worst.", [this] {
+        const Instant now = std::chrono::steady_clock::now();
+        double worst = 0;
+        for (const auto& owned : all_owned()) {
+          worst =
+              std::max(worst, std::chrono::duration<double>(now - owned->acknowledged()).count());
+        }
+        return worst;
+      });
+  add("godwit_kafka_commit_queue_bytes", "Octets of commits that wait for their transaction.",
+      [this] {
+        std::size_t bytes = 0;
+        for (const auto& lane : lanes_) bytes += lane->queue_bytes();
+        return static_cast<double>(bytes);
+      });
+  for (const Topic topic : read_topics()) {
+    samples_.push_back(metrics.sampled(
+        "godwit_kafka_oldest_unfinished_seconds",
+        "Age of the oldest record that was read and is not finished, of the worst partition.",
+        {{"group", spec_.name}, {"topic", topic_name(topic)}}, [this, topic] {
+          const Timestamp now = system_clock().now();
+          double worst = 0;
+          for (const auto& owned : all_owned()) {
+            if (const auto oldest = owned->oldest_unfinished(topic))
+              worst = std::max(worst, std::chrono::duration<double>(now - *oldest).count());
+          }
+          return worst;
+        }));
+  }
+}
+
+std::vector<std::shared_ptr<OwnedPartition>> KafkaGroup::all_owned() const {
+  std::vector<std::shared_ptr<OwnedPartition>> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [partition, place] : places_) {
+    if (place.phase == Phase::kOwned && place.owned) all.push_back(place.owned);
+  }
+  return all;
+}
+
 // --- What the group says, on the consumer's thread ---------------------------------------------------------------
 
 void KafkaGroup::on_assigned(const std::vector<PartitionId>& partitions) {
   kLog.info("partitions assigned", {{"group", spec_.name}, {"count", partitions.size()}});
   const std::lock_guard lock(mutex_);
   for (const PartitionId partition : partitions) {
-    places_[partition] = {.turn = ++turns_};
+    const std::uint64_t turn = ++turns_;
+    places_[partition] = {.generation = turn, .turn = turn};
     to_take_.insert(partition);
   }
   changed_.notify_all();
@@ -172,14 +197,27 @@ void KafkaGroup::on_revoked(const std::vector<PartitionId>& partitions, bool los
   tick();
 }
 
+// Librdkafka makes it a member no more; whoever has the name now keeps what belongs to it.
 void KafkaGroup::on_failed(std::string problem) {
-  set_problem("this node was put out of the group; another may have its name: " + problem);
+  {
+    const std::lock_guard lock(mutex_);
+    failure_ = fmt::format(
+        "another process has taken the name {} in the group {}, and this one has to end: {}",
+        env_.options.node, spec_.name, problem);
+  }
+  ended_ = true;
+  // Their transactional ids are the other's too: to begin again would fence it.
+  for (const auto& lane : lanes_) lane->ask_to_stop();
   std::vector<PartitionId> all;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [partition, place] : places_) all.push_back(partition);
   }
-  for (const PartitionId partition : all) lose(partition);
+  for (const PartitionId partition : all) {
+    lose(partition);
+    release(partition);
+    wipe(partition);
+  }
 }
 
 // Asks the listener to finish; nothing to ask when it never had the partition.
@@ -208,16 +246,18 @@ void KafkaGroup::let_go(PartitionId partition) {
 void KafkaGroup::lose(PartitionId partition) {
   const std::lock_guard one_at_a_time(listener_mutex_);
   std::shared_ptr<OwnedPartition> owned;
+  bool told = false;  // the listener has it
   {
     const std::lock_guard lock(mutex_);
     to_take_.erase(partition);
     const auto place = places_.find(partition);
     if (place == places_.end()) return;
     owned = place->second.owned;
+    told = place->second.phase == Phase::kOwned || place->second.phase == Phase::kReleasing;
     place->second.phase = Phase::kReleasing;
     place->second.released = true;
   }
-  if (owned && owned->end()) listener_->lost(partition);
+  if (owned && owned->end() && told) listener_->lost(partition);
 }
 
 bool KafkaGroup::settled(const Revocation& revocation) {
@@ -244,6 +284,14 @@ void KafkaGroup::release(PartitionId partition) {
   for (const Topic topic : spec_.followed) follower_->detach({topic, partition});
 }
 
+void KafkaGroup::wipe(PartitionId partition) {
+  for (const Topic topic : spec_.tables) {
+    if (auto wiped = env_.copies->wipe({topic, partition}); !wiped) {
+      kLog.warning("a copy", {{"problem", wiped.error()}});
+    }
+  }
+}
+
 void KafkaGroup::tick() {
   const bool lost = !revocations_.empty() && member_->assignment_lost();
   for (auto at = revocations_.begin(); at != revocations_.end();) {
@@ -259,11 +307,7 @@ void KafkaGroup::tick() {
     }
     for (const PartitionId partition : at->partitions) {
       release(partition);
-      for (const Topic topic : spec_.tables) {
-        if (auto wiped = env_.copies->wipe({topic, partition}); !wiped) {
-          kLog.warning("a copy", {{"problem", wiped.error()}});
-        }
-      }
+      wipe(partition);
     }
     member_->release(at->partitions);
     at = revocations_.erase(at);
@@ -273,136 +317,144 @@ void KafkaGroup::tick() {
 // --- What a lane says --------------------------------------------------------------------------------------------
 
 void KafkaGroup::on_ended(const std::shared_ptr<OwnedPartition>& partition) {
+  const PartitionId number = partition->partition();
   const std::lock_guard one_at_a_time(listener_mutex_);
+  bool owned = false;
   {
     const std::lock_guard lock(mutex_);
-    const auto place = places_.find(partition->partition());
+    const auto place = places_.find(number);
     if (place == places_.end() || place->second.owned != partition) return;
-    if (place->second.phase != Phase::kOwned) {
+    if (place->second.phase == Phase::kReleasing) {
       place->second.released = true;
       return;
     }
-    place->second.phase = Phase::kTaking;
-    place->second.turn = ++turns_;
+    owned = place->second.phase == Phase::kOwned;
     place->second.owned = nullptr;
   }
-  listener_->lost(partition->partition());
-  member_->detach({spec_.subscribed, partition->partition()});
-  for (const Topic topic : spec_.followed) follower_->detach({topic, partition->partition()});
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  to_take_.insert(partition->partition());
-  changed_.notify_all();
+  if (owned) {
+    listener_->lost(number);
+    member_->detach({spec_.subscribed, number});
+    for (const Topic topic : spec_.followed) follower_->detach({topic, number});
+  }
+  take_again(number, 0ms, {});
 }
 
 // --- Taking ------------------------------------------------------------------------------------------------------
 
-void KafkaGroup::take_work() {
-  while (true) {
-    std::vector<Wanted> wanted;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || !to_take_.empty(); });
-      if (stopping_) return;
-      for (const PartitionId partition : to_take_) {
-        if (lane(partition)->ready()) wanted.push_back({partition, places_.at(partition).turn, {}});
-      }
-      if (wanted.empty()) {
-        changed_.wait_for(lock, kLookAgain, [this] { return stopping_; });
-        continue;
-      }
-      for (const Wanted& one : wanted) to_take_.erase(one.partition);
-    }
-    auto looked_up = look_up(wanted);
-    Result<void> rebuilt = looked_up ? rebuild(*looked_up) : fail(looked_up.error());
-    if (rebuilt) {
-      set_problem({});
-      for (const Wanted& one : *looked_up) hand_over(one);
-      continue;
-    }
-    set_problem(rebuilt.error().to_string());
-    std::unique_lock lock(mutex_);
-    for (const Wanted& one : wanted) {
-      const auto place = places_.find(one.partition);
-      if (place != places_.end() && place->second.turn == one.turn &&
-          place->second.phase == Phase::kTaking) {
-        to_take_.insert(one.partition);
-      }
-    }
-    changed_.wait_for(lock, kTakeAgain, [this] { return stopping_; });
-  }
+void KafkaGroup::take_again(PartitionId partition, std::chrono::milliseconds later,
+                            std::string halted) {
+  const std::lock_guard lock(mutex_);
+  const auto found = places_.find(partition);
+  if (stopping_ || ended_ || found == places_.end() || found->second.phase == Phase::kReleasing)
+    return;
+  Place& place = found->second;
+  place.phase = Phase::kTaking;
+  place.turn = ++turns_;
+  place.not_before = std::chrono::steady_clock::now() + later;
+  place.halted = std::move(halted);
+  to_take_.insert(partition);
+  changed_.notify_all();
 }
 
-Result<std::vector<KafkaGroup::Wanted>> KafkaGroup::look_up(std::vector<Wanted> wanted) {
-  std::vector<KafkaAdmin::At> places;
-  for (const Wanted& one : wanted) {
-    for (const Topic topic : read_topics()) places.push_back({env_.names.of(topic), one.partition});
-  }
-  TRY(const auto committed, env_.admin->committed(env_.names.prefix() + spec_.name, places));
-  TRY(const auto starts, env_.admin->offsets(std::move(places), KafkaAdmin::Edge::kStart));
-  std::size_t i = 0;
-  for (Wanted& one : wanted) {
-    for (const Topic topic : read_topics()) {
-      auto first = first_offset(committed[i].offset, starts[i].offset);
-      ++i;
-      if (!first) {
-        return fail(std::move(first).error().within(
-            fmt::format("{} {}", env_.names.of(topic), one.partition)));
-      }
-      one.positions[topic] = *first;
+// Of those that are wanted: what can be taken now. What its lane is still at work on is another
+// ownership's.
+std::vector<PartitionId> KafkaGroup::next_to_take() {
+  std::vector<PartitionId> wanted;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return stopping_ || !to_take_.empty(); });
+    if (stopping_) return {};
+    const Instant now = std::chrono::steady_clock::now();
+    for (const PartitionId partition : to_take_) {
+      if (lane(partition)->ready() && places_.at(partition).not_before <= now)
+        wanted.push_back(partition);
     }
   }
+  std::erase_if(wanted, [this](PartitionId partition) { return lane(partition)->busy(partition); });
+  const std::lock_guard lock(mutex_);
+  std::erase_if(wanted, [this](PartitionId partition) { return to_take_.erase(partition) == 0; });
   return wanted;
 }
 
-Result<void> KafkaGroup::rebuild(const std::vector<Wanted>& wanted) {
-  std::vector<KafkaAdmin::At> ends;
-  std::vector<TopicPartition> partitions;
-  for (const Wanted& one : wanted) {
-    for (const Topic topic : spec_.tables) {
-      ends.push_back({env_.names.of(topic), one.partition});
-      partitions.push_back({topic, one.partition});
+void KafkaGroup::take_work() {
+  const auto go_on = [this] {
+    const std::lock_guard lock(mutex_);
+    return !stopping_;
+  };
+  while (go_on()) {
+    const std::vector<PartitionId> wanted = next_to_take();
+    if (wanted.empty()) {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, kLookAgain, [this] { return stopping_; });
+      continue;
+    }
+    std::map<PartitionId, std::uint64_t> turns;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const PartitionId partition : wanted) {
+        const auto place = places_.find(partition);
+        if (place != places_.end()) turns[partition] = place->second.turn;
+      }
+    }
+    auto taken = taker_->take(wanted, go_on);
+    if (!taken) {
+      set_problem(taken.error().to_string());
+      for (const PartitionId partition : wanted) take_again(partition, kTakeAgain, {});
+      continue;
+    }
+    set_problem({});
+    for (PartitionTaker::Taken& one : *taken) {
+      if (one.halted.empty()) {
+        confirm(one, turns[one.partition]);
+        continue;
+      }
+      kLog.error("a partition is halted", {{"problem", one.halted}});
+      take_again(one.partition, kHaltedAgain, one.halted);
     }
   }
-  TRY(ends, env_.admin->offsets(std::move(ends), KafkaAdmin::Edge::kEndWritten));
-  TRY(const auto begin, env_.copies->begin(partitions));
-  std::vector<std::shared_ptr<Replay>> replays;
-  std::vector<TopicPartition> attached;
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    const Rebuild rebuild{ends[i].offset};
-    if (rebuild.ends_at(begin[i].value_or(0))) continue;
-    auto& replay =
-        replays.emplace_back(std::make_shared<Replay>(partitions[i], rebuild, env_.copies));
-    attached.push_back(partitions[i]);
-    follower_->attach(partitions[i], begin[i].value_or(RD_KAFKA_OFFSET_BEGINNING), replay);
-  }
-  Result<void> result;
-  while (!std::ranges::all_of(replays, &Replay::done)) {
-    for (const auto& replay : replays) {
-      if (auto failure = replay->failure()) result = fail(*std::move(failure));
-    }
-    if (!result) break;
-    std::unique_lock lock(mutex_);
-    if (changed_.wait_for(lock, kLookAgain, [this] { return stopping_; })) {
-      result = fail(Errc::kClosed);
-      break;
-    }
-  }
-  for (const TopicPartition where : attached) follower_->detach(where);
-  return result;
 }
 
-void KafkaGroup::hand_over(const Wanted& wanted) {
+void KafkaGroup::confirm(const PartitionTaker::Taken& taken, std::uint64_t turn) {
+  const PartitionId partition = taken.partition;
+  std::shared_ptr<OwnedPartition> owned;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto place = places_.find(partition);
+    // It was asked back meanwhile.
+    if (stopping_ || place == places_.end() || place->second.turn != turn ||
+        place->second.phase != Phase::kTaking) {
+      return;
+    }
+    owned = std::make_shared<OwnedPartition>(
+        OwnedPartition::Taken{.partition = partition,
+                              .generation = place->second.generation,
+                              .positions = taken.positions,
+                              .at = taken.asked},
+        env_.options.lease, lane(partition));
+    place->second.phase = Phase::kConfirming;
+    place->second.owned = owned;
+    place->second.halted.clear();
+  }
+  lane(partition)->commit(
+      owned, {}, 0, [this, owned](const Result<Written>& written) { confirmed(owned, written); });
+}
+
+void KafkaGroup::confirmed(const std::shared_ptr<OwnedPartition>& owned,
+                           const Result<Written>& written) {
+  if (written) return hand_over(owned);
+  // The lane says so itself when it ended it.
+  if (owned->end()) take_again(owned->partition(), kTakeAgain, {});
+}
+
+void KafkaGroup::hand_over(const std::shared_ptr<OwnedPartition>& owned) {
   const std::lock_guard one_at_a_time(listener_mutex_);
-  const PartitionId partition = wanted.partition;
-  auto owned = std::make_shared<OwnedPartition>(partition, spec_.subscribed, lane(partition),
-                                                wanted.positions);
+  const PartitionId partition = owned->partition();
   std::map<Topic, std::shared_ptr<RecordBuffer>> buffers;
   for (const Topic topic : read_topics()) {
     KafkaConsumer& consumer = topic == spec_.subscribed ? *member_ : *follower_;
     const TopicPartition where{topic, partition};
     buffers[topic] = std::make_shared<RecordBuffer>(
-        wanted.positions.at(topic), env_.options.reader_bytes,
+        owned->committed(topic), env_.options.reader_bytes,
         RecordBuffer::Source{.resume = [&consumer, where] { consumer.resume(where); },
                              .seek = [&consumer, where](Offset to) { consumer.seek(where, to); }});
     owned->add_reader(topic, buffers[topic]);
@@ -414,15 +466,14 @@ void KafkaGroup::hand_over(const Wanted& wanted) {
     const std::lock_guard lock(mutex_);
     const auto place = places_.find(partition);
     // It was asked back meanwhile.
-    if (stopping_ || place == places_.end() || place->second.turn != wanted.turn ||
-        place->second.phase != Phase::kTaking) {
+    if (stopping_ || place == places_.end() || place->second.owned != owned ||
+        place->second.phase != Phase::kConfirming) {
       return;
     }
     place->second.phase = Phase::kOwned;
-    place->second.owned = owned;
     for (const auto& [topic, buffer] : buffers) {
       KafkaConsumer& consumer = topic == spec_.subscribed ? *member_ : *follower_;
-      consumer.attach({topic, partition}, wanted.positions.at(topic), buffer);
+      consumer.attach({topic, partition}, owned->committed(topic), buffer);
     }
   }
   lane(partition)->add(owned);
@@ -441,7 +492,8 @@ void KafkaGroup::stop(std::chrono::milliseconds bound) {
     for (const auto& [partition, place] : places_) all.push_back(partition);
     changed_.notify_all();
   }
-  if (taker_.joinable()) taker_.join();
+  samples_.clear();
+  if (thread_.joinable()) thread_.join();
   for (const PartitionId partition : all) let_go(partition);
   {
     std::unique_lock lock(mutex_);
@@ -462,6 +514,10 @@ void KafkaGroup::stop(std::chrono::milliseconds bound) {
   }
   // A transaction that is under way ends; what waits is refused.
   for (const auto& lane : lanes_) lane->stop();
+  if (member_ && env_.leave != nullptr && *env_.leave) {
+    for (const PartitionId partition : all) wipe(partition);
+    member_->leave(std::max(deadline, std::chrono::steady_clock::now() + kLeaveMin));
+  }
   if (member_) member_->stop();
   if (follower_) follower_->stop();
 }

@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/log/kafka/appender.h"
+#include "common/log/kafka/eviction.h"
 #include "common/log/kafka/group.h"
 #include "common/log/kafka/position_reader.h"
 #include "common/log/kafka/scan.h"
@@ -115,7 +116,8 @@ class KafkaLog final : public Log {
         admin_(std::move(admin)),
         copies_(std::move(copies)),
         appender_(std::move(appender)),
-        shared_(options_, names_, topics_, *admin_, *appender_, copies_),
+        transactions_(options_, names_),
+        shared_(options_, names_, topics_, *admin_, *appender_, transactions_, copies_),
         positions_(options_, names_),
         watch_(*admin_, names_.of(Topic::kAccepted), options.min_insync_replicas) {}
   ~KafkaLog() override { close(); }
@@ -143,6 +145,11 @@ class KafkaLog final : public Log {
   [[nodiscard]] Result<Offset> committed(std::string_view group, TopicPartition where) override;
   [[nodiscard]] Offset end(TopicPartition where) const override;
   [[nodiscard]] Status status() const override;
+  void leave_on_stop() override { leave_ = true; }
+  [[nodiscard]] Result<bool> evict(std::string_view group, std::string_view node) override {
+    if (closed_) return fail(Errc::kClosed);
+    return evict_member(*admin_, options_, names_, std::string(group), std::string(node));
+  }
   void close() override;
 
  private:
@@ -156,11 +163,13 @@ class KafkaLog final : public Log {
   const std::unique_ptr<KafkaAdmin> admin_;
   const std::shared_ptr<TableCopies> copies_;
   const std::shared_ptr<Appender> appender_;
+  TableTransactions transactions_;
   SharedTables shared_;
   PositionReader positions_;
   Watch watch_;
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<KafkaGroup>> groups_;
+  std::atomic<bool> leave_{false};
   std::atomic<bool> closed_{false};
 };
 
@@ -171,7 +180,8 @@ Result<std::unique_ptr<Group>> KafkaLog::join(GroupSpec spec,
                                      .names = names_,
                                      .admin = admin_.get(),
                                      .copies = copies_,
-                                     .shared = &shared_},
+                                     .shared = &shared_,
+                                     .leave = &leave_},
                                     std::move(spec), std::move(listener)));
   std::shared_ptr<KafkaGroup> group = std::move(joined);
   const std::lock_guard lock(mutex_);
@@ -259,16 +269,19 @@ Offset KafkaLog::end(TopicPartition where) const {
 
 Status KafkaLog::status() const {
   if (closed_) return {.problem = "closed"};
-  std::string problem = watch_.problem();
+  Status status{.problem = watch_.problem(),
+                // Nothing is kept in reserve here, and nothing waits for room.
+                .bytes_free = std::numeric_limits<std::uint64_t>::max()};
   const std::lock_guard lock(mutex_);
   for (const auto& weak : groups_) {
     const auto group = weak.lock();
-    if (problem.empty() && group) problem = group->problem();
+    if (!group) continue;
+    if (status.problem.empty() || group->ended()) status.problem = group->problem();
+    status.ended = group->ended();
+    if (status.ended) break;
   }
-  const bool writable = problem.empty();
-  return {.writable = writable,
-          .problem = std::move(problem),
-          .bytes_free = std::numeric_limits<std::uint64_t>::max()};
+  status.writable = status.problem.empty();
+  return status;
 }
 
 void KafkaLog::close() {
@@ -283,6 +296,7 @@ void KafkaLog::close() {
   }
   for (const auto& group : groups) group->stop(0ms);
   appender_->close();
+  transactions_.stop();
   shared_.stop();
   positions_.stop();
   copies_->close();

@@ -8,6 +8,10 @@
 
 #include "common/log/types.h"
 
+namespace godwit::observe {
+class Metrics;
+}
+
 namespace godwit::log {
 
 // What a process needs to know to keep its log on Kafka: docs/kafka.md.
@@ -46,6 +50,9 @@ struct KafkaOptions {
       std::chrono::seconds(30);  // how long a partition may be finished
   std::chrono::milliseconds commit_interval{100};
   std::uint32_t transaction_lanes = 4;  // transactional producers of a group
+
+  observe::Metrics* metrics =
+      nullptr;  // what clients and groups count; outlives the log, never null
 
   std::size_t producer_bytes = 64u << 20;  // appends under way
   std::size_t reader_bytes = 4u << 20;     // read ahead, of each partition

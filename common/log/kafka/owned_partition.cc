@@ -1,5 +1,6 @@
 #include "common/log/kafka/owned_partition.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/check.h"
@@ -8,13 +9,14 @@
 
 namespace godwit::log {
 
-OwnedPartition::OwnedPartition(PartitionId partition, Topic subscribed,
-                               std::shared_ptr<TransactionLane> lane,
-                               std::map<Topic, Offset> positions)
-    : partition_(partition),
-      subscribed_(subscribed),
+OwnedPartition::OwnedPartition(Taken taken, std::chrono::milliseconds lease,
+                               std::shared_ptr<TransactionLane> lane)
+    : partition_(taken.partition),
+      generation_(taken.generation),
+      lease_(lease),
       lane_(std::move(lane)),
-      positions_(std::move(positions)) {}
+      positions_(std::move(taken.positions)),
+      acknowledged_(taken.at) {}
 
 void OwnedPartition::add_reader(Topic topic, std::shared_ptr<RecordBuffer> buffer) {
   readers_[topic] = std::make_unique<BufferedReader>(buffer, nullptr);
@@ -43,19 +45,45 @@ Offset OwnedPartition::committed(Topic topic) const {
   return found == positions_.end() ? 0 : found->second;
 }
 
-PositionChange OwnedPartition::position() const {
-  return {{subscribed_, partition_}, committed(subscribed_)};
+std::vector<PositionChange> OwnedPartition::positions(
+    std::span<const PositionChange> changes) const {
+  std::vector<PositionChange> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [topic, position] : positions_) {
+    Offset next = position;
+    for (const PositionChange& change : changes) {
+      if (change.where.topic == topic) next = change.next;
+    }
+    const auto buffer = buffers_.find(topic);
+    if (buffer != buffers_.end()) next = buffer->second->past_markers(next);
+    all.push_back({{topic, partition_}, next});
+  }
+  return all;
 }
 
-void OwnedPartition::advance(const PositionChange& change) {
+void OwnedPartition::advance(std::span<const PositionChange> changes, Instant sent) {
   const std::lock_guard lock(mutex_);
-  positions_[change.where.topic] = change.next;
+  for (const PositionChange& change : changes) positions_[change.where.topic] = change.next;
+  acknowledged_ = std::max(acknowledged_, sent);
+}
+
+Instant OwnedPartition::acknowledged() const {
+  const std::lock_guard lock(mutex_);
+  return acknowledged_;
+}
+
+std::optional<Timestamp> OwnedPartition::oldest_unfinished(Topic topic) const {
+  const std::lock_guard lock(mutex_);
+  const auto buffer = buffers_.find(topic);
+  const auto position = positions_.find(topic);
+  if (buffer == buffers_.end() || position == positions_.end()) return std::nullopt;
+  return buffer->second->oldest_from(position->second);
 }
 
 void OwnedPartition::commit(Batch batch, WriteDone done) {
   for (const PositionChange& change : batch.positions) {
-    CHECK(change.where.partition == partition_, "a position of partition {}",
-          change.where.partition);
+    CHECK(change.where.partition == partition_ && readers_.contains(change.where.topic),
+          "a position of {} {}", topic_name(change.where.topic), change.where.partition);
   }
   if (ended_) return done(fail(Errc::kFenced, "the partition has another owner"));
   std::size_t bytes = 0;

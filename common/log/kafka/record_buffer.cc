@@ -30,10 +30,39 @@ bool RecordBuffer::on_record(Record record, bool /*tombstone*/) {
   const Offset expected = records_.empty() ? next_ : records_.back().offset + 1;
   if (closed_ || seeks_asked_ > 0 || record.offset < expected) return true;
   bytes_ += size_of(record);
+  last_read_ = record.offset;
+  mark(record);
   records_.push_back(std::move(record));
   failure_.reset();
   paused_ = full();
   return !paused_;
+}
+
+void RecordBuffer::mark(const Record& record) {
+  constexpr std::size_t kMarksMax = 1024;
+  if (!marks_.empty() && record.time - marks_.back().second < std::chrono::seconds(1)) return;
+  marks_.emplace_back(record.offset, record.time);
+  if (marks_.size() <= kMarksMax) return;
+  std::deque<std::pair<Offset, Timestamp>> fewer;  // every second one: coarser, not wrong
+  for (std::size_t i = 0; i < marks_.size(); i += 2) fewer.push_back(marks_[i]);
+  marks_ = std::move(fewer);
+}
+
+std::optional<Timestamp> RecordBuffer::oldest_from(Offset position) {
+  const std::lock_guard lock(mutex_);
+  while (marks_.size() > 1 && marks_[1].first <= position) marks_.pop_front();
+  if (last_read_ < position || marks_.empty()) return std::nullopt;
+  return marks_.front().second;
+}
+
+Offset RecordBuffer::past_markers(Offset position) const {
+  const std::lock_guard lock(mutex_);
+  return last_read_ < position ? std::max(position, end_) : position;
+}
+
+void RecordBuffer::on_end(Offset next) {
+  const std::lock_guard lock(mutex_);
+  if (!closed_ && seeks_asked_ == 0) end_ = next;
 }
 
 void RecordBuffer::on_pause() {
@@ -119,6 +148,9 @@ void RecordBuffer::skip_to(Offset offset) {
     paused_ = false;
     bytes_ = 0;
     records_.clear();
+    last_read_ = -1;
+    end_ = 0;
+    marks_.clear();
     ++seeks_asked_;
   }
   source_.seek(offset);

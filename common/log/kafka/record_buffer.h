@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "common/log/kafka/consumer.h"
 
@@ -27,6 +28,7 @@ class RecordBuffer final : public RecordSink, public std::enable_shared_from_thi
 
   bool on_record(Record record, bool tombstone) override;
   void on_pause() override;
+  void on_end(Offset next) override;
   void on_seek() override;
   void on_failure(Error error) override;
 
@@ -34,12 +36,20 @@ class RecordBuffer final : public RecordSink, public std::enable_shared_from_thi
   void when_ready(Wake wake);
   [[nodiscard]] Offset next() const;
   void skip_to(Offset offset);
+  // `position`, or what lies behind it when no record is between: Kafka's own records, the ends of
+  // transactions, have offsets that nobody finishes. Without this they look like a backlog, and when
+  // they expire, like mail that did.
+  [[nodiscard]] Offset past_markers(Offset position) const;
+  // When the log took the first record at or behind `position` (to the second), of those that were
+  // read; nullopt: none was. Positions are asked for in ascending order.
+  [[nodiscard]] std::optional<Timestamp> oldest_from(Offset position);
   // Readers get kClosed from now on; nobody is woken who was destroyed.
   void close();
   void forget_wake();
 
  private:
   [[nodiscard]] bool full() const;
+  void mark(const Record& record);
 
   const std::size_t bytes_max_;
   const Source source_;
@@ -49,6 +59,9 @@ class RecordBuffer final : public RecordSink, public std::enable_shared_from_thi
   Offset next_ = 0;
   bool paused_ = false;
   bool closed_ = false;
+  Offset last_read_ = -1;                           // the last record that came
+  Offset end_ = 0;                                  // everything below was read
+  std::deque<std::pair<Offset, Timestamp>> marks_;  // of records that were read, seconds apart
   int seeks_asked_ = 0;  // what comes before they are under way is of an older place
   std::optional<Error> failure_;
   Wake wake_;

@@ -162,9 +162,13 @@ class CopySink final : public RecordSink {
 
 class KafkaSharedTable final : public SharedTable {
  public:
-  KafkaSharedTable(SharedTables& tables, Appender& appender, Topic topic,
-                   std::shared_ptr<SharedTables::Copy> copy)
-      : tables_(tables), appender_(appender), topic_(topic), copy_(std::move(copy)) {}
+  KafkaSharedTable(SharedTables& tables, Appender& appender, TableTransactions& transactions,
+                   Topic topic, std::shared_ptr<SharedTables::Copy> copy)
+      : tables_(tables),
+        appender_(appender),
+        transactions_(transactions),
+        topic_(topic),
+        copy_(std::move(copy)) {}
   ~KafkaSharedTable() override {
     if (!watch_) return;
     const std::lock_guard lock(watch_->mutex);
@@ -194,6 +198,30 @@ class KafkaSharedTable final : public SharedTable {
                            });
     });
   }
+  void change_and_append(std::vector<TableChange> changes, std::vector<Append> appends,
+                         WriteDone done) override {
+    std::vector<TopicPartition> places;
+    for (const TableChange& change : changes) {
+      CHECK(change.where.topic == topic_, "change of {}", topic_name(change.where.topic));
+      places.push_back(change.where);
+    }
+    for (const Append& append : appends)
+      CHECK(!is_table(append.where.topic), "append to table {}", topic_name(append.where.topic));
+    transactions_.write(std::move(changes), std::move(appends),
+                        [tables = &tables_, places = std::move(places),
+                         done = std::move(done)](Result<TableTransactions::Place> written) mutable {
+                          if (!written) return done(fail(std::move(written).error()));
+                          std::vector<PositionChange> reached;
+                          for (std::size_t i = 0; i < places.size(); ++i) {
+                            reached.push_back({places[i], written->changed[i] + 1});
+                          }
+                          tables->when_applied(std::move(reached),
+                                               [done = std::move(done),
+                                                offsets = std::move(written->appended)]() mutable {
+                                                 done(Written{.offsets = std::move(offsets)});
+                                               });
+                        });
+  }
   void when_changed(Changed changed) override {
     if (!watch_) {
       watch_ = std::make_shared<SharedTables::Copy::Watch>();
@@ -206,6 +234,7 @@ class KafkaSharedTable final : public SharedTable {
  private:
   SharedTables& tables_;
   Appender& appender_;
+  TableTransactions& transactions_;
   const Topic topic_;
   const std::shared_ptr<SharedTables::Copy> copy_;
   std::shared_ptr<SharedTables::Copy::Watch> watch_;
@@ -215,12 +244,13 @@ class KafkaSharedTable final : public SharedTable {
 
 SharedTables::SharedTables(const KafkaOptions& options, const TopicNames& names,
                            const KafkaTopics& topics, KafkaAdmin& admin, Appender& appender,
-                           std::shared_ptr<TableCopies> copies)
+                           TableTransactions& transactions, std::shared_ptr<TableCopies> copies)
     : options_(options),
       names_(names),
       topics_(topics),
       admin_(admin),
       appender_(appender),
+      transactions_(transactions),
       copies_(std::move(copies)) {}
 
 SharedTables::~SharedTables() {
@@ -243,15 +273,16 @@ Result<std::unique_ptr<SharedTable>> SharedTables::open(Topic topic) {
     if (!consumer_) {
       TRY(consumer_, KafkaConsumer::start(options_, names_, "tables"));
     }
-    std::vector<KafkaAdmin::At> ends;
-    std::vector<TopicPartition> partitions;
+    std::vector<KafkaAdmin::At> asked;
     const PartitionId count = topics_.partitions[static_cast<std::size_t>(topic)];
+    for (PartitionId p = 0; p < count; ++p) asked.push_back({names_.of(topic), p});
+    TRY(const auto starts, admin_.offsets(asked, KafkaAdmin::Edge::kStart));
+    TRY(const auto ends, admin_.offsets(std::move(asked), KafkaAdmin::Edge::kEndCommitted));
+    std::vector<TableCopies::Part> parts;
     for (PartitionId p = 0; p < count; ++p) {
-      ends.push_back({names_.of(topic), p});
-      partitions.push_back({topic, p});
+      parts.push_back({{topic, p}, {starts[p].offset, ends[p].offset}});
     }
-    TRY(ends, admin_.offsets(std::move(ends), KafkaAdmin::Edge::kEndCommitted));
-    TRY(const auto begin, copies_->begin(partitions));
+    TRY(const auto begin, copies_->begin(parts));
     std::vector<Offset> targets;
     for (const KafkaAdmin::At& at : ends) targets.push_back(at.offset);
     copy = std::make_shared<Copy>(topic, std::move(targets), copies_);
@@ -261,7 +292,7 @@ Result<std::unique_ptr<SharedTable>> SharedTables::open(Topic topic) {
                         std::make_shared<CopySink>(copy, TopicPartition{topic, p}));
     }
   }
-  return std::make_unique<KafkaSharedTable>(*this, appender_, topic, copy);
+  return std::make_unique<KafkaSharedTable>(*this, appender_, transactions_, topic, copy);
 }
 
 void SharedTables::when_applied(std::vector<PositionChange> reached,

@@ -8,6 +8,7 @@
 #include "common/log/kafka/appender.h"
 #include "common/log/kafka/consumer.h"
 #include "common/log/kafka/table_copies.h"
+#include "common/log/kafka/table_transactions.h"
 
 namespace godwit::log {
 
@@ -17,7 +18,8 @@ namespace godwit::log {
 class SharedTables {
  public:
   SharedTables(const KafkaOptions& options, const TopicNames& names, const KafkaTopics& topics,
-               KafkaAdmin& admin, Appender& appender, std::shared_ptr<TableCopies> copies);
+               KafkaAdmin& admin, Appender& appender, TableTransactions& transactions,
+               std::shared_ptr<TableCopies> copies);
   ~SharedTables();
 
   // Blocks for the question where the table ends now.
@@ -37,6 +39,7 @@ class SharedTables {
   const KafkaTopics topics_;
   KafkaAdmin& admin_;
   Appender& appender_;
+  TableTransactions& transactions_;
   const std::shared_ptr<TableCopies> copies_;
   mutable std::mutex mutex_;
   std::map<Topic, std::shared_ptr<Copy>> open_;

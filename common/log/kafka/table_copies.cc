@@ -98,11 +98,11 @@ std::string TableCopies::checkpoint(TopicPartition where, Offset offset) const {
   return CopyMark{source(where), offset, clock_.now()}.to_text();
 }
 
-Result<std::optional<Offset>> TableCopies::usable(TopicPartition where) const {
-  auto stored = store_->get(Space::kMeta, checkpoint_key(where));
+Result<std::optional<Offset>> TableCopies::usable(const Part& part) const {
+  auto stored = store_->get(Space::kMeta, checkpoint_key(part.where));
   if (!stored) return fail(from_store(stored.error()));
   if (!*stored) return std::nullopt;
-  return reusable(CopyMark::from_text(**stored), source(where), clock_.now());
+  return reusable(CopyMark::from_text(**stored), source(part.where), clock_.now(), part.extent);
 }
 
 void TableCopies::wipe_into(StoreBatch& batch, TopicPartition where) const {
@@ -112,38 +112,40 @@ void TableCopies::wipe_into(StoreBatch& batch, TopicPartition where) const {
   batch.erase(Space::kMeta, checkpoint_key(where));
 }
 
-Result<std::vector<std::optional<Offset>>> TableCopies::begin(
-    std::span<const TopicPartition> partitions) {
+Result<std::vector<std::optional<Offset>>> TableCopies::begin(std::span<const Part> parts) {
+  const std::unique_lock use(use_mutex_);
   std::vector<std::optional<Offset>> offsets;
   StoreBatch batch(*store_);
   bool shared_unusable = false;
-  for (const TopicPartition where : partitions) {
-    TRY(const auto offset, usable(where));
+  for (const Part& part : parts) {
+    TRY(const auto offset, usable(part));
     offsets.push_back(offset);
     if (offset) continue;
-    wipe_into(batch, where);
-    shared_unusable = shared_unusable || !is_partition_owned(where.topic);
+    wipe_into(batch, part.where);
+    shared_unusable = shared_unusable || !is_partition_owned(part.where.topic);
   }
   if (shared_unusable) {
     // Rows do not say which partition they came from.
-    for (std::size_t i = 0; i < partitions.size(); ++i) {
-      wipe_into(batch, partitions[i]);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      wipe_into(batch, parts[i].where);
       offsets[i] = std::nullopt;
     }
   }
   if (auto written = store_->write(batch); !written) return fail(from_store(written.error()));
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < partitions.size(); ++i) {
-    if (offsets[i]) reached_[partitions[i]] = *offsets[i];
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    reached_[parts[i].where] = offsets[i].value_or(parts[i].extent.start);
   }
   return offsets;
 }
 
 Result<void> TableCopies::apply(std::span<const TableChange> changes,
                                 std::span<const PositionChange> reached) {
+  const std::shared_lock use(use_mutex_);
   StoreBatch batch(*store_);
   std::map<std::string, std::optional<std::string>, std::less<>> staged;
   for (const TableChange& change : changes) {
+    if (!in_use(change.where)) continue;
     const std::string prefix = table_prefix(change.where);
     const std::string row = prefix + change.key;
     if (const auto index = index_of(change.where.topic)) {
@@ -176,6 +178,7 @@ Result<void> TableCopies::apply(std::span<const TableChange> changes,
     }
   }
   for (const PositionChange& at : reached) {
+    if (!in_use(at.where)) continue;
     batch.put(Space::kMeta, checkpoint_key(at.where), checkpoint(at.where, at.next));
   }
   if (auto written = store_->write(batch); !written) {
@@ -184,11 +187,20 @@ Result<void> TableCopies::apply(std::span<const TableChange> changes,
     return fail(from_store(written.error()));
   }
   const std::lock_guard lock(mutex_);
-  for (const PositionChange& at : reached) reached_[at.where] = at.next;
+  for (const PositionChange& at : reached) {
+    if (const auto found = reached_.find(at.where); found != reached_.end())
+      found->second = at.next;
+  }
   return {};
 }
 
+bool TableCopies::in_use(TopicPartition where) const {
+  const std::lock_guard lock(mutex_);
+  return reached_.contains(where);
+}
+
 Result<void> TableCopies::wipe(TopicPartition where) {
+  const std::unique_lock use(use_mutex_);
   StoreBatch batch(*store_);
   wipe_into(batch, where);
   if (auto written = store_->write(batch); !written) return fail(from_store(written.error()));

@@ -10,9 +10,10 @@
 #include <thread>
 #include <vector>
 
-#include "common/log/kafka/client.h"
+#include "common/log/kafka/metrics.h"
 #include "common/log/kafka/shared_tables.h"
 #include "common/log/kafka/table_copies.h"
+#include "common/log/kafka/transactional_producer.h"
 
 struct rd_kafka_consumer_group_metadata_s;
 
@@ -21,10 +22,13 @@ namespace godwit::log {
 class OwnedPartition;
 
 // One transactional producer and its thread: commits what the owners of its partitions hand in, all of it together,
-// at most every `commit_interval`. Each transaction carries the positions with the group's metadata, so that one of a
-// process that is no member any more, or lost the partition, is refused.
+// at most every `commit_interval`; what is idle commits its positions, several times within a lease. Each transaction
+// carries the positions with the group's metadata, so that one of a process that is no member any more, or lost the
+// partition, is refused.
 //
 // Order    a commit that fails takes those of its partition with it that wait behind it
+// Fence    the metadata is fetched before it is asked whether a partition is still owned: a loss ends the partition
+//          before the process joins again, so what is refused is never too little
 // Bounds   kQueueBytesMax waiting; at the bound a commit fails at once with kUnavailable. A transaction that has not
 //          ended after `lease` is kUnknown: its partitions are ended, and the producer is replaced
 // Threads  any; completions run on the lane's thread, or one of the shared tables
@@ -35,11 +39,13 @@ class TransactionLane {
   struct Environment {
     KafkaOptions options;
     TopicNames names;
-    std::string id;  // transactional.id: whoever comes later under the same one fences this
-    std::chrono::milliseconds timeout;
+    // Whoever comes later under the same id fences this.
+    TransactionalProducer::Settings producer;
     std::shared_ptr<TableCopies> copies;
     SharedTables* shared = nullptr;
+    std::shared_ptr<GroupMetrics> metrics;
     std::vector<Topic> tables;  // kept by the owner
+    // Whose positions these are, now; nothing: no member. The lane destroys it.
     std::function<rd_kafka_consumer_group_metadata_s*()> metadata;
     // The lane ended this ownership: whoever shares out partitions takes it anew.
     std::function<void(const std::shared_ptr<OwnedPartition>&)> ended;
@@ -57,26 +63,32 @@ class TransactionLane {
               WriteDone done);
   // Is something of the partition waiting or under way? What waits of an ended one fails with kFenced.
   [[nodiscard]] bool busy(PartitionId partition);
-  // What waits fails; blocks until what is under way has ended. Idempotent.
+  [[nodiscard]] std::size_t queue_bytes() const;
+  // Nothing new is begun, and what waits fails.
+  void ask_to_stop();
+  // The same; blocks until what is under way has ended. Idempotent.
   void stop();
 
  private:
-  class Producer;
+  using Outcome = TransactionalProducer::Outcome;
   struct Pending;
-  struct Attempt;
 
   void work();
   void begin();
   [[nodiscard]] std::vector<Pending> next();
   void run(std::vector<Pending> pendings);
-  [[nodiscard]] Attempt attempt(std::vector<Pending>& pendings, Instant deadline);
+  [[nodiscard]] Outcome attempt(std::vector<Pending>& pendings,
+                                const rd_kafka_consumer_group_metadata_s& metadata,
+                                Instant deadline);
   void finish(std::vector<Pending> pendings);
+  void refuse_ended(std::vector<Pending>& pendings);
   [[nodiscard]] Result<void> apply(const std::vector<Pending>& pendings);
   void refuse(std::vector<Pending> pendings, const Error& error, bool ends);
   void refuse_behind(PartitionId partition, std::vector<Pending>& to);
 
   const Environment env_;
-  std::unique_ptr<Producer> producer_;  // on the thread
+  std::unique_ptr<TransactionalProducer> producer_;  // on the thread, as what follows
+  Instant sent_;                                     // the attempt under way
   std::atomic<bool> ready_{false};
 
   mutable std::mutex mutex_;
