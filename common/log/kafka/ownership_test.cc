@@ -2,6 +2,9 @@
 // real broker.
 
 #include <gmock/gmock.h>
+#include <librdkafka/rdkafka.h>
+
+#include <array>
 
 #include "common/log/kafka/kafka_test_support.h"
 
@@ -9,6 +12,65 @@ namespace godwit::log {
 namespace {
 
 using namespace std::chrono_literals;
+
+// A client that is not ours, in one transaction.
+class Foreign {
+ public:
+  explicit Foreign(const std::string& id) {
+    rd_kafka_conf_t* config = rd_kafka_conf_new();
+    std::array<char, 256> problem{};
+    const auto set = [&](const char* key, const std::string& value) {
+      CHECK(rd_kafka_conf_set(config, key, value.c_str(), problem.data(), problem.size()) ==
+                RD_KAFKA_CONF_OK,
+            "{}", problem.data());
+    };
+    set("bootstrap.servers", test_brokers());
+    set("transactional.id", id);
+    set("transaction.timeout.ms", "30000");
+    set("log_level", "0");
+    handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, config, problem.data(), problem.size());
+    CHECK(handle_ != nullptr, "{}", problem.data());
+    done(rd_kafka_init_transactions(handle_, -1));
+    done(rd_kafka_begin_transaction(handle_));
+  }
+  ~Foreign() { rd_kafka_destroy(handle_); }
+  Foreign(const Foreign&) = delete;
+  Foreign& operator=(const Foreign&) = delete;
+
+  // Written, and not committed.
+  void write(const std::string& topic, int partition, const std::string& key,
+             const std::string& value) {
+    const auto code =
+        rd_kafka_producev(handle_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(partition),
+                          RD_KAFKA_V_KEY(key.data(), key.size()),
+                          RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    CHECK(code == RD_KAFKA_RESP_ERR_NO_ERROR, "{}", rd_kafka_err2str(code));
+    CHECK(rd_kafka_flush(handle_, 30'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  void commit() { done(rd_kafka_commit_transaction(handle_, -1)); }
+
+  // Everything of the partition below `offset` is gone, as after its retention.
+  void expire(const std::string& topic, int partition, Offset offset) {
+    rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
+    rd_kafka_DeleteRecords_t* request = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_queue_t* queue = rd_kafka_queue_new(handle_);
+    rd_kafka_DeleteRecords(handle_, &request, 1, nullptr, queue);
+    rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 30'000);
+    CHECK(event != nullptr && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_DeleteRecords_destroy(request);
+    rd_kafka_topic_partition_list_destroy(list);
+  }
+
+ private:
+  static void done(rd_kafka_error_t* error) {
+    CHECK(error == nullptr, "{}", rd_kafka_error_string(error));
+  }
+  rd_kafka_t* handle_;
+};
 
 constexpr TopicPartition kOutbound1{Topic::kOutbound, 1};
 

@@ -8,6 +8,8 @@
 // after it
 #include <librdkafka/rdkafka_mock.h>
 
+#include <array>
+
 #include "common/log/kafka/kafka_test_support.h"
 #include "common/log/kafka/owned_partition.h"
 
@@ -137,7 +139,7 @@ TEST_F(TransactionLaneTest, EachErrorSaysWhetherTheCommitIsThereAndWhetherThePro
       {"another has the transactional id",
        kAddPartitionsToTxn,
        {RD_KAFKA_RESP_ERR_PRODUCER_FENCED},
-       Errc::kFenced,
+       Errc::kUnknown,
        true,
        true},
       {"a coordinator that moves",
@@ -161,13 +163,13 @@ TEST_F(TransactionLaneTest, EachErrorSaysWhetherTheCommitIsThereAndWhetherThePro
        true},
       {"an end that is refused, and an abort that is taken",
        kEndTxn,
-       {RD_KAFKA_RESP_ERR_UNKNOWN_SERVER_ERROR},
+       {RD_KAFKA_RESP_ERR_POLICY_VIOLATION},
        Errc::kUnavailable,
        false,
        false},
       {"an end and an abort that are refused",
        kEndTxn,
-       {RD_KAFKA_RESP_ERR_UNKNOWN_SERVER_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE},
+       {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE},
        Errc::kUnknown,
        true,
        true},
