@@ -96,8 +96,7 @@ Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::join(const KafkaOptions& o
       .set("group.instance.id", options.node)
       .set("partition.assignment.strategy", "cooperative-sticky")
       .set("session.timeout.ms", options.session_timeout)
-      .set("heartbeat.interval.ms",
-           std::min<std::chrono::milliseconds>(1s, options.session_timeout / 6))
+      .set("heartbeat.interval.ms", options.heartbeat_interval())
       .set("max.poll.interval.ms", std::max(kPollIntervalMax, options.session_timeout));
   TRY(consumer->handle_, std::move(config).make_consumer(true));
   consumer->queue_ = rd_kafka_queue_get_consumer(consumer->handle_.get());

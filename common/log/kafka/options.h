@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -50,6 +51,13 @@ struct KafkaOptions {
       std::chrono::seconds(30);  // how long a partition may be finished
   std::chrono::milliseconds commit_interval{100};
   std::uint32_t transaction_lanes = 4;  // transactional producers of a group
+
+  // How often a member says that it is there; what it is told then (others come, its name is taken)
+  // it learns as late.
+  [[nodiscard]] std::chrono::milliseconds heartbeat_interval() const {
+    constexpr std::chrono::milliseconds kHeartbeatMax{1000};
+    return std::min(kHeartbeatMax, session_timeout / 6);
+  }
 
   observe::Metrics* metrics =
       nullptr;  // what clients and groups count; outlives the log, never null

@@ -100,7 +100,7 @@ void TransactionLane::work() {
       std::min(kIdleIntervalMax, env_.options.lease / kIdleCommitsInLease);
   Instant last_start{};
   while (true) {
-    if (!ready_) begin();
+    if (!ready_ && std::chrono::steady_clock::now() >= begin_not_before_) begin();
     {
       std::unique_lock lock(mutex_);
       const auto wanted = [this] { return stopping_ || !queue_.empty(); };
@@ -234,6 +234,8 @@ void TransactionLane::run(std::vector<Pending> pendings) {
       ready_ = false;
       producer_.reset();
     }
+    if (outcome.end == TransactionEnd::kFenced)
+      begin_not_before_ = now + 2 * env_.options.heartbeat_interval();
     if (verdict.again) {
       std::this_thread::sleep_for(kPause);
       continue;

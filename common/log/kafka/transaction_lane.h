@@ -29,6 +29,8 @@ class OwnedPartition;
 // Order    a commit that fails takes those of its partition with it that wait behind it
 // Fence    the metadata is fetched before it is asked whether a partition is still owned: a loss ends the partition
 //          before the process joins again, so what is refused is never too little
+// Fenced   it begins again when the group must have been told whether another process has this one's name: at once
+//          would fence the other
 // Bounds   kQueueBytesMax waiting; at the bound a commit fails at once with kUnavailable. A transaction that has not
 //          ended after `lease` is kUnknown: its partitions are ended, and the producer is replaced
 // Threads  any; completions run on the lane's thread, or one of the shared tables
@@ -88,7 +90,8 @@ class TransactionLane {
 
   const Environment env_;
   std::unique_ptr<TransactionalProducer> producer_;  // on the thread, as what follows
-  Instant sent_;                                     // the attempt under way
+  Instant begin_not_before_{};
+  Instant sent_;  // the attempt under way
   std::atomic<bool> ready_{false};
 
   mutable std::mutex mutex_;

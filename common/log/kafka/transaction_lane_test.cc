@@ -39,6 +39,7 @@ class TransactionLaneTest : public testing::Test {
     options_.node = "n";
     options_.commit_interval = 1ms;
     options_.lease = 1500ms;
+    options_.session_timeout = 600ms;
     options_.metrics = &metrics_;
     copies_ = TableCopies::open(directory_.path() / "kafka", topics_, system_clock()).value();
     lane_ = std::make_shared<TransactionLane>(TransactionLane::Environment{
