@@ -35,10 +35,9 @@ SmtpSession::SmtpSession(const Services& services, const Port& port, ShardServic
       port_(port),
       shard_(shard),
       stream_(std::move(stream)),
-      client_(stream_.remote().ip),
-      trusted_(port.trusts(client_)),
+      trusted_(port.trusts(client())),
       number_(system_random().next()),
-      protocol_(protocol_for(port, client_), port.config.tls == ListenerTls::kImplicit) {}
+      protocol_(protocol_for(port, client()), port.config.tls == ListenerTls::kImplicit) {}
 
 std::string SmtpSession::id() const {
   return fmt::format("{:016x}", number_);
@@ -57,7 +56,7 @@ async::Task<void> SmtpSession::serve(const Services& services, const Port& port,
 
 async::Task<bool> SmtpSession::begin() {
   on_stop_.emplace(shard_.stop, [this] { stream_.close(); });
-  auto [entry, pass] = services_.sessions.enter(client_, trusted_ || client_.is_loopback());
+  auto [entry, pass] = services_.sessions.enter(client(), trusted_ || client().is_loopback());
   pass_ = std::move(pass);
   const bool implicit_tls = port_.config.tls == ListenerTls::kImplicit;
   if (entry != SessionCounts::Entry::kEntered) {

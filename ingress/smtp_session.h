@@ -84,6 +84,7 @@ class SmtpSession {
   [[nodiscard]] Instant in(std::chrono::milliseconds time) const {
     return shard_.shard.now() + time;
   }
+  [[nodiscard]] const net::IpAddress& client() const { return stream_.remote().ip; }
   [[nodiscard]] std::string tls_text() const;
   [[nodiscard]] std::string id() const;  // in the logs and records
 
@@ -104,7 +105,6 @@ class SmtpSession {
   const Port& port_;
   ShardServices& shard_;
   net::Stream stream_;
-  const net::IpAddress client_;
   const bool trusted_;
   bool waiting_idle_ = false;
   bool draining_ = false;

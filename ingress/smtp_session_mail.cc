@@ -38,13 +38,13 @@ struct PendingAppend {
 // --- decisions -----------------------------------------------------------------------------------
 
 async::Task<void> SmtpSession::authenticate() {
-  const Reply reply = co_await services_.authenticator.check(protocol_.credentials(), client_);
+  const Reply reply = co_await services_.authenticator.check(protocol_.credentials(), client());
   services_.metrics.auth_ended(reply.positive());
   if (!reply.positive()) {
     kLog.info("login failed", {{"session", id()},
                                {"code", reply.code},
                                {"username", observe::personal(protocol_.credentials().username)},
-                               {"client", observe::personal(client_.to_text())}});
+                               {"client", observe::personal(client().to_text())}});
   }
   protocol_.answer(reply);
 }
@@ -156,7 +156,7 @@ std::string SmtpSession::tls_text() const {
 std::string SmtpSession::fields_in_front(MessageId id, Timestamp time, bool date, bool message_id,
                                          bool header_missing) const {
   const auto& recipients = protocol_.envelope().recipients;
-  const std::string address = client_.to_text();
+  const std::string address = client().to_text();
   const std::string tls = tls_text();
   std::string fields = mail::received_field(
       {.helo = protocol_.helo(),
@@ -213,7 +213,7 @@ async::Task<Reply> SmtpSession::finish_message() {
   intake.dot_stuffed = received.dot_stuffed;
   intake.origin.set_listener(std::string(kind_name(port_.config.kind)));
   intake.origin.set_protocol(std::string(protocol_.protocol()));
-  intake.origin.set_address(client_.to_text());
+  intake.origin.set_address(client().to_text());
   intake.origin.set_helo(protocol_.helo());
   intake.origin.set_username(protocol_.username());
   intake.origin.set_tls(tls_text());

@@ -1,5 +1,6 @@
 #include "common/net/stream.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -9,7 +10,6 @@
 
 #include <array>
 #include <cerrno>
-#include <tuple>
 #include <utility>
 
 #include "common/async/asio.h"
@@ -25,10 +25,9 @@ using async::Task;
 // --- waiting -------------------------------------------------------------------------------------
 
 Stream::Impl::Impl(async::Shard& owner, int socket, std::optional<Address> remote_address)
-    : shard(owner), descriptor(owner.executor()), fd(socket) {
-  boost::system::error_code error;
-  descriptor.assign(socket, error);
-  if (error) {  // epoll has no room for it: the stream is closed from the start
+    : shard(owner), fd(socket) {
+  if (!Poller::of(shard).add(
+          fd, *this)) {  // epoll has no room for it: the stream is closed from the start
     ::close(std::exchange(fd, -1));
     return;
   }
@@ -51,9 +50,10 @@ void Stream::Impl::close() {
     SSL_shutdown(ssl.get());  // one try: who closes does not wait
     ERR_clear_error();
   }
-  boost::system::error_code ignored;
-  descriptor.close(ignored);  // what waits is woken
-  fd = -1;
+  Poller::of(shard).remove(fd, *this);
+  ::close(std::exchange(fd, -1));
+  wake(reading, Woken::kClosed);
+  wake(writing, Woken::kClosed);
 }
 
 const Address& Stream::Impl::local_address() {
@@ -65,34 +65,56 @@ const Address& Stream::Impl::local_address() {
   return *local;
 }
 
+std::optional<Stream::Impl::Side::Waiter> Stream::Impl::Side::take() {
+  std::optional<Waiter> taken;
+  if (waiter) taken.emplace(*std::move(waiter));
+  waiter.reset();
+  cancel();
+  return taken;
+}
+
+void Stream::Impl::ready(std::uint32_t events) {
+  constexpr std::uint32_t kEnd = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  const bool in = (events & (EPOLLIN | kEnd)) != 0;
+  const bool out = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  ended = ended || (events & kEnd) != 0;
+  reading.changed = reading.changed || in;
+  writing.changed = writing.changed || out;
+  // Who is resumed may close the stream, and does not know that the other has been told.
+  std::optional<Side::Waiter> reader;
+  std::optional<Side::Waiter> writer;
+  if (in && reading.waiter) reader.emplace(*reading.take());
+  if (out && writing.waiter) writer.emplace(*writing.take());
+  if (reader) (*std::move(reader))(Woken::kReady);
+  if (writer) (*std::move(writer))(Woken::kReady);
+}
+
+void Stream::Impl::wake(Side& side, Woken why) {
+  std::optional<Side::Waiter> waiter = side.take();
+  if (!waiter) return;
+  const async::Executor executor = waiter->get_executor();
+  async::asio::post(executor,
+                    [waiter = *std::move(waiter), why]() mutable { std::move(waiter)(why); });
+}
+
 Task<Result<void>> Stream::Impl::wait(Side& side, Instant deadline) {
   if (fd < 0) co_return fail(Errc::kClosed);
   if (deadline <= shard.now()) co_return fail(Errc::kTimeout);
-  CHECK(!side.waiting, "two tasks wait for one side of a stream");
-  side.waiting = true;
-  side.expired = false;
-  shard.set_timer(side.timer, deadline);
-  const auto kind =
-      &side == &reading ? async::Descriptor::wait_read : async::Descriptor::wait_write;
-  boost::system::error_code error;
-  do {
-    // Cancelling one side wakes the other too: it just waits again.
-    std::tie(error) = co_await descriptor.async_wait(kind, async::kAwaitTuple);
-  } while (error == async::asio::error::operation_aborted && fd >= 0 && !side.expired);
-  side.waiting = false;
-  side.timer.cancel();
-  streak = 0;
+  CHECK(!side.waiter, "two tasks wait for one side of a stream");
+  if (&side == &writing && !std::exchange(writable, true))
+    Poller::of(shard).watch_writing(fd, *this);
+  Woken woken = Woken::kReady;
+  if (!side.changed) {
+    shard.set_timer(side, deadline);
+    woken = co_await async::asio::async_initiate<const async::UseAwaitable, void(Woken)>(
+        [&side](Side::Waiter waiter) { side.waiter.emplace(std::move(waiter)); }, async::kAwait);
+    streak = 0;
+  }
   if (fd < 0) co_return fail(Errc::kClosed);
-  if (side.expired) co_return fail(Errc::kTimeout);
-  if (error) co_return fail(system_error(error.value(), "wait"));
+  if (woken == Woken::kExpired) co_return fail(Errc::kTimeout);
   if (&side == &reading) drained = false;
+  side.changed = false;
   co_return Result<void>{};
-}
-
-void Stream::Impl::Side::Deadline::expired() {
-  side.expired = true;
-  boost::system::error_code ignored;
-  side.stream.descriptor.cancel(ignored);
 }
 
 Task<void> Stream::Impl::take_turns() {
@@ -109,10 +131,11 @@ Task<Result<std::size_t>> Stream::Impl::read_clear(std::span<char> into, Instant
   while (true) {
     if (fd < 0) co_return fail(Errc::kClosed);
     if (!drained) {
+      reading.changed = false;
       const ssize_t count = ::recv(fd, into.data(), into.size(), 0);
       if (count >= 0) {
         // Less than asked for: the kernel has no more now, the next read waits at once.
-        drained = count > 0 && static_cast<std::size_t>(count) < into.size();
+        drained = !ended && count > 0 && static_cast<std::size_t>(count) < into.size();
         co_await take_turns();
         co_return static_cast<std::size_t>(count);
       }
@@ -134,6 +157,7 @@ Task<Result<void>> Stream::Impl::write_all(Pieces pieces, Instant deadline) {
       msghdr message{};
       message.msg_iov = vectors.data();
       message.msg_iovlen = cursor.fill(vectors);
+      writing.changed = false;
       sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
       if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         co_return fail(system_error(errno, "write"));
@@ -167,9 +191,8 @@ Stream::Stream() = default;
 Stream::Stream(async::Shard& shard, int socket) {
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
   impl_ = std::make_unique<Impl>(shard, socket, std::nullopt);
-  boost::system::error_code ignored;
-  impl_->descriptor.native_non_blocking(true, ignored);
 }
 Stream::Stream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Stream::~Stream() = default;
@@ -201,7 +224,8 @@ Task<Result<void>> Stream::is_readable() {
 // No coroutine itself: who waits long holds the frame of wait() alone.
 Task<Result<void>> Stream::wait_readable(Instant deadline) {
   if (!is_open()) return refuse_write();
-  const bool known_empty = impl_->ssl == nullptr && impl_->drained;
+  const bool known_empty = impl_->ssl == nullptr && impl_->drained && !impl_->reading.changed;
+  if (!known_empty) impl_->drained = impl_->reading.changed = false;
   if (!known_empty && pending() != Pending::kNothing) return is_readable();
   return impl_->wait(impl_->reading, deadline);
 }

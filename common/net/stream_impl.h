@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -9,28 +10,28 @@
 
 #include "common/async/asio.h"
 #include "common/async/shard.h"
+#include "common/net/poller.h"
 #include "common/net/stream.h"
 #include "common/net/tls_impl.h"
 
 namespace godwit::net {
 
 // The connection behind a Stream; stays where it is while the Stream moves.
-struct Stream::Impl {
-  // Reading or writing: who waits, and until when.
-  struct Side {
-    explicit Side(Impl& owner) : stream(owner) {}
-    class Deadline final : public async::TimerWheel::Timer {
-     public:
-      explicit Deadline(Side& owner) : side(owner) {}
+struct Stream::Impl final : Poller::Socket {
+  enum class Woken : std::uint8_t { kReady, kExpired, kClosed };
 
-     private:
-      void expired() override;
-      Side& side;
-    };
+  // Reading or writing: who waits, and until when.
+  struct Side final : async::TimerWheel::Timer {
+    using Waiter = async::asio::async_result<async::UseAwaitable, void(Woken)>::handler_type;
+
+    explicit Side(Impl& owner) : stream(owner) {}
+    // Who waits, if anybody does; the timer is cancelled.
+    std::optional<Waiter> take();
+    void expired() override { stream.wake(*this, Woken::kExpired); }
+
     Impl& stream;
-    bool waiting = false;
-    bool expired = false;
-    Deadline timer{*this};
+    std::optional<Waiter> waiter;
+    bool changed = false;  // since the kernel was last asked: who would wait asks again
   };
 
   // What one call of OpenSSL came to.
@@ -49,6 +50,9 @@ struct Stream::Impl {
   void close();
   [[nodiscard]] const Address& local_address();
 
+  void ready(std::uint32_t events) override;
+  // Resumes who waits, if anybody does, when those of the shard before it had their turn.
+  static void wake(Side& side, Woken why);
   // Until the socket is ready for that side. Errors: kTimeout, kClosed.
   [[nodiscard]] async::Task<Result<void>> wait(Side& side, Instant deadline);
   // Lets others of the shard run when this stream never had to wait for a while.
@@ -66,10 +70,10 @@ struct Stream::Impl {
   [[nodiscard]] async::Task<Result<void>> handshake(Instant deadline);
 
   async::Shard& shard;
-  async::Descriptor descriptor;
-  int fd;  // the descriptor's; -1: closed
-  bool drained =
-      false;  // the kernel had less than was asked for: do not ask again before it says so
+  int fd;                 // -1: closed
+  bool drained = false;   // the kernel had less than was asked for: wait before asking again
+  bool ended = false;     // the peer will send no more: reading tells so without waiting
+  bool writable = false;  // the poller watches for room to write, too
   bool handshaking = false;
   bool tls_agreed = false;  // the handshake is done
   bool tls_failed = false;

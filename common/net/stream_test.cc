@@ -295,6 +295,41 @@ TEST_F(StreamTest, ConnectDeadline) {
   EXPECT_EQ(code, Errc::kTimeout);
 }
 
+// What lies there when the end comes is read, and then the end: neither is waited for in vain.
+TEST_F(StreamTest, AnEndBehindOctetsIsSeenWhicheverComesFirst) {
+  for (const bool end_first : {true, false}) {
+    HalfPair half(loop.shard());
+    std::array<char, 64> buffer;
+    std::optional<Result<std::size_t>> read;
+    loop.spawn(store(half.stream.read_some(buffer, soon()), read));
+    for (int i = 0; i < 3; ++i) loop.shard().poll();
+    half.say("QUIT\r\n");
+    if (end_first) half.peer.reset();
+    loop.drive([&] { return read.has_value(); });
+    EXPECT_EQ(**read, 6U);
+    read.reset();
+    loop.spawn(store(half.stream.read_some(buffer, soon()), read));
+    for (int i = 0; i < 3; ++i) loop.shard().poll();
+    if (!end_first) half.peer.reset();
+    loop.drive([&] { return read.has_value(); });
+    EXPECT_EQ(**read, 0U);
+  }
+}
+
+// Octets that come while nobody waits are found by who waits later.
+TEST_F(StreamTest, WhatCameUnobservedIsNotWaitedFor) {
+  HalfPair half(loop.shard());
+  std::array<char, 64> buffer;
+  half.say("one");
+  EXPECT_EQ(*loop.run(half.stream.read_some(buffer, soon())), 3U);
+  half.say("two");
+  for (int i = 0; i < 5; ++i) loop.shard().poll();
+  EXPECT_TRUE(loop.run(half.stream.wait_readable(soon())));
+  EXPECT_EQ(*loop.run(half.stream.read_some(buffer, soon())), 3U);
+  const Result<std::size_t> nothing = loop.run(half.stream.read_some(buffer, in(30ms)));
+  EXPECT_EQ(code_of(nothing), Errc::kTimeout);
+}
+
 Task<void> store(Task<Result<Stream>> task, std::optional<Result<Stream>>& out) {
   out.emplace(co_await std::move(task));
 }

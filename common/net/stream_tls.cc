@@ -60,6 +60,7 @@ Task<Result<std::size_t>> Stream::Impl::read_tls(std::span<char> into, Instant d
   while (true) {
     if (fd < 0) co_return fail(Errc::kClosed);
     ERR_clear_error();
+    reading.changed = false;
     const TlsStep step = step_of(SSL_read(
         ssl.get(), into.data(), static_cast<int>(std::min<std::size_t>(into.size(), INT_MAX))));
     if (step.result > 0) {
@@ -80,6 +81,7 @@ Task<Result<void>> Stream::Impl::handshake(Instant deadline) {
       break;
     }
     ERR_clear_error();
+    reading.changed = writing.changed = false;
     const TlsStep step = step_of(SSL_do_handshake(ssl.get()));
     if (step.result == 1) break;
     result = co_await wait_for(step, reading, "handshake", deadline);
