@@ -79,7 +79,7 @@ TEST_P(EveryStage, HasTheRightOutcomeForEachRecipient) {
         system.parked().front().due_unix_ms(),
         to_unix_ms(system_clock().now() + (GetParam().story.ends_with("unknown") ? 9min : 50min)));
   }
-  EXPECT_EQ(system.log.rows({log::Topic::kRetries, 0}).size(), deferred ? 2U : 0U);  // d/ and c/
+  EXPECT_EQ(system.retries().size(), deferred ? 2U : 0U);  // d/ and c/
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -126,7 +126,7 @@ TEST(SenderRole, EachRecipientOfATransactionHasItsOwnOutcome) {
               ElementsAre("delivered one@a.example 250 dot", "bounced gone@a.example 550 RCPT",
                           "deferred full@a.example 450 RCPT", "delivered two@a.example 250 dot"));
   ASSERT_EQ(system.parked().size(), 1U);
-  const auto rows = system.log.rows({log::Topic::kRetries, 0});
+  const auto rows = system.retries();
   const auto parked = record::decode_delivery(Rope(Bytes::copy_of(rows.rbegin()->second)));
   ASSERT_TRUE(parked.has_value());
   ASSERT_EQ(parked->envelope.recipients_size(), 1);

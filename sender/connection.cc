@@ -94,6 +94,10 @@ async::Task<void> Connection::read(smtp::ClientSession& session) {
 }
 
 async::Task<void> Connection::write(smtp::ClientSession& session) {
+  if (!dispatch_.may_send()) {
+    session.disconnected("the partition may have another owner");
+    co_return;
+  }
   const Rope output = session.take_output();
   const auto written = co_await stream_.write(output, deadline(session.stage(), true));
   if (!written) session.disconnected(written.error().code.message());

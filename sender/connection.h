@@ -25,13 +25,15 @@ class Connection {
     const control::Shaping& shaping;
     const control::StaticRoute* route = nullptr;
   };
-  Connection(Environment& environment, const Way& way) : env_(environment), way_(way) {}
+  Connection(Environment& environment, const Dispatch& dispatch, const Way& way)
+      : env_(environment), dispatch_(dispatch), way_(way) {}
 
   // The next target; what an earlier one left is gone. Errors: net::Errc.
   [[nodiscard]] async::Task<Result<void>> open(const MxPlan::Target& target);
   [[nodiscard]] smtp::ClientConfig session_config(const MxPlan::Target& target,
                                                   bool in_clear) const;
   [[nodiscard]] async::Task<void> read(smtp::ClientSession& session);
+  // Nothing, when the partition may be another's: a final dot that was not taken does not go out.
   [[nodiscard]] async::Task<void> write(smtp::ClientSession& session);
   // True: the handshake failed, and a connection in the clear may do better.
   [[nodiscard]] async::Task<bool> start_tls(smtp::ClientSession& session);
@@ -58,6 +60,7 @@ class Connection {
   [[nodiscard]] Instant deadline(smtp::ClientStage stage, bool writing) const;
 
   Environment& env_;
+  const Dispatch& dispatch_;
   const Way way_;
   net::Stream stream_;
   std::string input_;

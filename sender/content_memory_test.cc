@@ -49,7 +49,7 @@ TEST_F(SenderWithLittleMemory, WhatIsDeferredIsParkedAndComesBack) {
   system_.start();
   for (int i = 0; i < 30; ++i) system_.put({.partition = static_cast<log::PartitionId>(i % 2)});
   EVENTUALLY(system_.count(v1::DELIVERED) == 30);
-  EVENTUALLY(system_.log.rows({log::Topic::kRetries, 0}).empty());
+  EVENTUALLY(system_.retries().empty());
   EXPECT_EQ(open_max_, 1);
 }
 

@@ -54,7 +54,7 @@ async::Task<void> Courier::run() {
   domain_ = first->record.head.domain();
   works_.take_in(std::move(first));
   MxPlan plan = co_await maker_.make(domain_);
-  connection_.emplace(env_, Connection::Way{source_, egress_, shaping_, maker_.route()});
+  connection_.emplace(env_, dispatch_, Connection::Way{source_, egress_, shaping_, maker_.route()});
   co_await try_hosts(plan);
   no_longer_connecting();
   // Nothing was attempted: the partition is being given back, or no slot is left.

@@ -141,7 +141,7 @@ TEST(SenderRole, AParkedDeliveryInHandAtThreeCrashesGoesToDead) {
   EXPECT_EQ(dead.head.crashes(), 3U);
   EXPECT_EQ(dead.head.key(), record::delivery_key(DeliveryId{id, 0}));
   EXPECT_EQ(record::decode_delivery(dead.value).value().data.to_string(), Mail{}.content);
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).empty());
+  EVENTUALLY(system.retries().empty());
   EXPECT_EQ(system.count(v1::DELIVERED), 0U);
 }
 

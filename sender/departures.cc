@@ -97,6 +97,16 @@ std::vector<DeliveryPtr> Departures::take_kept() {
   return due;
 }
 
+void Departures::take_ended(EndedByDelivery& ended) {
+  for (Departure& departure : std::exchange(queue_, {})) {
+    if (departure.events.empty() || departure.events.front().head.type() == v1::EXPIRED) continue;
+    EndedAttempt attempt{std::move(departure.events), std::nullopt};
+    const DeliveryId id = departure.delivery->id;
+    if (departure.parked) attempt.left = std::move(departure.delivery->record);
+    ended.insert_or_assign(id, std::move(attempt));
+  }
+}
+
 void Departures::park_kept() {
   for (std::size_t i = 0; i < kParkAtOnce && !kept_.empty() && take_room(kept_.first()); ++i) {
     leave(kept_.pop(), {}, true);

@@ -52,6 +52,8 @@ class Departures {
   [[nodiscard]] std::vector<DeliveryPtr> take_kept();
   // Parks what is kept while there is room.
   void park_kept();
+  // Of a partition that was lost: what came too late for the journal.
+  void take_ended(EndedByDelivery& ended);
   [[nodiscard]] Timestamp kept_until() const { return kept_.next(); }
 
   // Fetches content and parks what needs it, until the partition is flushed or lost.

@@ -16,6 +16,7 @@
 #include "common/net/tls.h"
 #include "common/poison/slots.h"
 #include "sender/config.h"
+#include "sender/ended_attempts.h"
 #include "sender/metrics.h"
 #include "sender/queued_delivery.h"
 #include "sender/settlement.h"
@@ -48,7 +49,9 @@ struct Environment {
   SenderMetrics& metrics;
   SpareRoom& spare_room;
   ContentBudget& content_budget;
-  poison::Slot& hand;  // the shard's
+  EndedAttempts& ended_attempts;
+  std::string process;  // 16 random octets: names this life of the process
+  poison::Slot& hand;   // the shard's
   const control::ReturnPath& return_path;
 };
 
@@ -59,6 +62,8 @@ class Dispatch {
 
   // A new transaction may begin: the log takes commits, and nobody is stopping.
   [[nodiscard]] virtual bool may_begin() const = 0;
+  // Octets may go out: no other process can own the partition yet.
+  [[nodiscard]] virtual bool may_send() const = 0;
   // The partition is being given back: connections are closed as soon as they are idle.
   [[nodiscard]] virtual bool draining() const = 0;
   // Requested when a drain begins (connections without an open transaction close), and when its

@@ -10,6 +10,7 @@
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
 #include "common/record/event_view.h"
+#include "common/record/keys.h"
 
 namespace godwit::sender {
 
@@ -211,6 +212,12 @@ std::size_t FakeMailSystem::count(v1::EventType type) const {
   std::size_t count = 0;
   for (const record::Event& event : events()) count += event.head.type() == type ? 1 : 0;
   return count;
+}
+
+std::map<std::string, std::string> FakeMailSystem::retries(log::PartitionId partition) const {
+  auto rows = log.rows({log::Topic::kRetries, partition});
+  rows.erase(std::string(record::kOwnerKey));
+  return rows;
 }
 
 std::vector<v1::Delivery> FakeMailSystem::parked(log::PartitionId partition) const {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -71,6 +72,8 @@ class FakeMailSystem {
   // "delivered one@a.example 250 dot", in the order of the log, times and ids left out.
   [[nodiscard]] std::vector<std::string> story() const;
   [[nodiscard]] std::size_t count(v1::EventType type) const;
+  // Of `retries`, without the owner's claim.
+  [[nodiscard]] std::map<std::string, std::string> retries(log::PartitionId partition = 0) const;
   [[nodiscard]] std::vector<v1::Delivery> parked(log::PartitionId partition = 0) const;
   [[nodiscard]] log::Offset committed(log::Topic topic = log::Topic::kOutbound,
                                       log::PartitionId partition = 0);

@@ -23,9 +23,7 @@ class SenderOnAFullLog : public testing::Test {
     system_.route_all_to(peer_.port());
     system_.log.set_bytes_free(0);
   }
-  [[nodiscard]] std::map<std::string, std::string> rows() const {
-    return system_.log.rows({log::Topic::kRetries, 0});
-  }
+  [[nodiscard]] std::map<std::string, std::string> rows() const { return system_.retries(); }
   [[nodiscard]] std::size_t attempts() const { return peer_.mail_times().size(); }
 
   std::atomic<bool> answers_{false};       // with 450 at MAIL until then

@@ -1,5 +1,6 @@
 #include "sender/journal_writer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/async/completion.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr observe::Logger kLog{"sender"};
 constexpr Duration kLook = std::chrono::seconds{1};
+constexpr int kRenewalsPerLease = 5;
 constexpr Duration kCommitRetry = std::chrono::milliseconds{200};
 
 }  // namespace
@@ -25,10 +27,21 @@ JournalWriter::JournalWriter(Environment& environment, log::Ownership& ownership
       life_(life),
       journal_(journal),
       lanes_(lanes),
-      listener_(std::move(listener)) {}
+      listener_(std::move(listener)),
+      lease_(ownership.lease()),
+      renewed_(environment.clock.instant()) {}
 
 bool JournalWriter::may_begin() const {
+  if (!may_send()) return false;
   return !commit_sent_ || env_.clock.instant() - *commit_sent_ < env_.config.commit_age_max;
+}
+
+bool JournalWriter::may_send() const {
+  return !lease_ || env_.clock.instant() - renewed_ < *lease_;
+}
+
+bool JournalWriter::wants_renewal(Instant last) const {
+  return lease_ && env_.clock.instant() - last >= *lease_ / kRenewalsPerLease;
 }
 
 async::Task<void> JournalWriter::run() {
@@ -36,7 +49,10 @@ async::Task<void> JournalWriter::run() {
   bool states_flushed = false;
   while (!life_.lost()) {
     const bool ending = life_.flushing() && life_.settled();
-    if (ending && !std::exchange(states_flushed, true)) lanes_.save_states(true);
+    if (ending && !std::exchange(states_flushed, true)) {
+      lanes_.save_states(true);
+      listener_.ending();
+    }
     std::optional<Journal::Sealed> sealed;
     const Instant next = last + env_.config.commit_interval;
     const bool more = journal_.size() > 0;
@@ -44,13 +60,15 @@ async::Task<void> JournalWriter::run() {
       if (!life_.flushing()) lanes_.save_states(false);
       sealed = journal_.seal();
     }
+    if (!sealed && !ending && wants_renewal(last)) sealed.emplace();
     if (sealed) {
       last = env_.clock.instant();
       if (!co_await commit(*sealed)) co_return;
       continue;
     }
     if (ending) co_return;
-    co_await life_.wake.commit.wait(more ? next : env_.clock.instant() + kLook);
+    const Duration idle = lease_ ? std::min<Duration>(kLook, *lease_ / kRenewalsPerLease) : kLook;
+    co_await life_.wake.commit.wait(more ? next : env_.clock.instant() + idle);
   }
 }
 
@@ -59,9 +77,12 @@ async::Task<bool> JournalWriter::commit(Journal::Sealed& sealed) {
   const Instant began = env_.clock.instant();
   commit_sent_ = began;
   bool paused = false;
-  if (!co_await write(sealed.batch, paused)) co_return false;
+  unacknowledged_ = sealed.batch;
+  if (!co_await write(*unacknowledged_, paused)) co_return false;
+  unacknowledged_.reset();
   const bool was_late = !may_begin();
   commit_sent_.reset();
+  renewed_ = began;
   env_.metrics.committed(sealed.entries, env_.clock.instant() - began);
   journal_.committed(sealed);
   listener_.acknowledged(sealed);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -21,12 +22,15 @@ namespace godwit::sender {
 //
 // Failure   a commit that was not written is repeated until it is, and may_begin() is false once it is
 //           commit_age_max old. One that never will be, or whose answer never came, ends the partition: `failed`
+// Lease     where the log has one, it is renewed by an empty commit when nothing else is written. Once it is over
+//           nothing new goes out: another process may own the partition
 // Lifecycle run() ends when the partition is settled and all of the journal is written, or lost
 // Threads   belongs to the shard
 class JournalWriter {
  public:
   struct Listener {
     std::function<void(Journal::Sealed&)> acknowledged;
+    std::function<void()> ending;  // the last commit follows
     std::function<void(std::string why)> failed;
   };
 
@@ -37,9 +41,15 @@ class JournalWriter {
 
   // The oldest commit that is not acknowledged is young enough for new transactions.
   [[nodiscard]] bool may_begin() const;
+  // The lease is not over: no final dot otherwise.
+  [[nodiscard]] bool may_send() const;
+
+  // Of a partition that was lost: what may not be in the log.
+  [[nodiscard]] const std::optional<log::Batch>& unacknowledged() const { return unacknowledged_; }
 
  private:
   [[nodiscard]] async::Task<bool> commit(Journal::Sealed& sealed);
+  [[nodiscard]] bool wants_renewal(Instant last) const;
   [[nodiscard]] async::Task<bool> write(const log::Batch& batch, bool& paused);
 
   Environment& env_;
@@ -48,7 +58,10 @@ class JournalWriter {
   Journal& journal_;
   LaneBook& lanes_;
   Listener listener_;
+  const std::optional<std::chrono::milliseconds> lease_;
+  Instant renewed_;  // when the last commit that was acknowledged was sent
   std::optional<Instant> commit_sent_;
+  std::optional<log::Batch> unacknowledged_;
 };
 
 }  // namespace godwit::sender

@@ -25,7 +25,9 @@ LaneBook::Entry& LaneBook::at(const LaneId& id) {
       saved_states_.erase(saved);
     }
     // What the owner before us spent in its last commit window is not in the state.
-    at->second.lane->limits().start_cold(taken_at_, 2 * env_.config.commit_interval);
+    if (taken_unclean_) {
+      at->second.lane->limits().start_cold(*taken_unclean_, 2 * env_.config.commit_interval);
+    }
   }
   return at->second;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,8 +40,9 @@ class LaneBook {
   LaneBook(Environment& environment, Dispatch& dispatch, async::Gate& couriers, Journal& journal)
       : env_(environment), dispatch_(dispatch), couriers_(couriers), journal_(journal) {}
 
-  // When the partition was taken: what an owner before us spent last is in no table.
-  void taken_at(Instant when) { taken_at_ = when; }
+  // When the partition was taken from an owner that did not give it back: what that spent last is in
+  // no table.
+  void taken_unclean(Instant when) { taken_unclean_ = when; }
   void restore(std::map<LaneId, v1::LaneState> states) { saved_states_ = std::move(states); }
 
   Entry& at(const LaneId& id);
@@ -75,7 +77,7 @@ class LaneBook {
   bool placed_ = false;       // the placement of that version is in effect
   std::size_t backlogs_ = 0;  // of all lanes and both classes
   Instant saved_at_{};
-  Instant taken_at_{};
+  std::optional<Instant> taken_unclean_;
 };
 
 }  // namespace godwit::sender

@@ -62,9 +62,8 @@ void LaneLimits::set(const SourceName& name, const control::Shaping& shaping, In
           saved->second, now,
           restored_wall_ + std::chrono::floor<std::chrono::milliseconds>(now - restored_at_));
       restored_.erase(saved);
-    } else if (cold_) {
-      limiter->start_cold(cold_at_, *cold_);
     }
+    if (cold_) limiter->start_cold(cold_at_, *cold_);
   };
   const bool had_messages = source.message_rate.has_value();
   const bool had_connections = source.connection_rate.has_value();

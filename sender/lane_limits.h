@@ -61,9 +61,9 @@ class LaneLimits {
   // State that moves with the lane. idle() means there is none worth keeping.
   [[nodiscard]] bool idle(Instant now) const;
   void save(v1::LaneState& state, Instant now, Timestamp wall) const;
-  // Limits not in the state start without burst, a commit window's worth spent.
   void restore(const v1::LaneState& state, Instant now, Timestamp wall);
-  // An owner whose predecessor did not stop cleanly.
+  // An owner whose predecessor did not stop cleanly: no burst, and a commit window's worth is spent,
+  // of what restore() knows too.
   void start_cold(Instant now, Duration spent);
 
  private:

@@ -147,7 +147,7 @@ TEST(SenderRole, ASpentSlowLimitSurvivesARestart) {
   system.put({});
   EVENTUALLY(system.committed() == 1);
   system.stop();
-  EXPECT_EQ(system.log.rows({log::Topic::kRetries, 0}).size(), 1U);  // l/
+  EXPECT_EQ(system.retries().size(), 1U);  // l/
   system.start();
   system.put({});
   std::this_thread::sleep_for(500ms);

@@ -57,8 +57,8 @@ TEST(Moving, WhatWaitsGoesAlongWithItsHistory) {
   system.publish();
   later = false;
   EVENTUALLY(system.count(v1::DELIVERED) == 2);
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).empty());  // d/ and c/ are gone
-  EXPECT_THAT(system.log.rows({log::Topic::kRetries, 1}), IsEmpty());
+  EVENTUALLY(system.retries().empty());  // d/ and c/ are gone
+  EXPECT_THAT(system.retries(1), IsEmpty());
   EXPECT_EQ(system.events().back().head.attempt(), 2U) << "attempts are counted on";
   EXPECT_EQ(peer.mails().size(), 1U);
   EXPECT_EQ(peer.mails().front().content, Mail{}.content);
@@ -108,7 +108,7 @@ TEST(Moving, LargeParkedContentGoesAlong) {
   EVENTUALLY(system.count(v1::DELIVERED) == 1);
   EXPECT_EQ(peer.mails().front().content, content);
   EXPECT_FALSE(system.log.records(log::Topic::kBodies).empty());
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).empty());
+  EVENTUALLY(system.retries().empty());
 }
 
 // Each partition uses its own sources, and its part of the lane's limits.

@@ -7,6 +7,7 @@
 #include "common/async/sleep.h"
 #include "common/log/log.h"
 #include "common/observe/log.h"
+#include "common/record/keys.h"
 #include "sender/restored_state.h"
 
 namespace godwit::sender {
@@ -40,16 +41,17 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       dead_(env_, partition_, ownership_->batch_bytes_max(), journal_),
       intake_(env_, *ownership_, life_, windows_, journal_, lanes_, departures_, dead_, loops_,
               [this](DeliveryPtr delivery) { accept(std::move(delivery)); }),
-      writer_(env_, *ownership_, life_, journal_, lanes_,
-              {.acknowledged = [this](Journal::Sealed& sealed) { acknowledged(sealed); },
-               .failed = [this](std::string why) { lost(std::move(why)); }}) {}
+      writer_(
+          env_, *ownership_, life_, journal_, lanes_,
+          {.acknowledged = [this](Journal::Sealed& sealed) { acknowledged(sealed); },
+           .ending = [this] { journal_.add_change(std::string(record::kOwnerKey), std::nullopt); },
+           .failed = [this](std::string why) { lost(std::move(why)); }}) {}
 
 PartitionOwner::~PartitionOwner() = default;
 
 // --- from assignment to release ---
 
 void PartitionOwner::start() {
-  lanes_.taken_at(env_.clock.instant());
   env_.shard.spawn(run(), loops_);
 }
 
@@ -73,6 +75,7 @@ async::Task<void> PartitionOwner::run() {
 async::Task<Result<void>> PartitionOwner::restore() {
   auto restored = co_await env_.pool.run([this] { return read_state(retries_); });
   if (!restored) co_return fail(std::move(restored).error());
+  claim(*restored);
   intake_.restore(restored->finished, std::move(restored->slots));
   tally_ = std::move(restored->tally);
   lanes_.restore(std::move(restored->lanes));
@@ -80,6 +83,35 @@ async::Task<Result<void>> PartitionOwner::restore() {
     lanes_.set_backlog(lanes_.at(id), urgent, true);
   }
   co_return Result<void>{};
+}
+
+void PartitionOwner::claim(const RestoredState& restored) {
+  if (restored.claim) lanes_.taken_unclean(env_.clock.instant());
+  ended_ = env_.ended_attempts.take(partition_);
+  if (restored.claim && restored.claim->process() == env_.process) {
+    claimed_ = true;
+    return;
+  }
+  if (!ended_.empty()) {
+    kLog.warning("another owner was here: outcomes that were not committed are dropped",
+                 {{"partition", partition_}, {"attempts", ended_.size()}});
+    ended_.clear();
+  }
+  v1::OwnerClaim claim;
+  claim.set_version(record::kVersion);
+  claim.set_process(env_.process);
+  claim.set_node(env_.node);
+  claim.set_since_unix_ms(to_unix_ms(env_.clock.now()));
+  journal_.add_change(std::string(record::kOwnerKey), record::encode(claim));
+}
+
+// What was attempted and may not be in the log.
+void PartitionOwner::keep_ended() {
+  EndedByDelivery ended = std::move(ended_);  // that did not come by
+  if (const auto& batch = writer_.unacknowledged()) add_ended(*batch, ended);
+  while (const auto sealed = journal_.seal()) add_ended(sealed->batch, ended);
+  departures_.take_ended(ended);
+  if (!ended.empty()) env_.ended_attempts.keep(partition_, std::move(ended));
 }
 
 void PartitionOwner::drain() {
@@ -103,6 +135,7 @@ async::Task<void> PartitionOwner::stop(Instant deadline) {
   }
   if (loops_.count() > 0) lost();
   co_await loops_.close();
+  if (life_.lost()) keep_ended();
 }
 
 void PartitionOwner::lost(std::string why) {
@@ -148,6 +181,7 @@ void PartitionOwner::enter_lane(DeliveryPtr delivery) {
 // Where a delivery goes that has just come, from the window or from the table.
 void PartitionOwner::accept(DeliveryPtr delivery) {
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  if (settle_ended(delivery)) return;
   const Timestamp now = env_.clock.now();
   if (delivery->expires <= now) {
     expired(std::move(delivery));
@@ -167,10 +201,27 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
   state.lane->push(std::move(delivery));
 }
 
+// It was attempted by this process before it lost the partition, and the log does not show it.
+bool PartitionOwner::settle_ended(DeliveryPtr& delivery) {
+  if (ended_.empty()) return false;
+  auto found = ended_.extract(delivery->id);
+  if (!found || found.mapped().attempt() != delivery->record.head.attempts() + 1) return false;
+  EndedAttempt& ended = found.mapped();
+  const bool parked = ended.left.has_value();
+  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  if (parked) {
+    delivery->record.head = std::move(ended.left->head);
+    delivery->record.envelope = std::move(ended.left->envelope);
+  }
+  tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  departures_.leave(std::move(delivery), std::move(ended.events), parked);
+  return true;
+}
+
 // --- what lanes and couriers say ---
 
 bool PartitionOwner::may_begin() const {
-  return !draining() && writer_.may_begin();
+  return !draining() && claimed_ && writer_.may_begin();
 }
 
 Settlement::Context PartitionOwner::context() const {
@@ -277,6 +328,7 @@ async::Task<void> PartitionOwner::refill_lanes() {
     for (DeliveryPtr& delivery : co_await parked_.take_waiting(room)) {
       tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*delivery));
       tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+      if (settle_ended(delivery)) continue;
       enter_lane(std::move(delivery));
     }
   }
@@ -285,6 +337,8 @@ async::Task<void> PartitionOwner::refill_lanes() {
 // --- what is committed ---
 
 void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
+  // The claim is the first entry of all.
+  if (!std::exchange(claimed_, true)) lanes_.notify_all();
   for (const DeliveryId& id : sealed.left) parked_.left(id);
   for (const DeliveryPtr& delivery : sealed.parked) {
     tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));

@@ -17,6 +17,7 @@
 #include "sender/parked_feed.h"
 #include "sender/partition_life.h"
 #include "sender/queue_tally.h"
+#include "sender/restored_state.h"
 
 namespace godwit::sender {
 
@@ -30,6 +31,9 @@ namespace godwit::sender {
 //   JournalWriter   commits it, with the positions               -> acknowledged()
 //   ParkedFeed      what is due, or has room in its lane again   -> accept()
 //
+// Claim      row `!owner` of the table is written before the first attempt and goes with the last commit. Whoever
+//            finds it there follows an owner that did not finish: limiters start without burst. When it is our
+//            own, nobody was here meanwhile: ended attempts whose commit was not acknowledged are committed now
 // Order      effects before positions, the log before memory: a parked delivery is due only after the commit
 //            that holds it; a window slot is finished in the same commit as the events
 // Failure    when the partition is lost (fenced, or an answer that never came) everything stops where it is
@@ -54,6 +58,7 @@ class PartitionOwner final : public Dispatch {
 
   // Dispatch
   [[nodiscard]] bool may_begin() const override;
+  [[nodiscard]] bool may_send() const override { return writer_.may_send(); }
   [[nodiscard]] bool draining() const override { return life_.draining(); }
   [[nodiscard]] async::StopSignal& drained() override { return life_.drained(); }
   [[nodiscard]] async::StopSignal& abort() override { return life_.abort(); }
@@ -71,9 +76,12 @@ class PartitionOwner final : public Dispatch {
  private:
   [[nodiscard]] async::Task<void> run();
   [[nodiscard]] async::Task<Result<void>> restore();
+  void claim(const RestoredState& restored);
+  void keep_ended();
   void accept(DeliveryPtr delivery);
   void enter_lane(DeliveryPtr delivery);
   [[nodiscard]] bool move(DeliveryPtr& delivery);
+  [[nodiscard]] bool settle_ended(DeliveryPtr& delivery);
   [[nodiscard]] Settlement::Context context() const;
   [[nodiscard]] async::Task<void> bring_back();
   void move_strays();
@@ -100,6 +108,8 @@ class PartitionOwner final : public Dispatch {
   async::Gate loops_;
   Intake intake_;
   JournalWriter writer_;
+  bool claimed_ = false;              // the log knows that we are here: the next owner will
+  EndedByDelivery ended_;             // attempts of this process that the log may not have
   std::vector<DeliveryPtr> stalled_;  // content could not be read now
 };
 

@@ -24,6 +24,10 @@ Result<RestoredState> read_state(const log::Table& retries) {
   if (position) {
     TRY(restored.finished, record::decode_finished_positions(*position));
   }
+  TRY(const auto claim, retries.get(record::kOwnerKey));
+  if (claim) {
+    TRY(restored.claim, record::decode_owner_claim(*claim));
+  }
   TRY_VOID(retries.scan_index(lanes_begin(), lanes_end(), [&](std::string_view entry) {
     if (const auto parsed = parse_lane(entry)) {
       restored.tally.add(QueueTally::State::kParked, QueueTally::share_of(*parsed));

@@ -22,6 +22,7 @@ namespace godwit::sender {
 // deliveries themselves: those come back when they are due (ParkedFeed).
 struct RestoredState {
   std::optional<v1::FinishedPositions> finished;  // row `!position`
+  std::optional<v1::OwnerClaim> claim;            // row `!owner`: whoever was here has not finished
   QueueTally tally;                               // of what is parked
   std::map<LaneId, v1::LaneState> lanes;          // rows `l/`
   std::set<std::pair<LaneId, bool>> backlogs;     // lanes with throttled mail; urgent or not

@@ -64,11 +64,26 @@ class Partitions final : public log::GroupListener {
     for (std::size_t i = 0; i < context.shards.size(); ++i) {
       auto corner = std::make_unique<Corner>();
       corner->random = std::make_unique<SeededRandom>(system_random().next());
-      corner->environment = std::make_unique<Environment>(
-          Environment{context.shards.at(i), context.pool, context.log, context.clock,
-                      *corner->random, context.control, context.resolver, *tls_, context.connector,
-                      config_, routes_, capture, context.node, metrics_, spare_room_,
-                      content_budget_, context.poison.at(i), return_path_});
+      corner->environment = std::make_unique<Environment>(Environment{context.shards.at(i),
+                                                                      context.pool,
+                                                                      context.log,
+                                                                      context.clock,
+                                                                      *corner->random,
+                                                                      context.control,
+                                                                      context.resolver,
+                                                                      *tls_,
+                                                                      context.connector,
+                                                                      config_,
+                                                                      routes_,
+                                                                      capture,
+                                                                      context.node,
+                                                                      metrics_,
+                                                                      spare_room_,
+                                                                      content_budget_,
+                                                                      ended_attempts_,
+                                                                      process_,
+                                                                      context.poison.at(i),
+                                                                      return_path_});
       corners_.push_back(std::move(corner));
     }
   }
@@ -84,13 +99,7 @@ class Partitions final : public log::GroupListener {
     }
     environment.shard.post(
         [this, &environment, pass = std::move(pass), ownership = std::move(ownership)]() mutable {
-          auto owner = std::make_unique<PartitionOwner>(environment, std::move(ownership));
-          PartitionOwner& started = *owner;
-          {
-            const std::lock_guard lock(mutex_);
-            owners_[started.partition()] = std::move(owner);
-          }
-          started.start();
+          begin(environment, std::move(ownership));
         });
   }
 
@@ -186,6 +195,33 @@ class Partitions final : public log::GroupListener {
     return at == owners_.end() ? nullptr : at->second.get();
   }
 
+  // What an owner before it in this process has not committed comes first: it has to end.
+  void begin(Environment& environment, std::shared_ptr<log::Ownership> ownership) {
+    const PartitionId partition = ownership->partition();
+    PartitionOwner* started = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto ending = ending_.find(partition); ending != ending_.end()) {
+        ending->second = std::move(ownership);
+        return;
+      }
+      auto& owner = owners_[partition];
+      owner = std::make_unique<PartitionOwner>(environment, std::move(ownership));
+      started = owner.get();
+    }
+    started->start();
+  }
+
+  // The ownership that waits for its predecessor's end was taken back.
+  [[nodiscard]] bool forget_waiting(PartitionId partition) {
+    const std::lock_guard lock(mutex_);
+    const auto ending = ending_.find(partition);
+    if (ending == ending_.end() || !ending->second) return false;
+    ending->second.reset();
+    --known_;
+    return true;
+  }
+
   void release(PartitionId partition, Instant deadline, bool lost,
                std::move_only_function<void()> released) {
     Environment& environment = environment_of(partition);
@@ -194,12 +230,14 @@ class Partitions final : public log::GroupListener {
     environment.shard.post([this, &environment, pass = std::move(pass), partition, deadline, lost,
                             released = std::move(released)]() mutable {
       std::unique_ptr<PartitionOwner> owner;
+      if (forget_waiting(partition)) return released();
       {
         const std::lock_guard lock(mutex_);
         const auto at = owners_.find(partition);
         if (at != owners_.end()) {
           owner = std::move(at->second);
           owners_.erase(at);
+          ending_[partition] = nullptr;
           --known_;
         }
       }
@@ -209,10 +247,17 @@ class Partitions final : public log::GroupListener {
     });
   }
 
-  static async::Task<void> end(std::unique_ptr<PartitionOwner> owner, Instant deadline,
-                               std::move_only_function<void()> released) {
+  async::Task<void> end(std::unique_ptr<PartitionOwner> owner, Instant deadline,
+                        std::move_only_function<void()> released) {
+    const PartitionId partition = owner->partition();
     co_await owner->stop(deadline);
     owner.reset();
+    std::shared_ptr<log::Ownership> next;
+    {
+      const std::lock_guard lock(mutex_);
+      next = std::move(ending_.extract(partition).mapped());
+    }
+    if (next) begin(environment_of(partition), std::move(next));
     released();
   }
 
@@ -224,11 +269,15 @@ class Partitions final : public log::GroupListener {
   SenderMetrics metrics_;
   SpareRoom spare_room_;
   ContentBudget content_budget_;
+  EndedAttempts ended_attempts_;
+  const std::string process_{MessageId::generate(system_clock(), system_random()).octets()};
   std::vector<std::unique_ptr<Corner>> corners_;
   async::Gate posts_;  // on their way to a shard
   async::Gate gate_;   // partitions that end
   mutable std::mutex mutex_;
   std::map<PartitionId, std::unique_ptr<PartitionOwner>> owners_;
+  // Owners that end, each with the ownership that waits for it; mostly none does.
+  std::map<PartitionId, std::shared_ptr<log::Ownership>> ending_;
   std::size_t known_ = 0;  // assigned and not released
 };
 

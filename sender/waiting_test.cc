@@ -25,7 +25,7 @@ TEST(SenderRole, DefersThenDelivers) {
   system.start();
   system.put({});
   EVENTUALLY(system.count(v1::DELIVERED) == 1);
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).empty());  // d/ and c/ are gone
+  EVENTUALLY(system.retries().empty());  // d/ and c/ are gone
   EXPECT_THAT(system.story(),
               ElementsAre("deferred one@a.example 450 RCPT", "deferred one@a.example 450 RCPT",
                           "delivered one@a.example 250 dot"));
@@ -49,7 +49,7 @@ TEST(SenderRole, ALargeContentIsParkedInPartsAndComesBackWhole) {
   system.put({.content = content});
   EVENTUALLY(system.count(v1::DELIVERED) == 1);
   EXPECT_EQ(peer.mails().front().content, content);
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).empty());
+  EVENTUALLY(system.retries().empty());
 }
 
 TEST(SenderRole, ExpiresWhenItsAgeIsOver) {
@@ -60,7 +60,7 @@ TEST(SenderRole, ExpiresWhenItsAgeIsOver) {
   system.start();
   system.put({.recipients = {"one", "two"}, .expires_in = 400ms});
   EVENTUALLY(system.count(v1::EXPIRED) == 2);
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).empty());
+  EVENTUALLY(system.retries().empty());
   EXPECT_THAT(system.story(),
               ElementsAre("deferred one@a.example 450 RCPT", "deferred two@a.example 450 RCPT",
                           "expired one@a.example 450 RCPT", "expired two@a.example 450 RCPT"));
@@ -128,7 +128,7 @@ TEST(SenderRole, WhatWasFinishedOutOfOrderIsNotRepeatedAfterARestart) {
   system.put({.domain = "slow.example"});
   for (int i = 0; i < 10; ++i) system.put({.domain = "fast.example"});
   EVENTUALLY(system.count(v1::DELIVERED) == 10);
-  EVENTUALLY(system.log.rows({log::Topic::kRetries, 0}).contains("!position"));
+  EVENTUALLY(system.retries().contains("!position"));
   EXPECT_EQ(system.committed(), 0);
   system.log.crash();
   system.stop(100ms);
@@ -138,7 +138,7 @@ TEST(SenderRole, WhatWasFinishedOutOfOrderIsNotRepeatedAfterARestart) {
   EVENTUALLY(system.committed() == 11);
   EXPECT_EQ(fast.mails().size(), 10U);
   EXPECT_EQ(slow.mails().size(), 1U);
-  EXPECT_FALSE(system.log.rows({log::Topic::kRetries, 0}).contains("!position"));
+  EXPECT_FALSE(system.retries().contains("!position"));
 }
 
 // --- order ---

@@ -11,6 +11,7 @@
 namespace godwit::record {
 
 inline constexpr std::string_view kPositionKey = "!position";  // FinishedPositions
+inline constexpr std::string_view kOwnerKey = "!owner";        // OwnerClaim
 inline constexpr std::string_view kDeliveryPrefix = "d/";      // Delivery of a parked delivery
 inline constexpr std::string_view kContentPrefix = "c/";       // its content, in wire form
 inline constexpr std::string_view kLanePrefix = "l/";          // LaneState

@@ -276,6 +276,14 @@ Result<v1::LaneState> decode_lane_state(std::string_view value) {
   return decode_plain<v1::LaneState>(value);
 }
 
+Result<v1::OwnerClaim> decode_owner_claim(std::string_view value) {
+  return decode_plain<v1::OwnerClaim>(value);
+}
+
+Rope encode(const v1::OwnerClaim& claim) {
+  return Bytes::adopt(serialised_head(claim, 0));
+}
+
 Rope encode(const v1::FinishedPositions& positions) {
   return Bytes::adopt(serialised_head(positions, 0));
 }

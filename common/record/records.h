@@ -83,7 +83,9 @@ struct Event {
 
 [[nodiscard]] Result<v1::FinishedPositions> decode_finished_positions(std::string_view value);
 [[nodiscard]] Result<v1::LaneState> decode_lane_state(std::string_view value);
+[[nodiscard]] Result<v1::OwnerClaim> decode_owner_claim(std::string_view value);
 [[nodiscard]] Rope encode(const v1::FinishedPositions& positions);
+[[nodiscard]] Rope encode(const v1::OwnerClaim& claim);
 [[nodiscard]] Rope encode(const v1::LaneState& state);
 
 // A dead record; `value` stays beside the head and is not copied.
