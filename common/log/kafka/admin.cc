@@ -41,6 +41,8 @@ bool passes(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
     case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:  // of a topic that was just made
     case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE: return true;
     default: return false;
   }

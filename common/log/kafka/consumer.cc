@@ -23,14 +23,14 @@ constexpr std::size_t kFetchBytesMax = 8u << 20;
 // Records that are given to sinks before those hear on_pause().
 constexpr int kRunMax = 1000;
 
-ClientConfig& reading(ClientConfig& config) {
+ClientConfig& reading(ClientConfig& config, std::chrono::milliseconds fetch_wait = 500ms) {
   return config.set("enable.auto.commit", "false")
       .set("enable.auto.offset.store", "false")
       .set("isolation.level", "read_committed")
       .set("auto.offset.reset", "error")
       .set("enable.partition.eof", "true")
       .set("check.crcs", "true")
-      .set("fetch.wait.max.ms", "500")
+      .set("fetch.wait.max.ms", fetch_wait)
       .set("fetch.error.backoff.ms", "100")
       .set("fetch.queue.backoff.ms", "50")
       .set("fetch.max.bytes", std::uint64_t{kFetchBytesMax})
@@ -73,11 +73,12 @@ const ClientEvents& KafkaConsumer::events() const {
 
 Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::start(const KafkaOptions& options,
                                                             const TopicNames& names,
-                                                            std::string_view purpose) {
+                                                            std::string_view purpose,
+                                                            std::chrono::milliseconds fetch_wait) {
   std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(names, std::nullopt));
   ClientConfig config(options, purpose, *consumer->events_);
   // A group that never has members: librdkafka's assignment by hand wants a name.
-  reading(config).set("group.id", names.prefix() + "readers");
+  reading(config, fetch_wait).set("group.id", names.prefix() + "readers");
   TRY(consumer->handle_, std::move(config).make_consumer(false));
   consumer->queue_ = rd_kafka_queue_get_consumer(consumer->handle_.get());
   consumer->thread_ = std::thread([at = consumer.get()] { at->work(); });

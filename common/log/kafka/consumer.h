@@ -54,9 +54,11 @@ class KafkaConsumer {
     std::function<void()> tick;
   };
 
-  [[nodiscard]] static Result<std::unique_ptr<KafkaConsumer>> start(const KafkaOptions& options,
-                                                                    const TopicNames& names,
-                                                                    std::string_view purpose);
+  // `fetch_wait`: how long a broker may keep a request for records that are not there yet, and with it whatever this
+  // consumer attaches next at that broker.
+  [[nodiscard]] static Result<std::unique_ptr<KafkaConsumer>> start(
+      const KafkaOptions& options, const TopicNames& names, std::string_view purpose,
+      std::chrono::milliseconds fetch_wait = std::chrono::milliseconds(500));
   [[nodiscard]] static Result<std::unique_ptr<KafkaConsumer>> join(const KafkaOptions& options,
                                                                    const TopicNames& names,
                                                                    Membership membership);

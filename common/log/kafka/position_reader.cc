@@ -6,6 +6,13 @@
 
 namespace godwit::log {
 
+namespace {
+
+// The request behind the record that was read is of no use, and the next read waits for its end.
+constexpr std::chrono::milliseconds kFetchWait{5};
+
+}  // namespace
+
 // The sink of one read: the first thing it hears is the answer.
 class PositionReader::One final : public RecordSink {
  public:
@@ -46,7 +53,7 @@ void PositionReader::read(RecordPosition position, ReadDone done) {
     } else if (count_ >= kWaitingMax) {
       refused = Error{Errc::kUnavailable, "reads by position are at their bound"};
     } else if (!consumer_) {
-      auto started = KafkaConsumer::start(options_, names_, "positions");
+      auto started = KafkaConsumer::start(options_, names_, "positions", kFetchWait);
       if (started) {
         consumer_ = *std::move(started);
       } else {

@@ -20,6 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kScanPatience = 30s;
+// A partition is read to an end that is known: what the broker keeps behind it only delays the next partition.
+constexpr std::chrono::milliseconds kFetchWait = 5ms;
 constexpr std::size_t kAheadMax = 1000;
 constexpr std::string_view kClaimTopic = "cluster";
 
@@ -72,7 +74,7 @@ class Passage final : public RecordSink {
 
 Result<void> scan(const KafkaOptions& options, const TopicNames& names,
                   const std::vector<ScanRange>& ranges, const VisitScan& visit) {
-  TRY(const auto consumer, KafkaConsumer::start(options, names, "scan"));
+  TRY(const auto consumer, KafkaConsumer::start(options, names, "scan", kFetchWait));
   for (const ScanRange& range : ranges) {
     if (range.from >= range.end) continue;
     const auto passage = std::make_shared<Passage>();
