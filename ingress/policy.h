@@ -37,7 +37,6 @@ namespace godwit::ingress {
 // and return paths of tenants. Immutable; made once for each control snapshot.
 class InboundDomains {
  public:
-  InboundDomains() = default;
   InboundDomains(const control::Snapshot& snapshot, const std::string& bounce_domain);
 
   // nullptr: not ours. <postmaster> without a domain is always taken (RFC 5321 s4.5.1).
@@ -45,7 +44,7 @@ class InboundDomains {
   [[nodiscard]] std::uint64_t version() const { return version_; }
 
  private:
-  std::uint64_t version_ = 0;
+  std::uint64_t version_;
   TenantName postmaster_{"default"};
   std::unordered_map<std::string, TenantName> tenants_;
 };

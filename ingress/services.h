@@ -60,7 +60,7 @@ struct ShardServices {
   async::StopSignal drain;  // no more transactions; idle sessions end
   async::StopSignal stop;   // connections are closed
   async::Gate farewells;    // of sessions that were told 421 while they waited
-  std::shared_ptr<const InboundDomains> inbound = std::make_shared<InboundDomains>();
+  std::shared_ptr<const InboundDomains> inbound;  // nullptr: nobody asked yet
 };
 
 }  // namespace godwit::ingress

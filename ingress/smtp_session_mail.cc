@@ -74,7 +74,7 @@ std::optional<Reply> SmtpSession::refuse_mail() {
 }
 
 const InboundDomains& SmtpSession::inbound_domains() {
-  if (shard_.inbound->version() != transaction_->control->version) {
+  if (!shard_.inbound || shard_.inbound->version() != transaction_->control->version) {
     shard_.inbound =
         std::make_shared<InboundDomains>(*transaction_->control, services_.return_path.domain);
   }
