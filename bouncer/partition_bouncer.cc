@@ -10,6 +10,7 @@
 #include "common/observe/log.h"
 #include "common/poison/dead_letter.h"
 #include "common/poison/whole_record.h"
+#include "common/record/body.h"
 #include "common/record/wire.h"
 #include "common/report/report.h"
 #include "common/smtp/dot_stuffing.h"
@@ -208,16 +209,20 @@ Result<record::Message> PartitionBouncer::decode(const log::Record& record) cons
   return record::decode_message(record.value);
 }
 
-// As much of the content as is looked at: of what is in `bodies` the first chunk.
+// As much of the content as is looked at: of what is in `bodies` as many chunks as that takes.
 async::Task<Result<std::string>> PartitionBouncer::load(const record::Message& message) {
   Rope content = message.data;
   if (message.where() == record::Message::Where::kBody) {
     const v1::BodyReference& body = message.content.body();
-    const log::RecordPosition first{{log::Topic::kBodies, body.partition()}, body.first_offset()};
-    auto chunk = co_await async::completion<Result<log::Record>>(
-        [&](auto done) { context_.log.read_at(first, std::move(done)); });
-    if (!chunk) co_return fail(std::move(chunk).error().within("content"));
-    content = std::move(chunk->value);
+    CO_TRY(const std::vector<log::Offset> offsets, record::body_offsets(body));
+    for (const log::Offset offset : offsets) {
+      if (content.size() >= report::kReportBytesMax) break;
+      const log::RecordPosition at{{log::Topic::kBodies, body.partition()}, offset};
+      auto chunk = co_await async::completion<Result<log::Record>>(
+          [&](auto done) { context_.log.read_at(at, std::move(done)); });
+      if (!chunk) co_return fail(std::move(chunk).error().within("content"));
+      content.append(chunk->value);
+    }
   }
   std::string octets = content.slice(0, report::kReportBytesMax).to_string();
   if (message.content.dot_stuffed()) octets = smtp::dot_unstuffed(octets);

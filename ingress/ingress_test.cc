@@ -201,14 +201,26 @@ TEST_F(IngressTest, LongContentGoesToBodiesFirst) {
   EXPECT_EQ(body.chunks(), 3u);
   std::string joined;
   for (const log::Record& chunk : log.records({log::Topic::kBodies, body.partition()})) {
-    EXPECT_EQ(chunk.offset,
-              body.first_offset() + static_cast<log::Offset>(joined.size() / kBodyChunkBytes));
+    EXPECT_EQ(chunk.offset, body.first_offset() +
+                                static_cast<log::Offset>(joined.size() / record::kBodyChunkBytes));
     EXPECT_EQ(chunk.key, message.message_id().octets());
     joined += chunk.value.to_string();
   }
   EXPECT_THAT(joined, ::testing::EndsWith(content));
   EXPECT_EQ(message.content.size(), joined.size());
   EXPECT_EQ(message.content.crc32c(), crc32c(joined));
+}
+
+TEST_F(IngressTest, ChunksOfOthersMayStandBetweenThoseOfABody) {
+  log.interleave(log::Topic::kBodies);
+  start(ListenerKind::kRelay);
+  TestClient client = connect();
+  std::string content = "Subject: long\r\n\r\n";
+  while (content.size() < 1'300'000) content += "line " + std::to_string(content.size()) + "\r\n";
+  ASSERT_THAT(send_message(client, content), StartsWith("250 2.0.0 "));
+  const record::Message message = messages().at(0);
+  EXPECT_EQ(record::body_offsets(message.content.body()).value(),
+            (std::vector<log::Offset>{0, 2, 4}));
 }
 
 TEST_F(IngressTest, ManyRecipientsBecomeSeveralRecords) {

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/record/body.h"
 #include "common/record/records.h"
 
 namespace godwit::ingress {
@@ -52,7 +53,6 @@ IntakeRecords::IntakeRecords(const Intake& intake, const Partitions& partitions)
     return;
   }
   needs_body_ = true;
-  chunks_ = (intake.content.size() + kBodyChunkBytes - 1) / kBodyChunkBytes;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < recipients.size(); ++i) {
     if (parts_.empty() || bytes + recipient_bytes(recipients[i]) > kRoom) {
@@ -66,28 +66,29 @@ IntakeRecords::IntakeRecords(const Intake& intake, const Partitions& partitions)
 
 std::vector<log::Append> IntakeRecords::body() const {
   std::vector<log::Append> chunks;
-  for (std::size_t i = 0; i < chunks_; ++i) {
+  if (!needs_body_) return chunks;
+  for (Rope& chunk : record::body_chunks(intake_.content)) {
     chunks.push_back({.where = body_where_,
                       .key = std::string(intake_.id.octets()),
-                      .value = intake_.content.slice(i * kBodyChunkBytes, kBodyChunkBytes),
+                      .value = std::move(chunk),
                       .refers_to = std::nullopt});
   }
   return chunks;
 }
 
 Result<std::vector<log::Append>> IntakeRecords::records(
-    std::optional<log::Offset> body_offset) const {
-  CHECK(body_offset.has_value() == needs_body_, "the body goes first, if there is one");
+    std::span<const log::Offset> body_offsets) const {
+  CHECK(body_offsets.empty() != needs_body_, "the body goes first, if there is one");
   std::vector<log::Append> appends;
   for (const Part& part : parts_) {
-    TRY(log::Append append, record(part, body_offset));
+    TRY(log::Append append, record(part, body_offsets));
     appends.push_back(std::move(append));
   }
   return appends;
 }
 
 Result<log::Append> IntakeRecords::record(const Part& part,
-                                          std::optional<log::Offset> body_offset) const {
+                                          std::span<const log::Offset> body_offsets) const {
   const smtp::Envelope& envelope = intake_.envelope;
   record::Message message;
   message.head.set_message_id(std::string(intake_.id.octets()));
@@ -118,11 +119,9 @@ Result<log::Append> IntakeRecords::record(const Part& part,
   message.content.set_size_unstuffed(intake_.size_unstuffed);
   // The body stays for as long as somebody has yet to read this record.
   std::optional<log::RecordPosition> body;
-  if (body_offset) {
-    body = log::RecordPosition{body_where_, *body_offset};
-    message.content.mutable_body()->set_partition(body_where_.partition);
-    message.content.mutable_body()->set_first_offset(*body_offset);
-    message.content.mutable_body()->set_chunks(static_cast<std::uint32_t>(chunks_));
+  if (needs_body_) {
+    body = log::RecordPosition{body_where_, body_offsets.front()};
+    *message.content.mutable_body() = record::refer_to_body(body_where_.partition, body_offsets);
   } else {
     message.data = intake_.content;
   }

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,8 +31,6 @@ struct Intake {
   bool dot_stuffed = true;
 };
 
-inline constexpr std::size_t kBodyChunkBytes = log::kRecordBytesMax - 1024;
-
 // What goes into the log for one message, in two steps: content that does not fit beside its
 // envelope first goes to `bodies`, in chunks, and the records that name it follow when that is
 // acknowledged.
@@ -52,9 +50,9 @@ class IntakeRecords {
   // True when the content goes to `bodies`.
   [[nodiscard]] bool needs_body() const { return needs_body_; }
   [[nodiscard]] std::vector<log::Append> body() const;
-  // `body_offset`: of the first chunk, when needs_body().
+  // `body_offsets`: of its chunks; none unless needs_body().
   [[nodiscard]] Result<std::vector<log::Append>> records(
-      std::optional<log::Offset> body_offset) const;
+      std::span<const log::Offset> body_offsets) const;
 
  private:
   // Recipients [begin, end) of one record.
@@ -63,14 +61,13 @@ class IntakeRecords {
     std::size_t end = 0;
   };
   [[nodiscard]] Result<log::Append> record(const Part& part,
-                                           std::optional<log::Offset> body_offset) const;
+                                           std::span<const log::Offset> body_offsets) const;
 
   const Intake& intake_;
   log::TopicPartition where_;
   log::TopicPartition body_where_;
   std::uint32_t crc_ = 0;
   bool needs_body_ = false;
-  std::size_t chunks_ = 0;
   std::vector<Part> parts_;
 };
 

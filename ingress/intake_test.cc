@@ -51,7 +51,10 @@ TEST_F(IntakeTest, InlineUpToTheRecordsLimit) {
       total += chunk.value.size();
     }
     EXPECT_EQ(total, inlined ? 0 : size);
-    const auto appends = records.records(inlined ? std::nullopt : std::optional<log::Offset>(7));
+    std::vector<log::Offset> offsets;
+    for (log::Offset offset = 7; offsets.size() < records.body().size(); ++offset)
+      offsets.push_back(offset);
+    const auto appends = records.records(offsets);
     ASSERT_TRUE(appends) << appends.error().to_string();
     ASSERT_EQ(appends->size(), 1u);
     EXPECT_LE(appends->front().key.size() + appends->front().value.size(), log::kRecordBytesMax);
@@ -76,7 +79,7 @@ TEST_F(IntakeTest, TheContentIsNotCopied) {
   add_recipients(1);
   const Bytes content = Bytes::adopt(std::string(5000, 'x'));
   intake.content = content;
-  const auto appends = IntakeRecords(intake, four).records(std::nullopt);
+  const auto appends = IntakeRecords(intake, four).records({});
   ASSERT_TRUE(appends);
   EXPECT_EQ(appends->front().value.pieces().back().view().data(), content.view().data());
 }
@@ -86,7 +89,7 @@ TEST_F(IntakeTest, RecipientsOverSeveralRecords) {
   intake.content = Bytes::of_static("x\r\n");
   const IntakeRecords records(intake, four);
   ASSERT_TRUE(records.needs_body());
-  const auto appends = records.records(0);
+  const auto appends = records.records(std::vector<log::Offset>{0});
   ASSERT_TRUE(appends);
   EXPECT_EQ(appends->size(), 3u);
   std::uint32_t next = 0;

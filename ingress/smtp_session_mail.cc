@@ -257,15 +257,10 @@ async::Task<Result<void>> SmtpSession::store(const Intake& intake) {
   const Instant deadline = in(services_.config.timeouts.store);
   const IntakeRecords records(intake,
                               [this](log::Topic topic) { return services_.log.partitions(topic); });
-  std::optional<log::Offset> body;
+  std::vector<log::Offset> body;
   if (records.needs_body()) {
-    CO_TRY(const log::Written written, co_await append(records.body(), deadline));
-    for (std::size_t i = 1; i < written.offsets.size(); ++i) {
-      if (written.offsets[i] == written.offsets.front() + static_cast<log::Offset>(i)) continue;
-      // A reference is a run of offsets; the chunks stay unreferenced and go with their retention.
-      co_return fail(log::Errc::kUnavailable, "chunks of a body are not in a row");
-    }
-    body = written.offsets.front();
+    CO_TRY(log::Written written, co_await append(records.body(), deadline));
+    body = std::move(written.offsets);
   }
   CO_TRY(std::vector<log::Append> appends, records.records(body));
   CO_TRY_VOID(co_await append(std::move(appends), deadline));

@@ -21,6 +21,7 @@
 #include "common/observe/log.h"
 #include "common/observe/metrics.h"
 #include "common/poison/slots.h"
+#include "common/record/body.h"
 #include "common/record/records.h"
 #include "common/report/return_address.h"
 #include "common/smtp/sasl.h"
@@ -38,7 +39,7 @@ class FixedControl final : public control::View {
   [[nodiscard]] control::SnapshotPtr current() const override { return snapshot_.load(); }
   void set(control::Snapshot snapshot) {
     auto next = std::make_shared<control::Snapshot>(std::move(snapshot));
-    next->version = ++version_;
+    next->version = version_++;  // from 0 on, as of a table that nobody has written to
     next->index();
     snapshot_ = std::move(next);
   }

@@ -6,6 +6,7 @@
 #include "common/base/crc32c.h"
 #include "common/log/log.h"
 #include "common/poison/errc.h"
+#include "common/record/body.h"
 #include "common/record/errc.h"
 #include "sender/errc.h"
 #include "sender/journal.h"
@@ -32,6 +33,12 @@ Rope content_at_end(const Rope& record, const v1::Content& content) {
   if (record.size() < content.size()) return {};
   Rope end = record.slice(record.size() - content.size(), content.size());
   return crc_of(end) == content.crc32c() ? end : Rope();
+}
+
+// Octets that were put together from several records are those that the delivery means.
+Result<void> check(const Rope& octets, const v1::Content& content) {
+  if (content.crc32c() == 0 || crc_of(octets) == content.crc32c()) return {};
+  return fail(log::Errc::kCorrupt, "content has another checksum than its delivery says");
 }
 
 }  // namespace
@@ -74,12 +81,10 @@ async::Task<Result<Rope>> ContentReader::fetch(QueuedDelivery& delivery) {
   switch (record.where()) {
     case Where::kInline: co_return record.data;
     case Where::kPosition: co_return co_await read_inline(delivery);
-    case Where::kBody: co_return co_await read_body(record.content.body());
+    case Where::kBody: co_return co_await read_body(record.content);
     case Where::kParked: {
       CO_TRY(Rope content, co_await read_parked(delivery.id.message, record.content.size()));
-      if (record.content.crc32c() != 0 && crc_of(content) != record.content.crc32c()) {
-        co_return fail(log::Errc::kCorrupt, "parked content has another checksum");
-      }
+      CO_TRY_VOID(check(content, record.content));
       co_return content;
     }
     case Where::kNone: break;
@@ -122,17 +127,18 @@ async::Task<Result<Rope>> ContentReader::read_inline(QueuedDelivery& delivery) {
   co_return std::move(message->data);
 }
 
-async::Task<Result<Rope>> ContentReader::read_body(const v1::BodyReference& body) {
-  Rope content;
-  const log::TopicPartition where{Topic::kBodies, body.partition()};
-  for (std::uint32_t chunk = 0; chunk < body.chunks(); ++chunk) {
-    const log::RecordPosition at{where, body.first_offset() + chunk};
+async::Task<Result<Rope>> ContentReader::read_body(const v1::Content& content) {
+  CO_TRY(const std::vector<log::Offset> offsets, record::body_offsets(content.body()));
+  Rope octets;
+  for (const log::Offset offset : offsets) {
+    const log::RecordPosition at{{Topic::kBodies, content.body().partition()}, offset};
     auto read = co_await async::completion<Result<log::Record>>(
         [&](auto done) { env_.log.read_at(at, std::move(done)); });
     if (!read) co_return fail(std::move(read).error());
-    content.append(read->value);
+    octets.append(read->value);
   }
-  co_return content;
+  CO_TRY_VOID(check(octets, content));
+  co_return octets;
 }
 
 async::Task<Result<Rope>> ContentReader::read_parked(MessageId content, std::uint64_t size) {

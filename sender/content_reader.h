@@ -37,7 +37,7 @@ class ContentReader {
   [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
                                                        log::Offset offset);
   [[nodiscard]] async::Task<Result<Rope>> read_inline(QueuedDelivery& delivery);
-  [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::BodyReference& body);
+  [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::Content& content);
   [[nodiscard]] async::Task<Result<Rope>> read_parked(MessageId content, std::uint64_t size);
 
   Environment& env_;

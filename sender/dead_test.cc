@@ -33,6 +33,35 @@ TEST(SenderRole, ARecordThatCannotBeReadGoesToDead) {
   EXPECT_FALSE(record->head.cause().empty());
 }
 
+// Content in `bodies`, between whose chunks another writer's stand.
+class ContentInBodies : public testing::Test {
+ protected:
+  ContentInBodies() {
+    system_.log.interleave(log::Topic::kBodies);
+    system_.route_all_to(peer_.port());
+    system_.start();
+    while (content_.size() < 1'200'000)
+      content_ += "line " + std::to_string(content_.size()) + "\r\n";
+  }
+  FakePeer peer_;
+  FakeMailSystem system_;
+  std::string content_ = "Subject: long\r\n\r\n";
+};
+
+TEST_F(ContentInBodies, IsPutTogetherFromItsOwnChunks) {
+  system_.put({.content = content_, .in_bodies = true});
+  EVENTUALLY(system_.count(v1::DELIVERED) == 1);
+  ASSERT_EQ(peer_.mails().size(), 1U);
+  EXPECT_EQ(peer_.mails()[0].content, content_);
+}
+
+TEST_F(ContentInBodies, OfAnotherChecksumIsNotSent) {
+  system_.put({.content = content_, .in_bodies = true, .wrong_checksum = true});
+  EVENTUALLY(system_.log.rows({log::Topic::kDead, 0}).size() == 1);
+  EXPECT_TRUE(peer_.mails().empty());
+  EXPECT_EQ(system_.count(v1::DELIVERED), 0U);
+}
+
 record::Dead only_dead(const FakeMailSystem& system) {
   const auto dead = system.log.rows({log::Topic::kDead, 0});
   CHECK(dead.size() == 1, "{} rows", dead.size());

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/record/body.h"
 #include "common/record/event_view.h"
 #include "common/record/keys.h"
 
@@ -153,7 +154,7 @@ MessageId FakeMailSystem::put(const Mail& mail, const Write& write) {
   message.data = Rope(Bytes::copy_of(mail.content));
   message.content.set_size(mail.content.size());
   message.content.set_size_unstuffed(mail.content.size());
-  message.content.set_crc32c(crc32c(mail.content));
+  message.content.set_crc32c(crc32c(mail.content) + (mail.wrong_checksum ? 1 : 0));
   message.content.set_dot_stuffed(true);
   message.content.set_has_8bit(mail.has_8bit);
 
@@ -178,6 +179,17 @@ MessageId FakeMailSystem::put(const Mail& mail, const Write& write) {
                           std::optional<log::RecordPosition> refers_to) {
     return write({where, std::string(id.octets()), std::move(value), refers_to});
   };
+  if (mail.in_bodies) {
+    std::vector<log::Offset> chunks;
+    for (Rope& chunk : record::body_chunks(message.data)) {
+      chunks.push_back(append({log::Topic::kBodies, mail.partition}, std::move(chunk), {}).offset);
+    }
+    *delivery.content.mutable_body() = record::refer_to_body(mail.partition, chunks);
+    append({mail.urgent ? log::Topic::kOutboundUrgent : log::Topic::kOutbound, mail.partition},
+           record::encode(delivery).value(),
+           log::RecordPosition{{log::Topic::kBodies, mail.partition}, chunks.front()});
+    return id;
+  }
   const auto accepted =
       append({log::Topic::kAccepted, mail.partition}, record::encode(message).value(), {});
   auto* position = delivery.content.mutable_position();

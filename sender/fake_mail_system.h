@@ -55,6 +55,8 @@ class FakeMailSystem {
     std::string tenant = "acme";
     std::string site;  // empty: the domain
     bool urgent = false;
+    bool in_bodies = false;  // its content, where the delivery refers to it
+    bool wrong_checksum = false;
     bool has_8bit = false;
     bool smtputf8 = false;
     std::chrono::milliseconds due_in{0};

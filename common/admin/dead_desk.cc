@@ -11,6 +11,7 @@
 #include "common/admin/errc.h"
 #include "common/admin/waiting.h"
 #include "common/audit/salvage.h"
+#include "common/record/body.h"
 #include "common/record/event_view.h"
 #include "common/record/keys.h"
 
@@ -20,7 +21,6 @@ namespace {
 using log::Topic;
 
 constexpr std::chrono::seconds kPatience{20};
-constexpr std::size_t kBodyChunkBytes = log::kRecordBytesMax - 1024;
 
 Topic topic_of(const record::Dead& dead) {
   const std::uint32_t number = dead.head.topic();
@@ -265,20 +265,16 @@ Result<void> DeadDesk::move_content(Carrier& carrier) {
   const log::TopicPartition where{
       Topic::kBodies, static_cast<log::PartitionId>(id.hash() % log_.partitions(Topic::kBodies))};
   std::vector<log::Append> chunks;
-  for (std::size_t at = 0; at < carrier.data.size(); at += kBodyChunkBytes) {
+  for (Rope& chunk : record::body_chunks(carrier.data)) {
     chunks.push_back({.where = where,
                       .key = std::string(id.octets()),
-                      .value = carrier.data.slice(at, kBodyChunkBytes),
+                      .value = std::move(chunk),
                       .refers_to = {}});
   }
-  const auto count = static_cast<std::uint32_t>(chunks.size());
   TRY(const log::Written written,
       await_log([&](log::WriteDone done) { producer_->append(std::move(chunks), std::move(done)); },
                 kPatience));
-  v1::BodyReference& body = *carrier.content.mutable_body();
-  body.set_partition(where.partition);
-  body.set_first_offset(written.offsets.front());
-  body.set_chunks(count);
+  *carrier.content.mutable_body() = record::refer_to_body(where.partition, written.offsets);
   carrier.data = {};
   return {};
 }

@@ -106,6 +106,7 @@ struct FakeLog::State : std::enable_shared_from_this<FakeLog::State> {
   };
   std::vector<std::weak_ptr<Watch>> watches;
   std::uint64_t life = 1;  // grows at each crash()
+  std::set<Topic> interleaved;
   bool held = false;
   bool closed = false;
   std::string problem;
@@ -455,6 +456,12 @@ void State::submit(Write write) {
                  .visible = !write.group.empty() &&
                             (offset == partition.start || partition.readable(offset - 1))});
             write.offsets.push_back(offset);
+            if (interleaved.contains(append.where.topic)) {
+              partition.records.push_back(
+                  {.record = {offset + 1, clock.now(), "another", Bytes::of_static("another's")},
+                   .visible = true,
+                   .synced = true});
+            }
             wake(append.where, calls);
           }
         }
@@ -593,6 +600,11 @@ void FakeLog::trim(TopicPartition where, Offset offset) {
     partition.records.erase(partition.records.begin());
     ++partition.start;
   }
+}
+
+void FakeLog::interleave(Topic topic) {
+  const std::lock_guard lock(state_->mutex);
+  state_->interleaved.insert(topic);
 }
 
 void FakeLog::corrupt(RecordPosition position) {

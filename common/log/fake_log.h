@@ -48,6 +48,8 @@ class FakeLog final : public Log {
   void set_generation(std::uint64_t generation);
   // Records below `offset` are gone, as after their retention.
   void trim(TopicPartition where, Offset offset);
+  // From now on a record of another writer follows each record of that topic, as it may on Kafka.
+  void interleave(Topic topic);
   // Reading that record fails with kCorrupt from now on.
   void corrupt(RecordPosition position);
 

@@ -1,10 +1,12 @@
 #include "common/poison/whole_record.h"
 
 #include <utility>
+#include <vector>
 
 #include "common/async/completion.h"
 #include "common/base/crc32c.h"
 #include "common/log/log.h"
+#include "common/record/body.h"
 #include "common/record/content_field.h"
 
 namespace godwit::poison {
@@ -30,9 +32,10 @@ async::Task<Result<Rope>> fetch(log::Log& log, v1::Content content) {
   }
   Rope octets;
   const log::TopicPartition where{log::Topic::kBodies, content.body().partition()};
-  for (std::uint32_t chunk = 0; chunk < content.body().chunks() && octets.size() < content.size();
-       ++chunk) {
-    CO_TRY(const Rope piece, co_await read(log, {where, content.body().first_offset() + chunk}));
+  CO_TRY(const std::vector<log::Offset> chunks, record::body_offsets(content.body()));
+  for (const log::Offset chunk : chunks) {
+    if (octets.size() >= content.size()) break;
+    CO_TRY(const Rope piece, co_await read(log, {where, chunk}));
     octets.append(piece);
   }
   co_return octets;

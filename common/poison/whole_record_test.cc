@@ -85,6 +85,19 @@ TEST_F(WholeRecord, TakesInABody) {
   EXPECT_EQ(read->data.to_string(), kContent);
 }
 
+TEST_F(WholeRecord, TakesInABodyWithAnothersRecordInIt) {
+  log_.interleave(log::Topic::kBodies);
+  append(log::Topic::kBodies, kContent.substr(0, 5));
+  append(log::Topic::kBodies, kContent.substr(5));
+  record::Delivery of_body = delivery();
+  of_body.content.clear_position();
+  of_body.content.mutable_body()->set_chunks(2);
+  of_body.content.mutable_body()->add_gaps(1);
+  const auto read = record::decode_delivery(whole(record::encode(of_body).value()));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->data.to_string(), kContent);
+}
+
 TEST_F(WholeRecord, IsNotDecoded) {
   append(log::Topic::kAccepted, kContent);
   const std::string odd = "\x10\x01";  // message_id as a number: no Delivery

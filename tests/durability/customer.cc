@@ -161,11 +161,11 @@ void Customer::write(log::Producer& producer, const Mail& mail) {
   const log::Log& log = world_.pipeline.log();
   const ingress::IntakeRecords records(intake,
                                        [&](log::Topic topic) { return log.partitions(topic); });
-  std::optional<log::Offset> body;
+  std::vector<log::Offset> body;
   if (records.needs_body()) {
     const auto chunks = append(producer, records.body());
     if (!chunks) return;
-    body = chunks->offsets.front();
+    body = chunks->offsets;
   }
   std::vector<log::Append> appends = *records.records(body);
   const Timestamp due =
