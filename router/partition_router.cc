@@ -39,7 +39,8 @@ PartitionRouter::PartitionRouter(std::shared_ptr<log::Ownership> ownership,
       urgent_{.topic = log::Topic::kAcceptedUrgent,
               .reader = ownership_->reader(log::Topic::kAcceptedUrgent)},
       bulk_{.topic = log::Topic::kAccepted, .reader = ownership_->reader(log::Topic::kAccepted)},
-      retry_delay_(kRetryDelayFirst) {}
+      retry_delay_(kRetryDelayFirst),
+      move_delay_(kRetryDelayFirst) {}
 
 PartitionRouter::~PartitionRouter() {
   context_.metrics.window_changed(
@@ -60,6 +61,7 @@ async::Task<void> PartitionRouter::run() {
       co_await make_dead_whole(urgent_);
       co_await make_dead_whole(bulk_);
     }
+    move_again();
     if (!stopping_) worked = commit() || worked;
     if (worked) {
       co_await give_way();
@@ -187,6 +189,7 @@ void PartitionRouter::accept(Intake& intake, log::Record record, const control::
     std::ignore = refused(*work, {position_of(intake, *work), poison::Step::kSplit});
   }
   if (work->cause.empty()) {
+    if (needs_body(*work->message, work->groups, context_.plan)) move_content(work);
     find_sites(work, control);
   } else {
     any_dead_ = true;
@@ -241,6 +244,38 @@ void PartitionRouter::find_sites(const std::shared_ptr<InWork>& work,
   }
 }
 
+void PartitionRouter::move_content(const std::shared_ptr<InWork>& work) {
+  work->moving = true;
+  context_.bodies.append(
+      body_of(*work->message, context_.plan),
+      [self = weak_from_this(), &shard = context_.shard, work](auto written) mutable {
+        shard.post([self, work = std::move(work), written = std::move(written)] {
+          if (const auto router = self.lock()) router->content_moved(work, written);
+        });
+      });
+}
+
+// What may or may not be there is written again: chunks that nothing refers to go with their retention.
+void PartitionRouter::content_moved(const std::shared_ptr<InWork>& work,
+                                    const Result<log::Written>& written) {
+  wake_.notify();
+  if (!written) {
+    if (written.error().code == log::Errc::kClosed) return lose();
+    unmoved_.push_back(work);
+    move_at_ = context_.shard.now() + move_delay_;
+    move_delay_ = std::min(move_delay_ * 2, kRetryDelayMax);
+    return say("content: " + written.error().to_string());
+  }
+  move_delay_ = kRetryDelayFirst;
+  refer_to_body(*work->message, written->offsets, context_.plan);
+  work->moving = false;
+}
+
+void PartitionRouter::move_again() {
+  if (unmoved_.empty() || stopping_ || context_.shard.now() < move_at_) return;
+  for (const auto& work : std::exchange(unmoved_, {})) move_content(work);
+}
+
 void PartitionRouter::end_patience() {
   const Instant now = context_.shard.now();
   for (Intake* intake : {&urgent_, &bulk_}) {
@@ -259,12 +294,16 @@ void PartitionRouter::end_patience() {
 }
 
 Instant PartitionRouter::next_deadline() const {
-  Instant deadline = Instant::max();
+  Instant deadline = unmoved_.empty() ? Instant::max() : move_at_;
   if (committing_) return deadline;
   for (const Intake* intake : {&urgent_, &bulk_}) {
     if (intake->window.empty()) continue;
     const InWork& first = *intake->window.front();
-    deadline = std::min(deadline, first.ready() ? retry_at_ : first.patience_end);
+    if (first.ready()) {
+      deadline = std::min(deadline, retry_at_);
+    } else if (first.unknown_sites > 0) {
+      deadline = std::min(deadline, first.patience_end);
+    }
   }
   return deadline;
 }

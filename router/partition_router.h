@@ -34,6 +34,7 @@ struct PartitionContext {
   RouterMetrics& metrics;
   poison::Slot& hand;  // the shard's
   log::Log& log;       // for the content of what goes to `dead`
+  log::Producer& bodies;
 };
 
 // Routes what is accepted in one partition, for as long as this process owns it.
@@ -41,7 +42,7 @@ struct PartitionContext {
 // Order       urgent mail is taken before other mail. Of each class messages are committed in the order they were
 //             accepted: a position moves over a message in the commit that holds its deliveries, never before.
 //             Look-ups of many messages are under way at a time, so a slow one delays nobody by more than the
-//             patience of SiteConfig.
+//             patience of SiteConfig. Content that goes to `bodies` is acknowledged there before the commit
 // Commits     one at a time: a later one must not move a position past one that failed
 // Failure     a commit that was not written is repeated, at first after 100 ms, then less often; a record that
 //             cannot be read, or killed the process three times (common/poison), goes to `dead`; a missing record
@@ -78,12 +79,15 @@ class PartitionRouter final : public role::PartitionWork,
     std::vector<DomainGroup> groups;
     PoolName pool;
     std::size_t unknown_sites = 0;
+    bool moving = false;  // its content, to `bodies`
     Instant patience_end;
     Timestamp routed;  // when all was known: the same in a repeated commit
     std::size_t bytes = 0;
     bool whole = false;  // of dead ones: the record has what it refers to in it
 
-    [[nodiscard]] bool ready() const { return cause.empty() ? unknown_sites == 0 : whole; }
+    [[nodiscard]] bool ready() const {
+      return cause.empty() ? unknown_sites == 0 && !moving : whole;
+    }
   };
   struct Intake {
     log::Topic topic;
@@ -107,6 +111,9 @@ class PartitionRouter final : public role::PartitionWork,
   // True: the process died too often in this step on the record, it is dead now.
   bool refused(InWork& work, const poison::Work& step);
   void find_sites(const std::shared_ptr<InWork>& work, const control::Snapshot& control);
+  void move_content(const std::shared_ptr<InWork>& work);
+  void content_moved(const std::shared_ptr<InWork>& work, const Result<log::Written>& written);
+  void move_again();
   void end_patience();
   [[nodiscard]] Instant next_deadline() const;
 
@@ -139,6 +146,9 @@ class PartitionRouter final : public role::PartitionWork,
   Instant commit_started_;
   Instant retry_at_;  // not before
   Duration retry_delay_;
+  std::vector<std::shared_ptr<InWork>> unmoved_;  // `bodies` did not take their content
+  Instant move_at_;                               // not before
+  Duration move_delay_;
   mutable std::mutex problem_lock_;
   std::string problem_;
 };

@@ -58,7 +58,7 @@ class PartitionRouterTest : public testing::Test {
   ~PartitionRouterTest() override { end(); }
 
   // One record with one recipient for each address; the number is the message's.
-  Rope message_to(const std::vector<std::string>& recipients) {
+  Rope message_to(const std::vector<std::string>& recipients, std::string content = "x\r\n\r") {
     record::Message message;
     const MessageId id = MessageId::generate(loop_.clock(), random_);
     message.head.set_message_id(std::string(id.octets()));
@@ -69,8 +69,8 @@ class PartitionRouterTest : public testing::Test {
       recipient->set_index(index++);
       recipient->set_address(address);
     }
-    message.content.set_size(4);
-    message.data = Rope(Bytes::of_static("x\r\n\r"));
+    message.content.set_size(content.size());
+    message.data = Rope(Bytes::adopt(std::move(content)));
     return record::encode(message).value();
   }
   // True when the log took it; what is not synced yet counts.
@@ -105,7 +105,8 @@ class PartitionRouterTest : public testing::Test {
                                                                  .sites = sites_,
                                                                  .metrics = metrics_,
                                                                  .hand = poison_->at(0),
-                                                                 .log = log_});
+                                                                 .log = log_,
+                                                                 .bodies = *bodies_});
     ended_ = false;
     loop_.spawn(run(router_, ended_));
   }
@@ -121,6 +122,7 @@ class PartitionRouterTest : public testing::Test {
     router_.reset();
     group_.reset();
     producer_ = log_.producer();
+    bodies_ = log_.producer();
   }
   void end() {
     if (!router_) return;
@@ -162,10 +164,11 @@ class PartitionRouterTest : public testing::Test {
   SeededRandom random_{7};
   log::FakeLog log_{loop_.clock(), 1};
   std::unique_ptr<log::Producer> producer_ = log_.producer();
+  std::unique_ptr<log::Producer> bodies_ = log_.producer();
   HeldResolver dns_;
   FixedControl control_;
   const control::StaticRoutes routes_ = routes();
-  const PlanContext plan_{
+  PlanContext plan_{
       .outbound_partitions = 1, .node = "n1", .by_position = true, .event_partitions = 1};
   Config config_;
   observe::Metrics registry_;
@@ -233,6 +236,94 @@ TEST_F(PartitionRouterTest, AMessageThatFitsIntoNoBatchGoesToDead) {
   EXPECT_EQ(committed(), 2);
   EXPECT_THAT(log_.rows({log::Topic::kDead, 0}), SizeIs(1));
   EXPECT_THAT(routed_recipients(), ElementsAre("1@a.routed.test"));
+}
+
+// What follows is about logs where a delivery carries its content.
+class ContentMovedTest : public PartitionRouterTest {
+ protected:
+  ContentMovedTest() { plan_.by_position = false; }
+  // Content that is too much to be carried by each of three deliveries.
+  void accept_large() {
+    ASSERT_TRUE(
+        append(log::Topic::kAccepted,
+               message_to({"1@a.routed.test", "2@b.routed.test", "3@c.routed.test"}, kLarge)));
+  }
+  [[nodiscard]] std::string body() {
+    std::string octets;
+    for (const log::Record& chunk : log_.records(log::Topic::kBodies))
+      octets += chunk.value.to_string();
+    return octets;
+  }
+
+  const std::string kLarge = std::string(kCarriedBytesMax / 3 + 1, 'x');
+};
+
+TEST_F(ContentMovedTest, ContentTimesDeliveriesAboveTheBoundStandsInBodiesOnce) {
+  accept_large();
+  start();
+  settle();
+  EXPECT_EQ(committed(), 1);
+  EXPECT_EQ(body(), kLarge);
+  ASSERT_THAT(deliveries(), SizeIs(3));
+  for (const record::Delivery& delivery : deliveries()) {
+    EXPECT_EQ(delivery.where(), record::Delivery::Where::kBody);
+    EXPECT_EQ(delivery.content.size(), kLarge.size());
+    EXPECT_EQ(delivery.content.body().first_offset(), 0);
+  }
+}
+
+TEST_F(ContentMovedTest, WhatIsSmallOrGoesOneWayIsCarried) {
+  ASSERT_TRUE(append(log::Topic::kAccepted, message_to({"1@a.routed.test"}, kLarge)));
+  ASSERT_TRUE(
+      append(log::Topic::kAccepted, message_to({"2@b.routed.test", "3@c.routed.test"}, kLarge)));
+  start();
+  settle();
+  EXPECT_EQ(committed(), 2);
+  EXPECT_EQ(body(), "");
+  for (const record::Delivery& delivery : deliveries())
+    EXPECT_EQ(delivery.where(), record::Delivery::Where::kInline);
+}
+
+TEST_F(ContentMovedTest, NoDeliveryNamesContentThatIsNotAcknowledged) {
+  start();
+  accept_large();
+  accept("4@d.routed.test");
+  log_.hold();
+  settle();
+  EXPECT_EQ(log_.writes_waiting(), 1U) << "the content's, and no commit";
+  EXPECT_THAT(deliveries(), IsEmpty());
+  log_.sync();
+  settle();
+  log_.release();
+  settle();
+  EXPECT_EQ(committed(), 2);
+  EXPECT_EQ(routed_domains().front(), "a.routed.test") << "the order of acceptance holds";
+}
+
+TEST_F(ContentMovedTest, ContentThatWasNotTakenIsWrittenAgain) {
+  for (const auto code : {log::Errc::kUnavailable, log::Errc::kUnknown}) {
+    start();
+    settle();
+    const auto before = committed();
+    if (code == log::Errc::kUnknown) {
+      accept_large();
+      log_.unknown_next(true);
+    } else {
+      accept_large();
+      log_.fail_next(code);
+    }
+    settle();
+    EXPECT_THAT(router_->problem(), HasSubstr("content: "));
+    loop_.drive([&] { return committed() == before + 1; });
+    EXPECT_EQ(router_->problem(), "");
+    end();
+    group_.reset();
+  }
+  const std::vector<record::Delivery> made = deliveries();
+  ASSERT_THAT(made, SizeIs(6));
+  EXPECT_EQ(made[0].content.body().first_offset(), 0);
+  EXPECT_EQ(made[3].content.body().first_offset(), 2) << "the second of two copies";
+  EXPECT_EQ(body(), kLarge + kLarge + kLarge);
 }
 
 TEST_F(PartitionRouterTest, UrgentMailDoesNotWaitForASlowLookUpOfOthers) {

@@ -5,6 +5,7 @@
 
 #include "common/accounting/content_place.h"
 #include "common/log/errc.h"
+#include "common/record/body.h"
 #include "common/record/event_view.h"
 #include "common/record/keys.h"
 #include "common/text/escape.h"
@@ -57,6 +58,11 @@ record::Delivery delivery_of(const PlanInput& input, const PlanContext& context)
     delivery.data = message.data;
   }
   return delivery;
+}
+
+log::TopicPartition body_place(const record::Message& message, const PlanContext& context) {
+  return {log::Topic::kBodies,
+          static_cast<log::PartitionId>(message.message_id().hash() % context.body_partitions)};
 }
 
 class Planner {
@@ -200,6 +206,35 @@ PoolChoice pool_of(const v1::Message& message, const control::Snapshot& control)
   }
   if (control.pool(name) != nullptr) return {.pool = PoolName(std::move(name)), .known = true};
   return {.pool = PoolName(std::string(kDefaultPool)), .known = false};
+}
+
+bool needs_body(const record::Message& message, const std::vector<DomainGroup>& groups,
+                const PlanContext& context) {
+  if (context.by_position || message.data.empty()) return false;
+  std::size_t deliveries = 0;
+  for (const DomainGroup& group : groups) {
+    deliveries += (group.recipients.size() + kDeliveryRecipientsMax - 1) / kDeliveryRecipientsMax;
+  }
+  return deliveries > 1 && message.data.size() * deliveries > kCarriedBytesMax;
+}
+
+std::vector<log::Append> body_of(const record::Message& message, const PlanContext& context) {
+  const log::TopicPartition where = body_place(message, context);
+  std::vector<log::Append> chunks;
+  for (Rope& chunk : record::body_chunks(message.data)) {
+    chunks.push_back({.where = where,
+                      .key = message.head.message_id(),
+                      .value = std::move(chunk),
+                      .refers_to = std::nullopt});
+  }
+  return chunks;
+}
+
+void refer_to_body(record::Message& message, std::span<const log::Offset> chunks,
+                   const PlanContext& context) {
+  *message.content.mutable_body() =
+      record::refer_to_body(body_place(message, context).partition, chunks);
+  message.data = {};
 }
 
 Result<std::vector<log::Append>> plan(const PlanInput& input, const PlanContext& context) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,7 +47,20 @@ struct PlanContext {
   std::string node;
   bool by_position = false;  // Log::reads_by_position()
   log::PartitionId event_partitions = 1;
+  log::PartitionId body_partitions = 1;
 };
+
+// Where deliveries carry their content: content that comes to more than this, times the deliveries it goes out in,
+// goes to `bodies` once, and they refer to it.
+inline constexpr std::size_t kCarriedBytesMax = 1 << 20;
+[[nodiscard]] bool needs_body(const record::Message& message,
+                              const std::vector<DomainGroup>& groups, const PlanContext& context);
+
+// The content's chunks. When they are acknowledged, refer_to_body() makes the message one that plan() takes.
+[[nodiscard]] std::vector<log::Append> body_of(const record::Message& message,
+                                               const PlanContext& context);
+void refer_to_body(record::Message& message, std::span<const log::Offset> chunks,
+                   const PlanContext& context);
 
 // The records that follow from a message, all but its position.
 //

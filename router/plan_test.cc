@@ -249,6 +249,39 @@ TEST_F(PlanTest, AReferenceToBodiesIsPassedOn) {
   EXPECT_FALSE(of(planned(message).value(), log::Topic::kOutbound)[0].refers_to);
 }
 
+TEST_F(PlanTest, ContentNeedsABodyWhenDeliveriesTogetherCarryTooMuch) {
+  const auto asked = [&](std::size_t bytes, const std::vector<std::string>& recipients) {
+    record::Message message = message_to(recipients);
+    message.data = Rope(Bytes::adopt(std::string(bytes, 'x')));
+    return needs_body(message, group_by_domain(message.envelope), context_);
+  };
+  const std::vector<std::string> two{"a@x.test", "b@y.test"};
+  const std::vector<std::string> many(kDeliveryRecipientsMax + 1, "a@x.test");  // two deliveries
+  EXPECT_FALSE(asked(kCarriedBytesMax, two)) << "it is read by position";
+  context_.by_position = false;
+  EXPECT_FALSE(asked(kCarriedBytesMax / 2, two));
+  EXPECT_TRUE(asked(kCarriedBytesMax / 2 + 1, two));
+  EXPECT_TRUE(asked(kCarriedBytesMax / 2 + 1, many));
+  EXPECT_FALSE(asked(kCarriedBytesMax * 2, {"a@x.test", "b@x.test"})) << "one delivery";
+}
+
+TEST_F(PlanTest, TheBodyIsTheContentAndTheReferenceSaysWhere) {
+  context_.by_position = false;
+  context_.body_partitions = 8;
+  record::Message message = message_to({"a@x.test", "b@y.test"});
+  const auto chunks = body_of(message, context_);
+  ASSERT_EQ(chunks.size(), 1U);
+  EXPECT_EQ(chunks[0].where.topic, log::Topic::kBodies);
+  EXPECT_EQ(chunks[0].key, message.head.message_id());
+  EXPECT_EQ(chunks[0].value.to_string(), kBody);
+  refer_to_body(message, std::vector<log::Offset>{77}, context_);
+  for (const record::Delivery& delivery : deliveries(planned(message).value())) {
+    EXPECT_EQ(delivery.content.body().partition(), chunks[0].where.partition);
+    EXPECT_EQ(delivery.content.body().first_offset(), 77);
+    EXPECT_TRUE(delivery.data.empty());
+  }
+}
+
 TEST_F(PlanTest, UrgentMailStaysUrgent) {
   record::Message message = message_to({"a@x.test"});
   message.head.set_class_(v1::URGENT);

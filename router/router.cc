@@ -22,7 +22,8 @@ Router::Router(const role::RoleContext& context, const Config& config, control::
       plan_{.outbound_partitions = context.log.partitions(log::Topic::kOutbound),
             .node = context.node,
             .by_position = context.log.reads_by_position(),
-            .event_partitions = context.log.partitions(log::Topic::kEvents)},
+            .event_partitions = context.log.partitions(log::Topic::kEvents),
+            .body_partitions = context.log.partitions(log::Topic::kBodies)},
       metrics_(context.metrics) {}
 
 Router::~Router() {
@@ -34,6 +35,7 @@ Result<void> Router::start() {
     sites_.push_back(std::make_unique<SiteFinder>(context_.resolver, context_.shards.at(i), gate_,
                                                   config_.sites, metrics_));
   }
+  bodies_ = context_.log.producer();
   partitions_ = std::make_shared<role::Partitions>(
       context_.shards, gate_, [this](std::shared_ptr<log::Ownership> ownership, std::size_t shard) {
         return std::make_shared<PartitionRouter>(
@@ -46,7 +48,8 @@ Result<void> Router::start() {
                                                    .sites = *sites_[shard],
                                                    .metrics = metrics_,
                                                    .hand = context_.poison.at(shard),
-                                                   .log = context_.log});
+                                                   .log = context_.log,
+                                                   .bodies = *bodies_});
       });
   TRY(group_, context_.log.join({.name = "router",
                                  .subscribed = log::Topic::kAccepted,

@@ -37,6 +37,7 @@ class Router final : public role::Role {
   async::Gate gate_;
   std::vector<std::unique_ptr<SiteFinder>> sites_;  // of each shard
   std::shared_ptr<role::Partitions> partitions_;
+  std::unique_ptr<log::Producer> bodies_;
   std::unique_ptr<log::Group> group_;
 };
 
