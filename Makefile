@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 GODWIT := build/release/bin/godwit
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check bench
+.PHONY: help deps build run test check bench kafka
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: ## run everything that a change must pass
 check: ## what reviewers should not have to say: format, clang-tidy on changed files, layers, links
 	@scripts/deps check
 	@scripts/check
+
+kafka: ## tell every story of tests/scenarios on Kafka, each role in its own process (20 minutes)
+	@scripts/deps test
+	@.venv/bin/python tests/suites.py build kafka-long -j $(JOBS)
 
 bench: build ## compare with Postfix on this machine
 	@scripts/deps test

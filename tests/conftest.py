@@ -1,4 +1,9 @@
-"""Fixtures of all black-box tests."""
+"""Fixtures of all black-box tests.
+
+The stories of tests/scenarios are told in one of two shapes: `--shape=embedded` (default) is one process with the
+embedded log; `--shape=kafka` is a broker and a process for each role, for the stories marked `kafka` (and, with
+`--long`, `kafka_long`), as they are.
+"""
 
 import contextlib
 import sys
@@ -11,7 +16,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.certificates import Certificate, make_certificate  # noqa: E402
-from support.godwit import Godwit  # noqa: E402
+from support.cluster import Cluster  # noqa: E402
+from support.godwit import Godwit, Installation  # noqa: E402
+from support.kafka import KafkaCluster  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,6 +26,22 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--godwit", type=Path, default=ROOT / "build/test/bin/godwit",
                      help="the executable under test (default: build/test/bin/godwit)")
+    parser.addoption("--shape", choices=["embedded", "kafka"], default="embedded", help="what stories are told about")
+    parser.addoption("--long", action="store_true", help="with --shape=kafka: all stories that mean something there")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the stories that are not told in this shape."""
+    if config.getoption("--shape") == "embedded":
+        return
+    marks = ["kafka", "kafka_long"] if config.getoption("--long") else ["kafka"]
+
+    def told(item: pytest.Item) -> bool:
+        return item.path.parent.name != "scenarios" or any(item.get_closest_marker(mark) for mark in marks)
+
+    left_out = [item for item in items if not told(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if told(item)]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -62,10 +85,20 @@ def own(closing: contextlib.ExitStack) -> Callable[[Any], Any]:
     return take
 
 
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """A single broker that lets everybody in, for all tests of a session: each has topics of its own."""
+    cluster = KafkaCluster(tmp_path_factory.mktemp("broker"))
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
+
+
 @pytest.fixture
-def make_godwit(executable: Path, tmp_path: Path, certificate: Certificate,
-                own: Callable[[Any], Any]) -> Callable[..., Godwit]:
-    """make_godwit(config=..., control=...) is a Godwit, not started yet, closed when the test ends."""
+def make_process(executable: Path, tmp_path: Path, certificate: Certificate,
+                 own: Callable[[Any], Any]) -> Callable[..., Godwit]:
+    """make_process(config=..., control=...) is one process, whatever the shape, as make_godwit is else."""
     count = 0
 
     def make(config: dict[str, Any] | None = None, control: dict[str, Any] | None = None,
@@ -79,10 +112,35 @@ def make_godwit(executable: Path, tmp_path: Path, certificate: Certificate,
 
 
 @pytest.fixture
-def start_godwit(make_godwit: Callable[..., Godwit]) -> Callable[..., Godwit]:
+def make_cluster(request: pytest.FixtureRequest, executable: Path, tmp_path: Path, certificate: Certificate,
+                 own: Callable[[Any], Any]) -> Callable[..., Cluster]:
+    """make_cluster(config=..., control=...) is a process for each role on the shared broker, as make_godwit is else."""
+    broker: KafkaCluster = request.getfixturevalue("broker")
+    count = 0
+
+    def make(config: dict[str, Any] | None = None, control: dict[str, Any] | None = None,
+             directory: Path | None = None, prefix: tuple[str, ...] = ()) -> Cluster:
+        nonlocal count
+        count += 1
+        where = directory or tmp_path / f"cluster{count}"
+        return own(Cluster(broker, executable, where, config, control, certificate, prefix))
+
+    return make
+
+
+@pytest.fixture
+def make_godwit(request: pytest.FixtureRequest) -> Callable[..., Installation]:
+    """make_godwit(config=..., control=...) is a Godwit of the session's shape, not started yet, closed when the test
+    ends."""
+    kafka = request.config.getoption("--shape") == "kafka"
+    return request.getfixturevalue("make_cluster" if kafka else "make_process")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def start_godwit(make_godwit: Callable[..., Installation]) -> Callable[..., Installation]:
     """start_godwit(to="127.0.0.1:2530") routes all mail there; config and control as in make_godwit."""
     def start(to: str | None = None, config: dict[str, Any] | None = None,
-              control: dict[str, Any] | None = None, **kwargs: Any) -> Godwit:
+              control: dict[str, Any] | None = None, **kwargs: Any) -> Installation:
         config = dict(config or {})
         if to:
             sender = dict(config.get("sender", {}))

@@ -5,7 +5,8 @@
 
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
 UBSan), tree (format, layers, links), scenarios (end to end, against real servers), kafka (the log's
-tests and stories on real brokers).
+tests on real brokers, and stories of scenarios with each role in its own process), kafka-long (all of those stories;
+not in make test).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
 The last line is `N passed, N failed`, over every case of every suite; the exit status is 0 only if nothing failed.
@@ -38,7 +39,9 @@ FUZZ_RUNS = 20_000
 FUZZ_SECONDS = 10
 
 CORES_OF_BUDGET = 2
-BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "scenarios": 7, "kafka": 4}
+BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "scenarios": 7, "kafka": 4, "kafka-long": 20}
+# Only when they are asked for.
+EXTRA = {"kafka-long"}
 
 
 @dataclass
@@ -253,7 +256,11 @@ def suite_kafka(_: int) -> Tally:
         tally.fail("kafka: build/test/bin/godwit was not built")
         return tally
     # One process: the brokers are shared by all cases, and are what is slow.
-    return pytest("kafka", ["-q", "--godwit", str(EXECUTABLE), "tests/kafka"], 900)
+    return pytest("kafka", ["-q", "--godwit", str(EXECUTABLE), "--shape", "kafka", "tests/kafka", "tests/scenarios"], 900)
+
+
+def suite_kafka_long(_: int) -> Tally:
+    return pytest("kafka-long", ["-q", "--godwit", str(EXECUTABLE), "--shape", "kafka", "--long", "tests/scenarios"], 3600)
 
 
 SUITES: dict[str, Callable[[int], Tally]] = {
@@ -263,6 +270,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "sanitizers": suite_sanitizers,
     "scenarios": suite_scenarios,
     "kafka": suite_kafka,
+    "kafka-long": suite_kafka_long,
 }
 
 
@@ -286,7 +294,7 @@ def report(name: str, seconds: float, processor: float | None, tally: Tally) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", metavar="suite", help=f"of {', '.join(SUITES)}; all by default")
+    parser.add_argument("suites", nargs="*", metavar="suite", help=f"of {', '.join(SUITES)}; by default all but {', '.join(EXTRA)}")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--deps-seconds", type=float, help="how long installing took, to be printed")
     arguments = parser.parse_args()
@@ -299,7 +307,7 @@ def main() -> int:
     if arguments.deps_seconds is not None and not report("deps", arguments.deps_seconds, None, Tally()):
         over.append("deps")
     for name, suite in SUITES.items():
-        if arguments.suites and name not in arguments.suites:
+        if name not in (arguments.suites or SUITES.keys() - EXTRA):
             continue
         started, used = time.monotonic(), processor_seconds()
         tally = suite(arguments.jobs)

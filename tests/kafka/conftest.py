@@ -1,21 +1,18 @@
-"""Brokers for all tests of this folder: one of each kind, started when the first test asks for it."""
+"""More brokers for the tests of this folder: one of each kind, started when the first test asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from support.certificates import Certificate
+from support.godwit import Godwit
 from support.kafka import KafkaCluster
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """A single broker that lets everybody in."""
-    cluster = KafkaCluster(tmp_path_factory.mktemp("broker"))
-    try:
-        yield cluster.start()
-    finally:
-        cluster.close()
+@pytest.fixture
+def make_godwit(make_process: Callable[..., Godwit]) -> Callable[..., Godwit]:
+    """Here a test says itself which processes there are."""
+    return make_process
 
 
 @pytest.fixture(scope="session")

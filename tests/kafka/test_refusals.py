@@ -1,6 +1,5 @@
 """What is wrong with the brokers or the topics is said in one line, within 15 seconds, and the exit status is 3."""
 
-import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,15 +7,11 @@ from typing import Any
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.addresses import free_port
+from support.cluster import fresh_prefix
 from support.godwit import Godwit, merged
 from support.kafka import USER, KafkaCluster
 
 SECONDS = 15
-_prefixes = itertools.count(1)
-
-
-def fresh_prefix() -> str:
-    return f"refusals{next(_prefixes)}."
 
 
 def refusal(godwit: Godwit) -> str:

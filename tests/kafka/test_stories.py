@@ -7,26 +7,17 @@ from typing import Any
 
 import pytest
 
+from support.cluster import fresh_prefix, on_kafka
 from support.destinations import Script, ScriptedServer
 from support.godwit import HASTY, Godwit, merged
 from support.kafka import PASSWORD, USER, KafkaCluster
 from support.mail import Client, message
 from support.waiting import wait_until
 
-_prefixes = itertools.count(1)
-
-
-def on(cluster: KafkaCluster, prefix: str, **kafka: Any) -> dict[str, Any]:
-    """The configuration of a Godwit whose log is on these brokers."""
-    return {"log": {"kind": "kafka", "kafka": {
-        "brokers": cluster.bootstrap.split(","), "topic_prefix": prefix, "partitions": 4,
-        "replication": min(3, cluster.count), "min_insync_replicas": min(2, cluster.count),
-        "session_timeout": "6s", "lease": "3s", **kafka}}}
-
 
 @pytest.fixture
 def prefix() -> str:
-    return f"stories{next(_prefixes)}."
+    return fresh_prefix("stories")
 
 
 def route_to(server: ScriptedServer) -> dict[str, Any]:
@@ -50,7 +41,7 @@ def test_one_process(make_godwit: Callable[..., Godwit], own: Callable[[Any], An
         return "450 4.2.0 greylisted"
 
     server = own(ScriptedServer(Script(rcpt=once)))
-    godwit = make_godwit(merged({"node": "one", **route_to(server)}, on(broker, prefix)))
+    godwit = make_godwit(merged({"node": "one", **route_to(server)}, on_kafka(broker, prefix)))
     godwit.start()
     first = [f"u{n}@example.test" for n in range(20)] + [f"later{n}@example.test" for n in range(5)]
     submit(godwit, first)
@@ -80,7 +71,7 @@ def test_each_role_in_its_own_process(make_godwit: Callable[..., Godwit], own: C
     server = own(ScriptedServer())
     nodes: dict[str, list[Godwit]] = {"sender": [], "router": [], "ingress": []}
     for role, number in itertools.product(nodes, (1, 2)):
-        godwit = make_godwit(merged({"node": f"{role}{number}", **route_to(server)}, on(brokers, prefix)))
+        godwit = make_godwit(merged({"node": f"{role}{number}", **route_to(server)}, on_kafka(brokers, prefix)))
         godwit.options = (f"--roles={role}",)
         nodes[role].append(godwit.start())
 
@@ -112,7 +103,7 @@ def test_secured(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any], 
     server = own(ScriptedServer())
     security = {"tls": {"enabled": True, "ca": str(secured_broker.certificate.certificate)},
                 "sasl": {"mechanism": mechanism, "username": USER, "password": PASSWORD}}
-    godwit = make_godwit(merged({"node": "one", **route_to(server)}, on(secured_broker, prefix, **security)))
+    godwit = make_godwit(merged({"node": "one", **route_to(server)}, on_kafka(secured_broker, prefix, **security)))
     godwit.start()
     submit(godwit, ["ann@example.test"])
     assert godwit.wait_until_ended(1)["clean"]

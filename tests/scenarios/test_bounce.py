@@ -7,6 +7,8 @@ from support.godwit import HASTY
 from support.mail import Client, message
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
+
 STAGES = {
     "mail": (Script(mail=lambda _: "550 5.1.8 we know that sender"), 550, "5.1.8", "we know that sender"),
     "rcpt": (Script(rcpt=lambda _: "550 5.1.1 no such user here"), 550, "5.1.1", "no such user here"),
@@ -46,6 +48,7 @@ def test_bounce_by_smtp_sink(start_godwit, own, tmp_path, command: str) -> None:
     assert bounced["reply"]["enhanced"] == "5.3.0"
 
 
+@pytest.mark.kafka
 def test_a_refused_connection_is_not_the_end(start_godwit, own) -> None:
     """RFC 5321 s4.2.1: the other side may be mended; 554 in the greeting concerns the host, not the recipient."""
     server = own(ScriptedServer(Script(mail=lambda _: "421 4.3.2 shutting down")))

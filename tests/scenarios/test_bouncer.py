@@ -52,6 +52,7 @@ def come_back(godwit: Godwit, to: str, content: str) -> None:
         client.sendmail("", [to], content)
 
 
+@pytest.mark.kafka_long
 def test_a_real_postfix_bounces_after_it_took_the_mail(start_godwit, own, tmp_path: Path) -> None:
     inbound = free_port()
     postfix = own(PostfixServer(tmp_path, "example.test", settings=f"""\
@@ -77,6 +78,7 @@ disable_dns_lookups = yes
     assert report["clean"] and report["delivered"] == 1 and report["bounced"] == 0
 
 
+@pytest.mark.kafka
 def test_each_recipient_has_an_address_of_its_own(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address, config=bounces())
@@ -98,6 +100,7 @@ def test_each_recipient_has_an_address_of_its_own(start_godwit, own) -> None:
     assert late["index"] == 1 and late["late"] is True and late["class"] == "quota-issues"
 
 
+@pytest.mark.kafka_long
 def test_the_null_sender_stays_null_and_return_paths_are_those_of_their_domain(start_godwit, own) -> None:
     server = own(ScriptedServer())
     config = {"ingress": {"smtp": [{**RELAY, "tenant": "acme"}, {"listen": "127.0.0.1:0", "kind": "inbound"}]}}
@@ -115,6 +118,7 @@ def test_the_null_sender_stays_null_and_return_paths_are_those_of_their_domain(s
     assert godwit.wait_for_event("bounced")["tenant"] == "acme"
 
 
+@pytest.mark.kafka_long
 def test_what_is_no_failure_leaves_no_event(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address, config=bounces())
@@ -133,6 +137,7 @@ def test_what_is_no_failure_leaves_no_event(start_godwit, own) -> None:
     assert godwit.wait_for_event("bounced")["late"] is True
 
 
+@pytest.mark.kafka_long
 def test_forged_addresses_are_refused(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address, config=bounces())
@@ -171,6 +176,7 @@ def test_keys_survive_a_restart(start_godwit, own) -> None:
     assert godwit.audit()["clean"]
 
 
+@pytest.mark.kafka_long
 def test_a_complaint_is_an_event(start_godwit, own) -> None:
     server = own(ScriptedServer())
     godwit = start_godwit(to=server.address, config=bounces())

@@ -4,10 +4,14 @@ import email
 import email.message
 import email.policy
 
+import pytest
+
 from support.destinations import Script, ScriptedServer
 from support.godwit import Godwit
 from support.mail import Client, message, swaks
 from support.waiting import wait_until
+
+pytestmark = pytest.mark.kafka_long
 
 NOTIFYING = {"sender": {"notify": True}}
 SUBMITTER = "ann@sender.test"
@@ -54,6 +58,7 @@ def parts_of(dsn: email.message.EmailMessage) -> tuple[email.message.Message, ..
     return text, of_message, of_recipients[0], returned[0]
 
 
+@pytest.mark.kafka
 def test_a_failure_is_told_with_all_that_was_asked_for(start_godwit, own) -> None:
     server = own(ScriptedServer(Script(rcpt=refuses_nobody)))
     godwit = start_godwit(to=server.address, config=NOTIFYING)

@@ -41,6 +41,7 @@ def version(godwit) -> int:
     return json.loads(ctl(godwit, "get", "--json").stdout)["version"]
 
 
+@pytest.mark.kafka
 def test_apply_is_declarative_and_idempotent(start_godwit) -> None:
     godwit = start_godwit(config=SEED)
     wanted = write(godwit, ACME)
@@ -79,6 +80,7 @@ def test_apply_is_declarative_and_idempotent(start_godwit) -> None:
     assert all("first" not in json.dumps(entry) for entry in entries)
 
 
+@pytest.mark.kafka_long
 def test_a_bad_file_is_refused_whole(start_godwit) -> None:
     godwit = start_godwit(config=SEED)
     assert ctl(godwit, "apply", "-f", write(godwit, ACME)).returncode == 0
@@ -94,8 +96,9 @@ def test_a_bad_file_is_refused_whole(start_godwit) -> None:
     assert "nowhere.yaml" in missing.stderr
 
 
+@pytest.mark.kafka_long
 def test_a_file_that_is_the_truth_is_changed_by_nobody(start_godwit) -> None:
-    godwit = start_godwit(control={"tenants": [{"name": "acme"}]})
+    godwit = start_godwit(config={"control": {"mode": "file"}}, control={"tenants": [{"name": "acme"}]})
     refused = ctl(godwit, "apply", "-f", write(godwit, ACME))
     assert refused.returncode == 3
     assert "control.mode is file" in refused.stderr
@@ -104,6 +107,7 @@ def test_a_file_that_is_the_truth_is_changed_by_nobody(start_godwit) -> None:
     assert ctl(godwit, "diff", "-f", write(godwit, ACME)).returncode == 1
 
 
+@pytest.mark.kafka_long
 def test_a_seed_fills_an_empty_table_once(make_godwit) -> None:
     godwit = make_godwit(config=SEED, control={"tenants": [{"name": "seeded"}]}).start()
     assert "name: seeded" in ctl(godwit, "get").stdout
@@ -114,9 +118,10 @@ def test_a_seed_fills_an_empty_table_once(make_godwit) -> None:
     godwit.write_files()
     godwit.start()
     assert ctl(godwit, "get").stdout == before
-    assert "godwit ctl diff" in (godwit.directory / "godwit.err").read_text()
+    assert "godwit ctl diff" in godwit.process.errors()
 
 
+@pytest.mark.kafka_long
 def test_what_is_applied_is_in_force_within_a_second(start_godwit) -> None:
     """Measured at the front door: a new user name logs in."""
     godwit = start_godwit(config={**SEED, "ingress": {"smtp": [
@@ -144,6 +149,7 @@ def test_what_is_applied_is_in_force_within_a_second(start_godwit) -> None:
     assert not logs_in("first")
 
 
+@pytest.mark.kafka_long
 @pytest.mark.parametrize("after", [0.0, 0.05])
 def test_a_kill_in_the_middle_leaves_all_or_nothing(make_godwit, after: float) -> None:
     godwit = make_godwit(config=SEED).start()
@@ -189,6 +195,7 @@ def test_the_cluster_as_the_log_knows_it(make_godwit) -> None:
     assert node()["pid"] != first, "a process that starts again takes over its row"
 
 
+@pytest.mark.kafka_long
 def test_lag_names_the_oldest_unread(make_godwit) -> None:
     godwit = make_godwit(config={"log": {"embedded": {"partitions": 1}}})
     godwit.options = ("--roles", "ingress")

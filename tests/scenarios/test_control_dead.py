@@ -13,6 +13,8 @@ from support.destinations import ScriptedServer
 from support.mail import Client, message
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
+
 RECIPIENTS = ["one@example.test", "two@example.test"]
 
 
@@ -70,6 +72,7 @@ def test_dropped_mail_is_cancelled(held) -> None:
     assert server.recipients() == []
 
 
+@pytest.mark.kafka
 def test_retried_mail_is_delivered_once(held) -> None:
     godwit, server, row = held("outbound", "transaction")
     retried = dead(godwit, "retry", row["key"], "--json")

@@ -7,6 +7,8 @@ from support.godwit import HASTY
 from support.mail import Client, message
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
+
 STAGES = {
     "mail": ("mail", "451 4.3.2 not now"),
     "rcpt": ("rcpt", "450 4.2.0 greylisted"),
@@ -41,6 +43,7 @@ def test_defer_and_deliver(start_godwit, own, stage: str, reply: str) -> None:
     assert reply.split(maxsplit=2)[2] in attempts[0]["reply"]["text"]
 
 
+@pytest.mark.kafka
 def test_nobody_listens_at_first(start_godwit, own, tmp_path) -> None:
     sink = SmtpSink(tmp_path)
     port = sink.port

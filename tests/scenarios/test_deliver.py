@@ -5,10 +5,14 @@ The clients are swaks and Python's smtplib; the destinations are a real Postfix,
 
 import re
 
+import pytest
+
 from support.destinations import ScriptedServer, SmtpSink
 from support.mail import Client, message, swaks
 from support.postfix import PostfixServer
 from support.waiting import wait_until
+
+pytestmark = pytest.mark.kafka_long
 
 
 def test_swaks_to_postfix(start_godwit, own, tmp_path) -> None:
@@ -39,6 +43,7 @@ def test_swaks_to_postfix(start_godwit, own, tmp_path) -> None:
     assert report["clean"] and report["accepted"] == 1 and report["delivered"] == 1
 
 
+@pytest.mark.kafka
 def test_smtplib_to_smtp_sink(start_godwit, own, tmp_path) -> None:
     sink = own(SmtpSink(tmp_path))
     godwit = start_godwit(to=sink.address)

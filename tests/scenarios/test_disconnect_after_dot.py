@@ -12,7 +12,10 @@ from support.destinations import DISCONNECT, Mail, Script, ScriptedServer
 from support.godwit import HASTY
 from support.mail import Client, message
 
+pytestmark = pytest.mark.kafka_long
 
+
+@pytest.mark.kafka
 @pytest.mark.parametrize("kept", [True, False], ids=["the reply was lost", "the mail was lost"])
 def test_disconnect_after_dot(start_godwit, own, kept: bool) -> None:
     calls = 0

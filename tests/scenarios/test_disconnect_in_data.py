@@ -1,9 +1,13 @@
 """A connection that dies in the middle of a mail: nothing half is accepted, and nothing half counts as delivered."""
 
+import pytest
+
 from support.destinations import SmtpSink
 from support.godwit import HASTY
 from support.mail import Client, Conversation, message
 from support.waiting import wait_until
+
+pytestmark = pytest.mark.kafka_long
 
 
 def begin(client: Conversation) -> None:
@@ -14,6 +18,7 @@ def begin(client: Conversation) -> None:
     client.send(b"Subject: half\r\n\r\nThis line is whole.\r\nThis one is n")
 
 
+@pytest.mark.kafka
 def test_client_goes_away_in_data(start_godwit, own, tmp_path) -> None:
     sink = own(SmtpSink(tmp_path))
     godwit = start_godwit(to=sink.address)

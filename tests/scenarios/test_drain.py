@@ -2,12 +2,17 @@
 
 from collections import Counter
 
+import pytest
+
 from support.destinations import Script, ScriptedServer
 from support.load import Load
 from support.mail import Conversation
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
 
+
+@pytest.mark.kafka
 def test_drain(start_godwit, own) -> None:
     server = own(ScriptedServer(Script(data_delay=0.02)))
     godwit = start_godwit(to=server.address)

@@ -1,9 +1,14 @@
 """Mail that never gets through ends after its age, not sooner and not later, and says why."""
 
+import pytest
+
 from support.destinations import Script, ScriptedServer
 from support.mail import Client, message
 
+pytestmark = pytest.mark.kafka_long
 
+
+@pytest.mark.kafka
 def test_expire(start_godwit, own) -> None:
     server = own(ScriptedServer(Script(rcpt=lambda _: "450 4.2.1 never today")))
     godwit = start_godwit(to=server.address, config={"sender": {"retry": {

@@ -12,6 +12,8 @@ from support.destinations import Script, ScriptedServer
 from support.load import Load
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
+
 KILLS = 20
 OPEN_AT_LEAST = 50
 
@@ -54,6 +56,7 @@ def test_kill(start_godwit, own, record_property) -> None:
     assert copies <= KILLS * 60, "more copies than the time between two commits explains"
 
 
+@pytest.mark.kafka
 def test_killed_before_anything_left(start_godwit, own) -> None:
     """The destination is away: nothing was delivered when the process died, everything is after."""
     server = own(ScriptedServer())

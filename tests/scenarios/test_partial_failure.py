@@ -1,10 +1,15 @@
 """One mail, three recipients, three fates: each recipient is answered for alone."""
 
+import pytest
+
 from support.destinations import Script, ScriptedServer
 from support.godwit import HASTY
 from support.mail import Client, message
 
+pytestmark = pytest.mark.kafka_long
 
+
+@pytest.mark.kafka
 def test_partial_failure(start_godwit, own) -> None:
     tried: list[str] = []
 

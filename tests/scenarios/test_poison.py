@@ -14,6 +14,8 @@ from support.destinations import ScriptedServer
 from support.mail import Client, message
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
+
 CRASHES = 3
 
 

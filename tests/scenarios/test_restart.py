@@ -1,14 +1,17 @@
 """Retries survive a restart: the counts go on, the due times stand, nothing is tried sooner for it."""
 
+from operator import methodcaller
+
 import pytest
 
 from support.destinations import Script, ScriptedServer
-from support.godwit import Godwit
 from support.mail import Client, message
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
 
-@pytest.mark.parametrize("end", [Godwit.terminate, Godwit.kill], ids=["terminated", "killed"])
+
+@pytest.mark.parametrize("end", [methodcaller("terminate"), methodcaller("kill")], ids=["terminated", "killed"])
 def test_attempts_go_on_counting(start_godwit, own, end) -> None:
     server = own(ScriptedServer(Script(rcpt=lambda _: "450 4.2.0 later")))
     godwit = start_godwit(to=server.address, config={"sender": {"retry": {
@@ -29,6 +32,7 @@ def test_attempts_go_on_counting(start_godwit, own, end) -> None:
     assert [mail.subject for mail in server.mails()] == ["patience"], "the content of parked mail survives"
 
 
+@pytest.mark.kafka
 def test_due_times_stand(start_godwit, own) -> None:
     tried = 0
 

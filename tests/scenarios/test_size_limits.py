@@ -8,6 +8,8 @@ from support.destinations import ScriptedServer
 from support.mail import Client, Conversation, message
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.kafka_long
+
 LIMIT = 100_000
 
 

@@ -7,6 +7,8 @@ from support.destinations import ScriptedServer
 from support.mail import Client
 from support.overtaking import SHAPING, URGENT_MAIL, measure_overtaking
 
+pytestmark = pytest.mark.kafka_long
+
 BULK = 100_000
 
 
@@ -20,6 +22,7 @@ def test_first_attempt_within_a_second(make_godwit, own, executable, tmp_path) -
     assert measured.p99() < 1.0, measured.waits[-10:]
 
 
+@pytest.mark.kafka
 def test_the_field_is_for_godwit_alone(start_godwit, own) -> None:
     server = own(ScriptedServer())
     node = start_godwit(to=server.address)

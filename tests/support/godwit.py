@@ -32,64 +32,21 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-class Godwit:
-    """One process of Godwit with a directory of its own. start(), kill() and start() again are the same node."""
+class Installation:
+    """Godwit as its users meet it, be it one process (Godwit) or one for each role (support.cluster.Cluster).
 
-    def __init__(self, executable: Path, directory: Path, config: Mapping[str, Any] | None = None,
-                 control: Mapping[str, Any] | None = None, certificate: Certificate | None = None,
-                 prefix: Sequence[str] = ()) -> None:
-        self.executable = executable
-        self.directory = directory
-        self.prefix = tuple(prefix)
-        self.options: tuple[str, ...] = ()  # of `godwit run`
-        self.config_file = directory / "godwit.yaml"
-        self.control_file = directory / "control.yaml"
-        directory.mkdir(parents=True, exist_ok=True)
-        tls = {"tls": {"certificate": str(certificate.certificate), "key": str(certificate.key)}} if certificate else {}
-        # Operators' commands find the process by these two; mail comes in on ports the kernel chooses.
-        self.admin_port, self.observe_port = free_port(), free_port()
-        self.config = merged({
-            "cluster": "test",
-            "data_dir": "data",
-            # Small segments: a test writes little, and many tests run at once.
-            "log": {"kind": "embedded", "embedded": {"segment_bytes": 8 << 20, "reserve_segments": 2,
-                                                     "reserve_table_bytes": 32 << 20}},
-            "ingress": {"smtp": [RELAY], "http": {"listen": "127.0.0.1:0"}, "max_message_bytes": 2 << 20, **tls},
-            # Nobody is told of failures unless a test is about that: notifications are mails too.
-            "sender": {"routes": [], "retry": PATIENT, "notify": False},
-            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
-            "observe": {"listen": f"127.0.0.1:{self.observe_port}"},
-            "control": {"file": "control.yaml"},
-        }, config or {})
-        self.control = dict(control or {})
-        self.process: Process | None = None
-        self.ready_line = ""
-        self.write_files()
+    What a story needs: start(), kill(), terminate(), `process`, `options`, `config`, `control`, `metric()` and what is
+    here. Commands ask the process that `config_file` belongs to.
+    """
 
-    def write_files(self) -> None:
-        # JSON is YAML.
-        self.config_file.write_text(json.dumps(self.config, indent=2) + "\n")
-        self.control_file.write_text(json.dumps(self.control, indent=2) + "\n")
+    executable: Path
+    directory: Path
+    prefix: tuple[str, ...] = ()
+    config_file: Path
+    ready_line: str = ""
 
-    # --- the process
-
-    def start(self, seconds: float = START_SECONDS) -> "Godwit":
-        self.process = Process("godwit", [*self.prefix, self.executable, "run", "-c", self.config_file, *self.options],
-                               self.directory)
-        self.ready_line = self.process.wait_for_output("ready", seconds)
-        return self
-
-    def kill(self) -> None:
-        assert self.process
-        self.process.kill()
-
-    def terminate(self, seconds: float = 60) -> int:
-        assert self.process
-        return self.process.terminate(seconds)
-
-    def close(self) -> None:
-        if self.process:
-            self.process.clean_up()
+    def start(self, seconds: float = START_SECONDS) -> "Installation":
+        raise NotImplementedError
 
     def addresses(self) -> list[tuple[str, tuple[str, int]]]:
         """What the `ready` line names: (name, (host, port)), in order."""
@@ -109,7 +66,7 @@ class Godwit:
     def submission(self) -> tuple[str, int]:
         return self.address("smtp.submission")
 
-    # --- its commands
+    # --- commands
 
     def command(self, *arguments: str | Path, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
         return subprocess.run([*self.prefix, str(self.executable), *map(str, arguments)], capture_output=True,
@@ -169,6 +126,73 @@ class Godwit:
 
     def counts(self) -> Counter[str]:
         return Counter(event["type"] for event in self.events())
+
+
+class Godwit(Installation):
+    """One process of Godwit with a directory of its own. start(), kill() and start() again are the same node."""
+
+    def __init__(self, executable: Path, directory: Path, config: Mapping[str, Any] | None = None,
+                 control: Mapping[str, Any] | None = None, certificate: Certificate | None = None,
+                 prefix: Sequence[str] = ()) -> None:
+        self.executable = executable
+        self.directory = directory
+        self.prefix = tuple(prefix)
+        self.options: tuple[str, ...] = ()  # of `godwit run`
+        self.config_file = directory / "godwit.yaml"
+        self.control_file = directory / "control.yaml"
+        directory.mkdir(parents=True, exist_ok=True)
+        tls = {"tls": {"certificate": str(certificate.certificate), "key": str(certificate.key)}} if certificate else {}
+        # Operators' commands find the process by these two; mail comes in on ports the kernel chooses.
+        self.admin_port, self.observe_port = free_port(), free_port()
+        self.config = merged({
+            "cluster": "test",
+            "data_dir": "data",
+            # Small segments: a test writes little, and many tests run at once.
+            "log": {"kind": "embedded", "embedded": {"segment_bytes": 8 << 20, "reserve_segments": 2,
+                                                     "reserve_table_bytes": 32 << 20}},
+            "ingress": {"smtp": [RELAY], "http": {"listen": "127.0.0.1:0"}, "max_message_bytes": 2 << 20, **tls},
+            # Nobody is told of failures unless a test is about that: notifications are mails too.
+            "sender": {"routes": [], "retry": PATIENT, "notify": False},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+            "observe": {"listen": f"127.0.0.1:{self.observe_port}"},
+            "control": {"file": "control.yaml"},
+        }, config or {})
+        self.control = dict(control or {})
+        self.process: Process | None = None
+        self.write_files()
+
+    def write_files(self) -> None:
+        # JSON is YAML.
+        self.config_file.write_text(json.dumps(self.config, indent=2) + "\n")
+        self.control_file.write_text(json.dumps(self.control, indent=2) + "\n")
+
+    # --- the process
+
+    def start(self, seconds: float = START_SECONDS) -> "Godwit":
+        self.launch()
+        self.wait_until_ready(seconds)
+        return self
+
+    def launch(self) -> None:
+        """The first half of start(), for who starts several."""
+        self.process = Process("godwit", [*self.prefix, self.executable, "run", "-c", self.config_file, *self.options],
+                               self.directory)
+
+    def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
+        assert self.process
+        self.ready_line = self.process.wait_for_output("ready", seconds)
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.kill()
+
+    def terminate(self, seconds: float = 60) -> int:
+        assert self.process
+        return self.process.terminate(seconds)
+
+    def close(self) -> None:
+        if self.process:
+            self.process.clean_up()
 
     # --- its HTTP ports
 

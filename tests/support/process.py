@@ -101,3 +101,47 @@ class Process:
             return lines[0].rstrip("\n") if lines and lines[0].endswith("\n") else None
 
         return wait_until(line, seconds, lambda: f"{text!r} from {self.name}:\n{self.errors()[-4000:]}")
+
+
+class Processes:
+    """Several processes that a test treats as one: what is done to it is done to each that runs."""
+
+    def __init__(self, processes: Sequence[Process]) -> None:
+        self._all = list(processes)
+
+    @property
+    def status(self) -> int | None:
+        """None while any runs and none has failed; then the first status that is not 0, else 0."""
+        statuses = [process.status for process in self._all]
+        if failed := next((status for status in statuses if status), None):
+            return failed
+        return None if None in statuses else 0
+
+    def errors(self) -> str:
+        return "\n".join(f"--- {process.err.parent.name}\n{process.errors()}" for process in self._all)
+
+    def signal(self, number: int) -> None:
+        for process in self._all:
+            process.signal(number)
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """`status`, once it is one: one that fails is not waited for together with the others."""
+        wait_until(lambda: self.status is not None, seconds, lambda: "the end of each process, or a failure of one")
+        assert self.status is not None
+        return self.status
+
+    def terminate(self, seconds: float = STOP_SECONDS) -> int:
+        self.signal(signal.SIGTERM)
+        for process in self._all:
+            process.wait(seconds)
+        return self.wait(0)
+
+    def kill(self) -> None:
+        """SIGKILL to all at once, as when a machine goes away."""
+        self.signal(signal.SIGKILL)
+        for process in self._all:
+            process.wait()
+
+    def clean_up(self) -> None:
+        for process in self._all:
+            process.clean_up()
