@@ -264,6 +264,13 @@ async::Task<bool> Courier::offer(smtp::ClientSession& session) {
     }
     co_return false;
   }
+  if (lane_.tokens_are_committed(source_)) {
+    // Not behind a transaction: its final dot would wait for the commit.
+    if (pipelined || !co_await dispatch_.commit_token(lane_.id()) || !dispatch_.may_begin()) {
+      return_token(*work);
+      co_return false;
+    }
+  }
   const poison::Work step{work->delivery->place, poison::Step::kTransaction};
   if (env_.hand.refuses(step)) [[unlikely]] {
     // Always before its first transaction: what is refused does not change while the process lives.

@@ -80,6 +80,9 @@ class Dispatch {
   // log::Errc, Errc::kContentMemory; the delivery is untouched.
   [[nodiscard]] virtual async::Task<Result<void>> load_content(QueuedDelivery& delivery,
                                                                Instant share_by) = 0;
+  // Of a limit below 1/s: waits until the log has what the lane has spent, the token in hand
+  // included. False: it never will, there is no attempt.
+  [[nodiscard]] virtual async::Task<bool> commit_token(const LaneId& lane) = 0;
   // A courier has taken a delivery out of its lane, or gives it back untried.
   virtual void taken(const QueuedDelivery& delivery) = 0;
   virtual void given_back(const QueuedDelivery& delivery) = 0;

@@ -167,6 +167,33 @@ TEST_F(SenderHandover, OnlyAfterAnUncleanOneThereIsNoBurst) {
   EVENTUALLY(limited());
 }
 
+// Whoever came after a crash would spend it a second time.
+TEST_F(SenderHandover, ATokenOfASlowLimitIsCommittedBeforeTheAttempt) {
+  std::atomic<int> mails = 0;
+  std::atomic<int> committed = 0;
+  FakePeer peer([&](Stage stage, const std::string&, int) {
+    if (stage != Stage::kMail) return std::string();
+    const auto rows = system_.retries();
+    const auto row = rows.find(record::lane_key({SiteName("a.example"), PoolName("default")}));
+    // Each token puts the next one off by an hour.
+    const Timestamp spent = system_clock().now() + ++mails * 1h - 1min;
+    if (row != rows.end() &&
+        record::decode_lane_state(row->second).value().limiters(0).theoretical_arrival_unix_us() >=
+            to_unix_ms(spent) * 1000) {
+      ++committed;
+    }
+    return std::string();
+  });
+  system_.route_all_to(peer.port());
+  system_.control.shaping.push_back(
+      {.is_default = true, .max_message_rate = control::Rate{1, std::chrono::hours{1}, 3}});
+  system_.start();
+  for (int i = 0; i < 3; ++i) system_.put({});
+  EVENTUALLY(system_.count(v1::DELIVERED) == 3);
+  EXPECT_EQ(mails, 3);
+  EXPECT_EQ(committed, 3);
+}
+
 TEST_F(SenderHandover, ALeaseIsRenewedByIdleOwners) {
   system_.log.set_lease(200ms);
   system_.start();

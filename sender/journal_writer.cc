@@ -78,8 +78,11 @@ async::Task<bool> JournalWriter::commit(Journal::Sealed& sealed) {
   commit_sent_ = began;
   bool paused = false;
   unacknowledged_ = sealed.batch;
+  entries_flying_ = sealed.entries;
   if (!co_await write(*unacknowledged_, paused)) co_return false;
   unacknowledged_.reset();
+  entries_written_ += std::exchange(entries_flying_, 0);
+  for (async::Event* event : std::exchange(waiting_, {})) event->notify();
   const bool was_late = !may_begin();
   commit_sent_.reset();
   renewed_ = began;
@@ -92,6 +95,18 @@ async::Task<bool> JournalWriter::commit(Journal::Sealed& sealed) {
   }
   if (paused || was_late) lanes_.notify_all();
   co_return true;
+}
+
+async::Task<bool> JournalWriter::written() {
+  const std::uint64_t all = entries_written_ + entries_flying_ + journal_.size();
+  async::Event event;
+  const async::StopSignal::Callback on_drain(life_.drained(), [&event] { event.notify(); });
+  while (entries_written_ < all && !life_.draining()) {
+    waiting_.push_back(&event);
+    co_await event.wait();
+    std::erase(waiting_, &event);
+  }
+  co_return entries_written_ >= all && !life_.draining();
 }
 
 async::Task<bool> JournalWriter::write(const log::Batch& batch, bool& paused) {

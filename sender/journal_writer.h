@@ -1,10 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "common/async/event.h"
 #include "common/async/task.h"
 #include "sender/environment.h"
 #include "sender/journal.h"
@@ -44,6 +47,10 @@ class JournalWriter {
   // The lease is not over: no final dot otherwise.
   [[nodiscard]] bool may_send() const;
 
+  // Waits until all that is in the journal now is acknowledged; false: the partition drains, or is
+  // lost.
+  [[nodiscard]] async::Task<bool> written();
+
   // Of a partition that was lost: what may not be in the log.
   [[nodiscard]] const std::optional<log::Batch>& unacknowledged() const { return unacknowledged_; }
 
@@ -62,6 +69,9 @@ class JournalWriter {
   Instant renewed_;  // when the last commit that was acknowledged was sent
   std::optional<Instant> commit_sent_;
   std::optional<log::Batch> unacknowledged_;
+  std::uint64_t entries_written_ = 0;
+  std::size_t entries_flying_ = 0;
+  std::vector<async::Event*> waiting_;  // in written(): for the next acknowledgement
 };
 
 }  // namespace godwit::sender

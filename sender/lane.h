@@ -65,6 +65,10 @@ class Lane {
   [[nodiscard]] DeliveryPtr claim(const SourceName& source);
   // A token for one transaction now; false: try again when notified.
   [[nodiscard]] bool take_token(const SourceName& source);
+  // A token of that source is committed before it is used.
+  [[nodiscard]] bool tokens_are_committed(const SourceName& source) const {
+    return limits_.slow(source);
+  }
   void return_token(const SourceName& source) { limits_.not_sent(source); }
   // Both: the next delivery, with its token.
   [[nodiscard]] DeliveryPtr take(const SourceName& source);

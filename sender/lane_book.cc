@@ -116,12 +116,23 @@ void LaneBook::save_states(bool all) {
       return limiter.theoretical_arrival_unix_us() > (to_unix_ms(wall) + 1000) * 1000;
     };
     if (!all && std::ranges::none_of(record.limiters(), slow)) continue;
-    record.set_version(record::kVersion);
-    record.set_site(id.site.text());
-    record.set_pool(id.pool.text());
-    journal_.add_change(record::lane_key(id), record::encode(record));
-    state.state_saved = true;
+    put_state(id, state, std::move(record));
   }
+}
+
+void LaneBook::save_state(const LaneId& id) {
+  Entry& entry = at(id);
+  v1::LaneState record;
+  entry.lane->limits().save(record, env_.clock.instant(), env_.clock.now());
+  put_state(id, entry, std::move(record));
+}
+
+void LaneBook::put_state(const LaneId& id, Entry& entry, v1::LaneState record) {
+  record.set_version(record::kVersion);
+  record.set_site(id.site.text());
+  record.set_pool(id.pool.text());
+  journal_.add_change(record::lane_key(id), record::encode(record));
+  entry.state_saved = true;
 }
 
 }  // namespace godwit::sender

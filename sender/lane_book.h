@@ -65,8 +65,12 @@ class LaneBook {
   [[nodiscard]] Timestamp changes_at() const;
   // To the journal, every 5 s what slow limits remember; `all`: everything, now.
   void save_states(bool all);
+  // What that lane's limits remember, now.
+  void save_state(const LaneId& id);
 
  private:
+  void put_state(const LaneId& id, Entry& entry, v1::LaneState record);
+
   Environment& env_;
   Dispatch& dispatch_;
   async::Gate& couriers_;

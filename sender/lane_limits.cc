@@ -150,6 +150,16 @@ void LaneLimits::not_sent(const SourceName& name) {
   if (lane_message_rate_) lane_message_rate_->give_back();
 }
 
+bool LaneLimits::slow(const SourceName& name) const {
+  const auto below = [](const std::optional<Gcra>& limiter) {
+    if (!limiter) return false;
+    const auto per = std::chrono::floor<std::chrono::seconds>(limiter->rate().per).count();
+    return std::cmp_less(limiter->rate().count, per);
+  };
+  const auto at = sources_.find(name);
+  return below(lane_message_rate_) || (at != sources_.end() && below(at->second.message_rate));
+}
+
 std::uint32_t LaneLimits::connections(const SourceName& name) const {
   const auto at = sources_.find(name);
   return at == sources_.end() ? 0 : at->second.connections;

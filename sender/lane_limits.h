@@ -55,6 +55,10 @@ class LaneLimits {
   void sent(const SourceName& source, Instant now);  // may_send() granted it
   void not_sent(const SourceName& source);           // the token was not used
 
+  // A message limit of that source, or of the lane, is below 1/s: a token that a crash forgets would be
+  // worth seconds.
+  [[nodiscard]] bool slow(const SourceName& source) const;
+
   [[nodiscard]] std::uint32_t connections(const SourceName& source) const;
   [[nodiscard]] std::uint32_t connections() const { return connections_; }
 

@@ -233,6 +233,12 @@ Settlement::Context PartitionOwner::context() const {
            env_.config.delay_notice}};
 }
 
+async::Task<bool> PartitionOwner::commit_token(const LaneId& lane) {
+  lanes_.save_state(lane);
+  life_.wake.commit.notify();
+  co_return co_await writer_.written();
+}
+
 void PartitionOwner::taken(const QueuedDelivery& delivery) {
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
   tally_.add(QueueTally::State::kActive, QueueTally::share_of(delivery));

@@ -67,6 +67,7 @@ class PartitionOwner final : public Dispatch {
                                                        Instant share_by) override {
     return content_.load(delivery, share_by);
   }
+  [[nodiscard]] async::Task<bool> commit_token(const LaneId& lane) override;
   void taken(const QueuedDelivery& delivery) override;
   void given_back(const QueuedDelivery& delivery) override;
   void attempted(DeliveryPtr delivery, const AttemptReport& report) override;
