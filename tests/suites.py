@@ -4,8 +4,8 @@
     .venv/bin/python tests/suites.py unit scenarios      some suites
 
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
-UBSan), tree (format, layers, links), scenarios (end to end, against real servers), kafka (the log's
-tests on real brokers, and stories of scenarios with each role in its own process), kafka-long (all of those stories;
+UBSan), tree (format, layers, links), simulation (a cluster in virtual time, by seed), scenarios (end to end, against
+real servers), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own process), kafka-long (all of those stories;
 not in make test).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
@@ -38,8 +38,11 @@ PURE = ["base", "smtp", "mail", "report", "text", "record", "config"]
 FUZZ_RUNS = 20_000
 FUZZ_SECONDS = 10
 
+SIMULATED_SEEDS = 1000
+
 CORES_OF_BUDGET = 2
-BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "scenarios": 7, "kafka": 4, "kafka-long": 20}
+BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "simulation": 1, "scenarios": 7,
+                  "kafka": 4, "kafka-long": 20}
 # Only when they are asked for.
 EXTRA = {"kafka-long"}
 
@@ -240,6 +243,25 @@ def suite_tree(_: int) -> Tally:
     return pytest("tree", ["-q", "tests/tree", "tests/layering"], 300)
 
 
+def suite_simulation(jobs: int) -> Tally:
+    tally = Tally()
+    executable = BUILD / "test" / "bin" / "simulation"
+    if not executable.is_file():
+        tally.fail("simulation: build/test/bin/simulation was not built")
+        return tally
+    log = "simulation.log"
+    status = run([executable, "--check", "--seeds", SIMULATED_SEEDS, "--jobs", jobs], log, 600)
+    lines = (RESULTS / log).read_text(errors="replace").splitlines()
+    tally.passed += sum(line.startswith("passed ") for line in lines)
+    failed = [line for line in lines if line.startswith("failed ")]
+    tally.failed += len(failed)
+    if status != 0:
+        tally.notes.append(f"exit status {status}; see {relative(RESULTS / log)}, tests/simulation/README.md\n" +
+                           "\n".join([line for line in lines if line.startswith("seed ")][:10] + failed))
+        tally.failed += 0 if failed else 1
+    return tally
+
+
 def suite_scenarios(jobs: int) -> Tally:
     tally = Tally()
     if not EXECUTABLE.is_file():
@@ -268,6 +290,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "tree": suite_tree,
     "unit": suite_unit,
     "sanitizers": suite_sanitizers,
+    "simulation": suite_simulation,
     "scenarios": suite_scenarios,
     "kafka": suite_kafka,
     "kafka-long": suite_kafka_long,
