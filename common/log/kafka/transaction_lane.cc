@@ -318,11 +318,14 @@ void TransactionLane::finish(std::vector<Pending> pendings) {
   }
 }
 
-void TransactionLane::refuse_behind(PartitionId partition, std::vector<Pending>& to) {
+// Of that ownership only: a later one of the same partition has nothing to do with it, and whoever has it would stop
+// for good, because nobody ends it.
+void TransactionLane::refuse_behind(const std::shared_ptr<OwnedPartition>& partition,
+                                    std::vector<Pending>& to) {
   const std::lock_guard lock(mutex_);
   std::deque<Pending> kept;
   for (Pending& pending : queue_) {
-    if (pending.partition->partition() == partition) {
+    if (pending.partition == partition) {
       queue_bytes_ -= pending.bytes;
       to.push_back(std::move(pending));
     } else {
@@ -343,7 +346,7 @@ void TransactionLane::refuse(std::vector<Pending> pendings, const Error& error, 
   if (ends) {
     for (const auto& partition : partitions) partition->end();
   }
-  for (const auto& partition : partitions) refuse_behind(partition->partition(), pendings);
+  for (const auto& partition : partitions) refuse_behind(partition, pendings);
   for (std::size_t i = 0; i < pendings.size(); ++i) {
     // Those behind were not sent at all.
     const bool behind = i >= sent && error.code == Errc::kUnknown;

@@ -86,7 +86,7 @@ class TransactionLane {
   void refuse_ended(std::vector<Pending>& pendings);
   [[nodiscard]] Result<void> apply(const std::vector<Pending>& pendings);
   void refuse(std::vector<Pending> pendings, const Error& error, bool ends);
-  void refuse_behind(PartitionId partition, std::vector<Pending>& to);
+  void refuse_behind(const std::shared_ptr<OwnedPartition>& partition, std::vector<Pending>& to);
 
   const Environment env_;
   std::unique_ptr<TransactionalProducer> producer_;  // on the thread, as what follows

@@ -231,6 +231,26 @@ TEST_F(TransactionLaneTest, APartitionThatWasLostWhileTheMetadataWereFetchedIsNo
 }
 
 // What waits behind a commit that failed would make a hole.
+// It was lost and taken anew while the commit was under way: found by the simulation.
+TEST_F(TransactionLaneTest, ALaterOwnershipIsNotRefusedWithAnEarlierOne) {
+  ASSERT_TRUE(commit(1));
+  answer_with(kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE});
+  const std::shared_ptr<OwnedPartition> earlier = owned_;
+  Awaited<Result<Written>> of_earlier;
+  Awaited<Result<Written>> of_later;
+  std::atomic<bool> first{true};
+  before_metadata_ = [&] {
+    if (!first.exchange(false)) return;
+    take();
+    owned_->commit({.positions = {{kOutbound0, 3}}}, of_later.setter());
+  };
+  earlier->commit({.positions = {{kOutbound0, 2}}}, of_earlier.setter());
+  EXPECT_FALSE(of_earlier.get());
+  const auto written = of_later.get();
+  EXPECT_TRUE(written) << written.error().to_string();
+  before_metadata_ = nullptr;
+}
+
 TEST_F(TransactionLaneTest, WhatWaitsBehindAFailedCommitFailsToo) {
   ASSERT_TRUE(commit(1));
   answer_with(kEndTxn, {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE});
