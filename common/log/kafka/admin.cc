@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kTimeout = 10s;
 constexpr std::chrono::milliseconds kPause = 20ms;
+constexpr int kRefreshMs = 1000;
 
 using Options = std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)>;
 using Queue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)>;
@@ -305,6 +306,11 @@ Result<std::vector<KafkaAdmin::At>> KafkaAdmin::list_offsets(std::vector<At> of,
       return refused("offsets", code, nullptr);
     }
     std::this_thread::sleep_for(kPause);
+    // The client asks with the leader's epoch that it knows, and does not ask for a newer one by itself.
+    const rd_kafka_metadata_t* fresh = nullptr;
+    if (rd_kafka_metadata(handle_.get(), 1, nullptr, &fresh, kRefreshMs) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+      rd_kafka_metadata_destroy(fresh);
   }
 }
 
