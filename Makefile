@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 GODWIT := build/release/bin/godwit
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check bench kafka
+.PHONY: help deps build run test check bench kafka chaos
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ kafka: ## tell every story of tests/scenarios on Kafka, each role in its own pro
 	@scripts/deps test
 	@.venv/bin/python tests/suites.py build kafka-long -j $(JOBS)
 
+chaos: ## break a cluster on purpose: SEED=7 MINUTES=10; writes reliability.json
+	@scripts/deps test
+	@.venv/bin/python tests/suites.py build -j $(JOBS)
+	@.venv/bin/python tests/cluster/chaos.py $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),10)
+
 bench: build ## compare with Postfix on this machine
 	@scripts/deps test
 	@.venv/bin/python bench/compare.py $(GODWIT)
+	@.venv/bin/python bench/kafka.py $(GODWIT)

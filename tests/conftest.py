@@ -95,6 +95,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
         cluster.close()
 
 
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
+    """Three brokers, for what replication is about."""
+    cluster = KafkaCluster(tmp_path_factory.mktemp("brokers"), brokers=3)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.close()
+
+
 @pytest.fixture
 def make_process(executable: Path, tmp_path: Path, certificate: Certificate,
                  own: Callable[[Any], Any]) -> Callable[..., Godwit]:

@@ -5,8 +5,8 @@
 
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
 UBSan), tree (format, layers, links), simulation (a cluster in virtual time, by seed), scenarios (end to end, against
-real servers), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own process), kafka-long (all of those stories;
-not in make test).
+real servers), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own process).
+Only when asked for: kafka-long (all of those stories) and chaos (a short run with a fixed seed; docs/reliability.md).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
 The last line is `N passed, N failed`, over every case of every suite; the exit status is 0 only if nothing failed.
@@ -42,9 +42,9 @@ SIMULATED_SEEDS = 1000
 
 CORES_OF_BUDGET = 2
 BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "simulation": 1, "scenarios": 7,
-                  "kafka": 4, "kafka-long": 20}
+                  "kafka": 4, "kafka-long": 20, "chaos": 3}
 # Only when they are asked for.
-EXTRA = {"kafka-long"}
+EXTRA = {"kafka-long", "chaos"}
 
 
 @dataclass
@@ -285,6 +285,10 @@ def suite_kafka_long(_: int) -> Tally:
     return pytest("kafka-long", ["-q", "--godwit", str(EXECUTABLE), "--shape", "kafka", "--long", "tests/scenarios"], 3600)
 
 
+def suite_chaos(_: int) -> Tally:
+    return pytest("chaos", ["-q", "--godwit", str(EXECUTABLE), "tests/cluster"], 600)
+
+
 SUITES: dict[str, Callable[[int], Tally]] = {
     "build": suite_build,
     "tree": suite_tree,
@@ -294,6 +298,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "scenarios": suite_scenarios,
     "kafka": suite_kafka,
     "kafka-long": suite_kafka_long,
+    "chaos": suite_chaos,
 }
 
 

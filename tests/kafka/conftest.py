@@ -23,13 +23,3 @@ def secured_broker(tmp_path_factory: pytest.TempPathFactory, certificate: Certif
         yield cluster.start()
     finally:
         cluster.close()
-
-
-@pytest.fixture(scope="session")
-def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """Three brokers, for what replication is about."""
-    cluster = KafkaCluster(tmp_path_factory.mktemp("brokers"), brokers=3)
-    try:
-        yield cluster.start()
-    finally:
-        cluster.close()

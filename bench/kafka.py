@@ -1,0 +1,100 @@
+"""Accept to first attempt through three real brokers, each role in a process of its own.
+
+    make bench                                             with the others
+    .venv/bin/python bench/kafka.py GODWIT --seconds 60 --rate 1000 [--set log.kafka.commit_interval=50ms]
+
+`godwit bench source` sends at a rate and notes when each message was acknowledged; `godwit bench sink` notes when each
+was complete. Printed are percentiles of the difference, one message with the other by Message-ID, for the whole run
+but its first tenth; wanted are 250 ms at p50 and 600 ms at p99. Replicas are in this machine's page cache.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.bench import BenchSink  # noqa: E402
+from support.cluster import Cluster  # noqa: E402
+from support.godwit import merged  # noqa: E402
+from support.kafka import KafkaCluster  # noqa: E402
+from support.waiting import wait_until  # noqa: E402
+
+WANTED_MS = {50: 250, 99: 600}
+NO_LIMITS = {"shaping": [{"default": True, "connection_limit": 50, "max_message_rate": "100000/s"}]}
+
+
+def times(lines: list[dict[str, Any]]) -> dict[str, float]:
+    """When each message was first there."""
+    found: dict[str, float] = {}
+    for line in lines:
+        if line["outcome"] == "accepted":
+            found.setdefault(line["message_id"], datetime.fromisoformat(line["time"]).timestamp())
+    return found
+
+
+def nested(key: str, value: str) -> dict[str, Any]:
+    """"a.b" and "1" are {"a": {"b": "1"}}."""
+    result: Any = value
+    for part in reversed(key.split(".")):
+        result = {part: result}
+    return result  # type: ignore[no-any-return]
+
+
+def measure(executable: Path, directory: Path, rate: int, seconds: int, settings: dict[str, Any]) -> list[float]:
+    """Milliseconds from each acknowledgement to the end of the first attempt, ascending."""
+    kafka_settings = settings.get("log", {}).get("kafka", {})
+    with contextlib.ExitStack() as stack:
+        def own(thing: Any) -> Any:
+            return stack.enter_context(contextlib.closing(thing))
+
+        brokers = own(KafkaCluster(directory / "brokers", brokers=3)).start()
+        sink = own(BenchSink(executable, directory))
+        cluster = own(Cluster(brokers, executable, directory / "godwit",
+                              merged({"sender": {"routes": [{"domain": "*", "to": sink.address}]}}, settings), NO_LIMITS,
+                              settings={"partitions": 16, **kafka_settings})).start()
+        host, port = cluster.relay
+        sent = directory / "sent.ledger"
+        done = cluster.command("bench", "source", "--to", f"{host}:{port}", "--duration", f"{seconds}s", "--rate", rate,
+                               "--messages", rate * seconds, "--connections", "50", "--domains", "bench.test",
+                               "--domain-count", "100", "--threads", "1", "--ledger", sent, seconds=seconds + 60)
+        assert done.returncode == 0, done.stderr
+        acknowledged = times([json.loads(line) for line in sent.read_text().splitlines()])
+        wait_until(lambda: len(sink.ledger()) >= len(acknowledged), 120, "everything at the sink")
+        arrived = times(sink.ledger())
+        start = min(acknowledged.values()) + seconds / 10
+        print(f"{len(acknowledged)} acknowledged, {len(acknowledged) / seconds:.0f}/s, "
+              f"{len(acknowledged.keys() - arrived.keys())} missing")
+        assert acknowledged.keys() <= arrived.keys()
+        return sorted((arrived[name] - at) * 1000 for name, at in acknowledged.items() if at >= start)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("godwit", type=Path)
+    parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a key of the configuration")
+    arguments = parser.parse_args()
+    settings: dict[str, Any] = {}
+    for one in arguments.set:
+        settings = merged(settings, nested(*one.split("=", 1)))
+    with tempfile.TemporaryDirectory(prefix="godwit-bench-kafka-") as directory:
+        waits = measure(arguments.godwit.resolve(), Path(directory), arguments.rate, arguments.seconds, settings)
+    missed = False
+    for percent in (50, 90, 99, 99.9):
+        wait = waits[min(len(waits) - 1, int(len(waits) * percent / 100))]
+        wanted = WANTED_MS.get(int(percent)) if percent == int(percent) else None
+        missed |= wanted is not None and wait > wanted
+        print(f"p{percent:g}  {wait:.0f} ms" + (f"  (wanted {wanted})" if wanted else ""))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

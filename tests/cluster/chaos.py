@@ -1,0 +1,74 @@
+"""A long run of chaos: make chaos, or
+
+    .venv/bin/python tests/cluster/chaos.py --seed 7 --minutes 10 --out reliability.json
+
+Prints each fault and writes what the run came to. The exit status is 0 only if nothing was lost, nothing was counted
+twice, no copy is without a fault that explains it, and no process crashed.
+"""
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from cluster.rig import ChaosRig, Outcome  # noqa: E402
+from support.kafka import KafkaCluster  # noqa: E402
+
+RATE = 100.0
+
+
+def complaints(outcome: Outcome) -> list[str]:
+    """Why the run is no success."""
+    found = []
+    if outcome.lost:
+        found.append(f"{len(outcome.lost)} acknowledged recipients never arrived: {outcome.lost[:10]}")
+    if not outcome.audit.get("clean"):
+        found.append(f"the audit is not clean: {outcome.audit}")
+    if outcome.unexplained:
+        found.append(f"{len(outcome.unexplained)} copies that no fault explains: {outcome.unexplained[:10]}")
+    if outcome.dead:
+        found.append(f"{outcome.dead} recipients in dead")
+    return found + outcome.crashes
+
+
+def commit() -> str:
+    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True,
+                          text=True, check=False)
+    return done.stdout.strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--rate", type=float, default=RATE, help="messages a second")
+    parser.add_argument("--godwit", type=Path, default=ROOT / "build/test/bin/godwit")
+    parser.add_argument("--out", type=Path, default=ROOT / "reliability.json")
+    parser.add_argument("--directory", type=Path, help="is kept; by default a temporary one")
+    arguments = parser.parse_args()
+    print(f"seed {arguments.seed}", flush=True)
+    with contextlib.ExitStack() as stack:
+        directory = arguments.directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="godwit-chaos-")))
+        brokers = KafkaCluster(directory / "brokers", brokers=3)
+        stack.callback(brokers.close)
+        brokers.start()
+        rig = stack.enter_context(contextlib.closing(
+            ChaosRig(arguments.godwit.resolve(), directory / "godwit", brokers, lambda line: print(line, flush=True))))
+        outcome = rig.run(arguments.seed, arguments.minutes * 60, arguments.rate)
+    arguments.out.write_text(json.dumps({"commit": commit(), **outcome.report()}, indent=1) + "\n")
+    print(f"{outcome.acknowledged} acknowledged, {len(outcome.lost)} lost, {outcome.copies} copies; "
+          f"{len(outcome.faults)} faults; all ended {outcome.settled_seconds} s after the load: {arguments.out}")
+    for complaint in complaints(outcome):
+        print(complaint)
+    return 1 if complaints(outcome) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

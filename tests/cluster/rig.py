@@ -1,0 +1,295 @@
+"""A cluster that is broken on purpose: three brokers, several processes of every role, a load, faults by a seed.
+
+What was acknowledged is remembered here, what arrived is in the sink's ledger, and between them nothing may be lost.
+"""
+
+import json
+import random
+import signal
+import smtplib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from support.addresses import free_port
+from support.bench import BenchSink
+from support.cluster import fresh_prefix, on_kafka
+from support.godwit import RELAY, TERMINAL, Godwit, merged
+from support.kafka import KafkaCluster
+from support.mail import Client, message
+from support.waiting import wait_until
+
+NODES = {"ingress": 2, "router": 2, "sender": 2, "bouncer": 1}
+SESSION, LEASE = 6, 3
+# Unknown outcomes are tried again while the run lasts, not ten minutes later.
+RETRY = {"first": "1s", "factor": 1, "max": "1s", "age": "5d", "after_unknown": "2s"}
+# What was answered 250 before a fault and not committed: one commit interval, a transaction, and reading the clock.
+BEFORE_SECONDS = 2.0
+# After a fault the old owner's session has to end, and a stopped process finds out that it lost.
+AFTER_SECONDS = SESSION + LEASE + 2.0
+SETTLE_SECONDS = 120
+
+
+@dataclass
+class Fault:
+    at: float  # seconds after the beginning
+    kind: str  # kill, stop
+    target: str  # a node, or broker0
+    seconds: float  # until it is started again, or goes on
+    began: float = 0  # wall clock
+    ended: float = 0
+
+
+def schedule(seed: int, seconds: float) -> list[Fault]:
+    """Faults one after the other, the next beginning at times before the last has ended; never two brokers at once."""
+    dice = random.Random(seed)
+    targets = [f"{role}{number}" for role, count in NODES.items() for number in range(1, count + 1)]
+    faults: list[Fault] = []
+    broker_free = 0.0
+    at = 3.0
+    while at < seconds:
+        kind = dice.choice(["kill", "stop"])
+        target = dice.choice(targets)
+        length = dice.uniform(0.2, 3) if kind == "kill" else dice.uniform(0.5, 2 * SESSION)
+        if dice.random() < 0.25 and at >= broker_free:
+            target, length = f"broker{dice.randrange(3)}", dice.uniform(1, 8)
+            broker_free = at + length + 15  # until it is in sync again
+        faults.append(Fault(at, kind, target, length))
+        at += dice.uniform(1, 6)
+    return faults
+
+
+class SteadyLoad:
+    """Clients that send at a rate, each mail to a recipient of its own, and connect again whatever happens."""
+
+    def __init__(self, servers: list[tuple[str, int]], rate: float, clients: int = 8) -> None:
+        self._servers, self._pause = servers, clients / rate
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self.acknowledged: dict[str, str] = {}
+        self.refused: Counter[int] = Counter()
+        self.unanswered = 0
+        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, number: int) -> None:
+        sent = 0
+        while not self._stop.is_set():
+            under_way = False
+            try:
+                with Client(self._servers[(number + sent) % len(self._servers)], timeout=15) as client:
+                    while not self._stop.wait(self._pause):
+                        recipient = f"c{number}n{sent}@d{sent % 50}.test"
+                        sent += 1
+                        under_way = True
+                        try:
+                            message_id = client.submit(message(recipient, "x" * 70 + "\r\n"), "ann@sender.test",
+                                                       recipient)
+                        except smtplib.SMTPResponseException as refusal:
+                            with self._lock:
+                                self.refused[refusal.smtp_code] += 1
+                            under_way = False
+                            client.rset()
+                            continue
+                        under_way = False
+                        with self._lock:
+                            self.acknowledged[recipient] = message_id
+            except (OSError, smtplib.SMTPException):
+                with self._lock:
+                    self.unanswered += under_way
+                sent += 1  # the next connection goes to the other server
+                self._stop.wait(0.2)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive(), "a client still waits for an answer"
+
+
+@dataclass
+class Outcome:
+    """What a run came to. `explained` are copies whose first delivery was near a fault of a sender or a broker."""
+
+    seed: int
+    seconds: float
+    faults: list[Fault]
+    acknowledged: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    unanswered: int = 0
+    delivered: int = 0
+    lost: list[str] = field(default_factory=list)
+    copies: int = 0
+    unexplained: list[str] = field(default_factory=list)
+    audit: dict[str, Any] = field(default_factory=dict)
+    dead: int = 0
+    crashes: list[str] = field(default_factory=list)  # ends that nobody ordered
+    settled_seconds: float = 0  # from the end of the load until everything had ended
+
+    def report(self) -> dict[str, Any]:
+        found = asdict(self)
+        found["lost"], found["unexplained"] = len(self.lost), len(self.unexplained)
+        return found
+
+
+class ChaosRig:
+    def __init__(self, executable: Path, directory: Path, brokers: KafkaCluster, say: Callable[[str], None]) -> None:
+        self._say, self._brokers = say, brokers
+        self._stopping = threading.Event()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.sink = BenchSink(executable, directory)
+        log = on_kafka(brokers, fresh_prefix("chaos"), session_timeout=f"{SESSION}s", lease=f"{LEASE}s", partitions=8)
+        routes = {"routes": [{"domain": "*", "to": self.sink.address}], "retry": RETRY}
+        self.ports: list[tuple[str, int]] = []
+        self.nodes: dict[str, Godwit] = {}
+        for role, count in NODES.items():
+            for number in range(1, count + 1):
+                name = f"{role}{number}"
+                config: dict[str, Any] = {"node": name, "sender": routes}
+                if role == "ingress":
+                    port = free_port()
+                    self.ports.append(("127.0.0.1", port))
+                    config["ingress"] = {"smtp": [{**RELAY, "listen": f"127.0.0.1:{port}"}]}
+                node = Godwit(executable, directory / name, merged(config, log))
+                node.options = (f"--roles={role}",)
+                self.nodes[name] = node
+        self.nodes["ingress1"].start()  # makes the topics
+        others = [node for name, node in self.nodes.items() if name != "ingress1"]
+        for node in others:
+            node.launch()
+        for node in others:
+            node.wait_until_ready()
+        self._down: set[str] = set()
+        self._crashes: list[str] = []
+
+    def close(self) -> None:
+        for node in self.nodes.values():
+            node.close()
+        self.sink.close()
+
+    # --- faults
+
+    def _begin(self, fault: Fault) -> None:
+        fault.began = time.time()
+        self._say(f"{fault.at:6.1f} s  {fault.kind} {fault.target} for {fault.seconds:.1f} s")
+        if fault.target.startswith("broker"):
+            process = self._brokers.processes[int(fault.target[6:])]
+        else:
+            process = self.nodes[fault.target].process
+        assert process
+        if fault.kind == "kill":
+            self._down.add(fault.target)
+            process.kill()
+        elif process.status is None:
+            process.signal(signal.SIGSTOP)
+
+    def _end(self, fault: Fault) -> None:
+        if fault.target.startswith("broker"):
+            number = int(fault.target[6:])
+            process = self._brokers.processes[number]
+            if fault.kind == "kill":
+                self._brokers.start_broker(number)
+            elif process and process.status is None:
+                process.signal(signal.SIGCONT)
+        elif fault.kind == "kill":
+            self.nodes[fault.target].launch()
+        else:
+            process = self.nodes[fault.target].process
+            if process and process.status is None:
+                process.signal(signal.SIGCONT)
+        self._down.discard(fault.target)
+        fault.ended = time.time()
+
+    def _keep_running(self) -> None:
+        """As a supervisor does: what ended and was not killed by us starts again, and is told of if it is a crash."""
+        for name, node in self.nodes.items():
+            assert node.process
+            status = node.process.status
+            if status is None or name in self._down:
+                continue
+            # 3: could not start, as without brokers; 0: it lost what it cannot go on without, and ended in order.
+            if status not in (0, 3):
+                self._crashes.append(f"{name} ended with {status}")
+            self._say(f"          {name} ended with {status}, starts again")
+            node.launch()
+
+    def _play(self, faults: list[Fault], seconds: float) -> None:
+        began = time.monotonic()
+        to_end: list[Fault] = []
+        waiting = list(faults)
+        last_look = 0.0
+        while waiting or to_end or time.monotonic() - began < seconds:
+            now = time.monotonic() - began
+            for fault in [fault for fault in to_end if fault.at + fault.seconds <= now]:
+                to_end.remove(fault)
+                self._end(fault)
+            # One fault at a time for each target: a later one waits.
+            if waiting and waiting[0].at <= now:
+                fault = waiting.pop(0)
+                if all(other.target != fault.target for other in to_end):
+                    self._begin(fault)
+                    fault.at = now
+                    to_end.append(fault)
+                else:
+                    faults.remove(fault)
+            if now - last_look > 1:
+                last_look = now
+                self._keep_running()
+            time.sleep(0.02)
+
+    # --- the run
+
+    def run(self, seed: int, seconds: float, rate: float) -> Outcome:
+        faults = schedule(seed, seconds)
+        outcome = Outcome(seed, seconds, faults)
+        load = SteadyLoad(self.ports, rate)
+        try:
+            self._play(faults, seconds)
+        finally:
+            load.stop()
+        outcome.acknowledged = len(load.acknowledged)
+        outcome.refused = {str(code): count for code, count in load.refused.items()}
+        outcome.unanswered = load.unanswered
+        began = time.monotonic()
+        outcome.audit = self._settle(outcome.acknowledged)
+        outcome.settled_seconds = round(time.monotonic() - began, 1)
+        self._account(outcome, load)
+        return outcome
+
+    def _settle(self, acknowledged: int) -> dict[str, Any]:
+        latest: dict[str, Any] = {}
+
+        def ended() -> bool:
+            self._keep_running()
+            done = self.nodes["ingress1"].command("audit", "-c", self.nodes["ingress1"].config_file, "--json")
+            if done.returncode not in (0, 1):
+                return False
+            latest.update(json.loads(done.stdout))
+            return sum(latest[kind] for kind in TERMINAL) + latest["held"] >= acknowledged and latest["pending"] == 0
+
+        try:
+            wait_until(ended, SETTLE_SECONDS, lambda: f"everything ended: {latest}")
+        except AssertionError as late:  # the account tells what is missing
+            self._say(str(late))
+        return latest
+
+    def _account(self, outcome: Outcome, load: SteadyLoad) -> None:
+        times: dict[str, list[float]] = {}
+        for line in self.sink.ledger():
+            for recipient in line["recipients"]:
+                times.setdefault(recipient, []).append(datetime.fromisoformat(line["time"]).timestamp())
+        outcome.delivered = len(times)
+        outcome.lost = sorted(set(load.acknowledged) - set(times))
+        outcome.copies = sum(len(found) - 1 for found in times.values())
+        near = [(fault.began - BEFORE_SECONDS, fault.ended + AFTER_SECONDS) for fault in outcome.faults
+                if fault.target.startswith(("sender", "broker"))]
+        outcome.unexplained = [recipient for recipient, found in times.items() if len(found) > 1
+                               and not any(begin <= min(found) <= end for begin, end in near)]
+        outcome.dead = int(outcome.audit.get("held", 0))
+        outcome.crashes = self._crashes

@@ -1,0 +1,32 @@
+"""A short run with a fixed seed; make chaos has long ones with new seeds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.chaos import complaints
+from cluster.rig import ChaosRig, schedule
+from support.kafka import KafkaCluster
+
+SEED = 20261122
+SECONDS = 45
+
+
+def test_a_seed_is_a_schedule() -> None:
+    assert schedule(SEED, SECONDS) == schedule(SEED, SECONDS) != schedule(SEED + 1, SECONDS)
+    targets = {fault.target.rstrip("0123456789") for fault in schedule(SEED, 600)}
+    assert targets == {"ingress", "router", "sender", "bouncer", "broker"}
+
+
+@pytest.mark.timeout(400)
+def test_nothing_is_lost(executable: Path, tmp_path: Path, brokers: KafkaCluster, own: Callable[[Any], Any],
+                         record_property: Callable[[str, object], None]) -> None:
+    rig = own(ChaosRig(executable, tmp_path / "godwit", brokers, print))
+    outcome = rig.run(SEED, SECONDS, rate=60)
+    record_property("outcome", json.dumps(outcome.report()))
+    print(json.dumps(outcome.report(), indent=1))
+    assert outcome.acknowledged > SECONDS * 10, "a load"
+    assert complaints(outcome) == []
