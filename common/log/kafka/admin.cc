@@ -53,7 +53,9 @@ bool passes(rd_kafka_resp_err_t code) {
 
 Result<std::unique_ptr<KafkaAdmin>> KafkaAdmin::open(const KafkaOptions& options) {
   std::unique_ptr<KafkaAdmin> admin(new KafkaAdmin(std::make_unique<ClientEvents>()));
-  TRY(admin->handle_, ClientConfig(options, "admin", *admin->events_).make_producer());
+  ClientConfig config(options, "admin", *admin->events_);
+  config.set("group.id", options.topic_prefix + "readers");  // nobody joins it
+  TRY(admin->handle_, std::move(config).make_admin());
   return admin;
 }
 

@@ -131,6 +131,10 @@ Result<Handle> ClientConfig::make_producer() && {
   return make(true);
 }
 
+Result<Handle> ClientConfig::make_admin() && {
+  return make(false);
+}
+
 Result<Handle> ClientConfig::make_consumer(bool member) && {
   if (member) {
     rd_kafka_conf_set_rebalance_cb(config_,

@@ -74,6 +74,9 @@ class ClientConfig {
 
   // Errors: kUnavailable with librdkafka's words.
   [[nodiscard]] Result<Handle> make_producer() &&;
+  // Who only asks. A consumer, with a group.id: a producer that asks for a group's offsets dies in librdkafka 2.15.1
+  // when the coordinator has moved (rd_kafka_handle_OffsetFetch uses the group's client, which a producer has not).
+  [[nodiscard]] Result<Handle> make_admin() &&;
   // A member of a group hears on_rebalance(), and has to answer it.
   [[nodiscard]] Result<Handle> make_consumer(bool member) &&;
 
