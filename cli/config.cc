@@ -166,8 +166,14 @@ void describe(config::Fields& fields, KafkaConfig& kafka) {
       .restart();
   fields
       .add("lease", kafka.lease,
-           "How long a commit may take before the partition is given up; below session_timeout.")
+           "How long a commit may take before the partition is given up; above commit_interval and "
+           "below session_timeout.")
       .range(1s, 30min)
+      .restart();
+  fields
+      .add("max_poll_interval", kafka.max_poll_interval,
+           "How long a process may stand still that only says it is there; above session_timeout.")
+      .range(10s, 2h)
       .restart();
   fields
       .add("revocation", kafka.revocation,

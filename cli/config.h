@@ -71,6 +71,7 @@ struct KafkaConfig {
   std::chrono::hours events_retention{24 * 45};
   std::chrono::milliseconds session_timeout = std::chrono::seconds(30);
   std::chrono::milliseconds lease = std::chrono::seconds(15);
+  std::chrono::milliseconds max_poll_interval = std::chrono::minutes(5);
   std::chrono::milliseconds revocation = std::chrono::seconds(30);
   std::chrono::milliseconds commit_interval{100};
 };

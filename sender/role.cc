@@ -11,6 +11,8 @@
 #include "common/log/log.h"
 #include "common/net/tls.h"
 #include "common/observe/log.h"
+#include "common/record/keys.h"
+#include "common/record/records.h"
 #include "sender/errc.h"
 #include "sender/parked_index.h"
 #include "sender/partition_owner.h"
@@ -27,6 +29,18 @@ using std::chrono::seconds;
 constexpr observe::Logger kLog{"sender"};
 constexpr Duration kStopWait = seconds{2};  // for open transactions, when nobody drained before
 constexpr Duration kSummaryWait = seconds{5};
+
+// `!position` says how far its topics were finished when it was written, with what was finished beyond.
+std::optional<log::Offset> kept_position(Topic topic, const log::Table& retries) {
+  const auto value = retries.get(record::kPositionKey);
+  if (!value || !*value) return std::nullopt;
+  const auto finished = record::decode_finished_positions(**value);
+  if (!finished) return std::nullopt;
+  for (const auto& at : finished->topics()) {
+    if (at.topic() == static_cast<std::uint32_t>(topic)) return at.next();
+  }
+  return std::nullopt;
+}
 
 // Waits for a number of answers from shards, for a thread that is none.
 class Latch {
@@ -307,7 +321,8 @@ class SenderRole final : public Sender {
                         .followed = {Topic::kOutboundUrgent},
                         .tables = {Topic::kRetries},
                         .indexer = index_retries,
-                        .indexer_version = kParkedIndexVersion};
+                        .indexer_version = kParkedIndexVersion,
+                        .kept_position = kept_position};
     TRY(group_, context_.log.join(std::move(spec), partitions_));
     return {};
   }

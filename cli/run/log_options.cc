@@ -70,6 +70,7 @@ log::KafkaOptions kafka_options(const Config& config, const std::string& node,
           .events_retention = kafka.events_retention,
           .session_timeout = kafka.session_timeout,
           .lease = kafka.lease,
+          .max_poll_interval = kafka.max_poll_interval,
           .revocation = kafka.revocation,
           .commit_interval = kafka.commit_interval,
           .metrics = &metrics};

@@ -43,6 +43,9 @@ class Appender {
   void write(std::vector<Entry> entries, WriteDone done);
 
   [[nodiscard]] WriteHealth health() const;
+  // What is under way.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t records() const { return records_; }
   // Blocks until what is under way is answered; later writes fail with kClosed. Idempotent.
   void close();
 

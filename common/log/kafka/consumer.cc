@@ -88,7 +88,6 @@ Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::start(const KafkaOptions& 
 Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::join(const KafkaOptions& options,
                                                            const TopicNames& names,
                                                            Membership membership) {
-  constexpr std::chrono::milliseconds kPollIntervalMax = 5min;
   std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(names, std::move(membership)));
   const Membership& member = *consumer->membership_;
   ClientConfig config(options, member.group, *consumer->events_);
@@ -98,7 +97,7 @@ Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::join(const KafkaOptions& o
       .set("partition.assignment.strategy", "cooperative-sticky")
       .set("session.timeout.ms", options.session_timeout)
       .set("heartbeat.interval.ms", options.heartbeat_interval())
-      .set("max.poll.interval.ms", std::max(kPollIntervalMax, options.session_timeout));
+      .set("max.poll.interval.ms", options.max_poll_interval);
   TRY(consumer->handle_, std::move(config).make_consumer(true));
   consumer->queue_ = rd_kafka_queue_get_consumer(consumer->handle_.get());
   const PartitionList topics = make_list();

@@ -1,16 +1,18 @@
 #include "common/log/kafka/kafka.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
-#include <condition_variable>
 #include <limits>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 #include "common/base/check.h"
 #include "common/log/kafka/appender.h"
+#include "common/log/kafka/cluster_watch.h"
 #include "common/log/kafka/eviction.h"
 #include "common/log/kafka/group.h"
 #include "common/log/kafka/position_reader.h"
@@ -27,72 +29,35 @@ using namespace std::chrono_literals;
 
 constexpr observe::Logger kLog{"kafka"};
 
+// Mail and reports from outside, which have to be finished before they expire.
+bool is_intake(Topic topic) {
+  return topic == Topic::kAccepted || topic == Topic::kAcceptedUrgent || topic == Topic::kReports ||
+         topic == Topic::kBodies;
+}
+
 class KafkaProducer final : public Producer {
  public:
-  explicit KafkaProducer(std::shared_ptr<Appender> appender) : appender_(std::move(appender)) {}
+  KafkaProducer(std::shared_ptr<Appender> appender, std::shared_ptr<const ClusterWatch> watch)
+      : appender_(std::move(appender)), watch_(std::move(watch)) {}
   void append(std::vector<Append> records, WriteDone done) override {
     std::vector<Appender::Entry> entries;
     entries.reserve(records.size());
+    bool intake = false;
     for (Append& record : records) {
       CHECK(!is_table(record.where.topic), "append to table {}", topic_name(record.where.topic));
+      intake = intake || is_intake(record.where.topic);
       entries.push_back({record.where, std::move(record.key), std::move(record.value)});
+    }
+    if (intake) {
+      if (std::string overdue = watch_->overdue(); !overdue.empty())
+        return done(fail(Errc::kUnavailable, std::move(overdue)));
     }
     appender_->write(std::move(entries), std::move(done));
   }
 
  private:
   std::shared_ptr<Appender> appender_;
-};
-
-// Looks once a second whether the cluster takes writes.
-class Watch {
- public:
-  Watch(KafkaAdmin& admin, std::string topic, std::uint32_t replicas_min)
-      : admin_(admin),
-        topic_(std::move(topic)),
-        replicas_min_(replicas_min),
-        thread_([this] { work(); }) {}
-  ~Watch() { stop(); }
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      changed_.notify_all();
-    }
-    if (thread_.joinable()) thread_.join();
-  }
-  [[nodiscard]] std::string problem() const {
-    const std::lock_guard lock(mutex_);
-    return problem_;
-  }
-
- private:
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (!changed_.wait_for(lock, 1s, [this] { return stopping_; })) {
-      lock.unlock();
-      const auto writable = admin_.writable(topic_, replicas_min_, 3s);
-      lock.lock();
-      std::string problem = writable ? std::string() : writable.error().context;
-      if (problem != problem_) {
-        if (problem.empty()) {
-          kLog.info("the brokers take writes again");
-        } else {
-          kLog.error("the brokers take no writes", {{"problem", problem}});
-        }
-      }
-      problem_ = std::move(problem);
-    }
-  }
-
-  KafkaAdmin& admin_;
-  const std::string topic_;
-  const std::uint32_t replicas_min_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::string problem_;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::shared_ptr<const ClusterWatch> watch_;
 };
 
 // A group as its caller holds it: the log asks it how it is.
@@ -119,14 +84,24 @@ class KafkaLog final : public Log {
         transactions_(options_, names_),
         shared_(options_, names_, topics_, *admin_, *appender_, transactions_, copies_),
         positions_(options_, names_),
-        watch_(*admin_, names_.of(Topic::kAccepted), options.min_insync_replicas) {}
+        watch_(std::make_shared<ClusterWatch>(*admin_, options_, topics_)) {
+    const auto sample = [&](std::string_view name, std::string_view help, auto value) {
+      samples_.push_back(options.metrics->sampled(name, help, {}, [appender = appender_, value] {
+        return static_cast<double>(value(*appender));
+      }));
+    };
+    sample("godwit_kafka_append_queue_bytes", "Octets on their way to the brokers.",
+           [](const Appender& appender) { return appender.bytes(); });
+    sample("godwit_kafka_append_queue_records", "Records on their way to the brokers.",
+           [](const Appender& appender) { return appender.records(); });
+  }
   ~KafkaLog() override { close(); }
 
   [[nodiscard]] PartitionId partitions(Topic topic) const override {
     return topics_.partitions[static_cast<std::size_t>(topic)];
   }
   [[nodiscard]] std::unique_ptr<Producer> producer() override {
-    return std::make_unique<KafkaProducer>(appender_);
+    return std::make_unique<KafkaProducer>(appender_, watch_);
   }
   [[nodiscard]] Result<std::unique_ptr<Group>> join(
       GroupSpec spec, std::shared_ptr<GroupListener> listener) override;
@@ -166,7 +141,8 @@ class KafkaLog final : public Log {
   TableTransactions transactions_;
   SharedTables shared_;
   PositionReader positions_;
-  Watch watch_;
+  const std::shared_ptr<ClusterWatch> watch_;
+  std::vector<observe::Metrics::Sampled> samples_;
   mutable std::mutex mutex_;
   std::vector<std::weak_ptr<KafkaGroup>> groups_;
   std::atomic<bool> leave_{false};
@@ -269,9 +245,10 @@ Offset KafkaLog::end(TopicPartition where) const {
 
 Status KafkaLog::status() const {
   if (closed_) return {.problem = "closed"};
-  Status status{.problem = watch_.problem(),
+  Status status{.problem = watch_->problem(),
                 // Nothing is kept in reserve here, and nothing waits for room.
                 .bytes_free = std::numeric_limits<std::uint64_t>::max()};
+  if (status.problem.empty()) status.problem = watch_->overdue();
   const std::lock_guard lock(mutex_);
   for (const auto& weak : groups_) {
     const auto group = weak.lock();
@@ -286,7 +263,8 @@ Status KafkaLog::status() const {
 
 void KafkaLog::close() {
   if (closed_.exchange(true)) return;
-  watch_.stop();
+  watch_->stop();
+  samples_.clear();
   std::vector<std::shared_ptr<KafkaGroup>> groups;
   {
     const std::lock_guard lock(mutex_);
@@ -313,8 +291,20 @@ Result<void> check(const KafkaOptions& options) {
     return fail(Errc::kUnavailable,
                 "SASL PLAIN would show the password to the network; it needs TLS");
   }
-  if (options.lease >= options.session_timeout) {
-    return fail(Errc::kUnavailable, "the lease has to be shorter than the session");
+  // Who cannot commit any more stops before others may begin.
+  const std::array<std::pair<const char*, std::chrono::milliseconds>, 4> ascending{
+      {{"commit_interval", options.commit_interval},
+       {"lease", options.lease},
+       {"session_timeout", options.session_timeout},
+       {"max_poll_interval", options.max_poll_interval}}};
+  for (std::size_t i = 1; i < ascending.size(); ++i) {
+    const auto& [shorter, shorter_ms] = ascending[i - 1];
+    const auto& [longer, longer_ms] = ascending[i];
+    if (shorter_ms >= longer_ms) {
+      return fail(Errc::kUnavailable,
+                  fmt::format("{} ({} ms) has to be shorter than {} ({} ms)", shorter,
+                              shorter_ms.count(), longer, longer_ms.count()));
+    }
   }
   return {};
 }

@@ -47,6 +47,8 @@ struct KafkaOptions {
 
   std::chrono::milliseconds session_timeout = std::chrono::seconds(30);
   std::chrono::milliseconds lease = std::chrono::seconds(15);  // bound of one commit
+  // A member whose consumer stands still for that long is put out of its group.
+  std::chrono::milliseconds max_poll_interval = std::chrono::minutes(5);
   std::chrono::milliseconds revocation =
       std::chrono::seconds(30);  // how long a partition may be finished
   std::chrono::milliseconds commit_interval{100};

@@ -97,8 +97,9 @@ TEST(KafkaOwnership, TakingWaitsForOpenTransactionsOfAnOldOwner) {
   ASSERT_TRUE(eventually(
       [&] { return node.metric("godwit_kafka_rebuild_offsets_left{group=\"sender\"}") > 0; }));
   const auto until = std::chrono::steady_clock::now() + 700ms;
-  EXPECT_THAT(node.listener->wait_for(1, [&] { return std::chrono::steady_clock::now() > until; }),
-              testing::IsEmpty());
+  // Partition 1 may come meanwhile: its table has nobody's open transaction.
+  EXPECT_FALSE(node.listener->wait_for(2, [&] { return std::chrono::steady_clock::now() > until; })
+                   .contains(0));
   old.commit();
   auto owned = node.listener->wait_for(2);
   EXPECT_EQ(owned.at(0)->table(Topic::kRetries).get("d/1").value().value_or(""), "parked");

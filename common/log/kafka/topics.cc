@@ -9,11 +9,14 @@
 #include <thread>
 
 #include "common/log/errc.h"
+#include "common/observe/log.h"
 
 namespace godwit::log {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr observe::Logger kLog{"kafka"};
 
 // What a record of kRecordBytesMax needs, and Kafka's own default.
 constexpr std::int64_t kMessageBytesMin = 1'048'588;
@@ -38,18 +41,6 @@ bool retains(std::int64_t found, std::int64_t wanted) {
   return found < 0 || found >= wanted;
 }
 
-std::chrono::hours retention_of(Topic topic, const KafkaOptions& options) {
-  switch (topic) {
-    case Topic::kBodies: return options.bodies_retention;
-    case Topic::kEvents:
-    case Topic::kAudit:
-    case Topic::kAccepted:
-    case Topic::kAcceptedUrgent: return std::max(options.events_retention, options.retention);
-    case Topic::kAuth: return 1h;
-    default: return options.retention;
-  }
-}
-
 enum class Rule : std::uint8_t { kSame, kAtLeast, kRetention };
 Rule rule_of(const std::string& key) {
   if (key == "retention.ms" || key == "retention.bytes" || key == "delete.retention.ms") {
@@ -64,6 +55,18 @@ PartitionId partitions_of(Topic topic, const KafkaOptions& options) {
 }
 
 }  // namespace
+
+std::chrono::hours retention_of(Topic topic, const KafkaOptions& options) {
+  switch (topic) {
+    case Topic::kBodies: return options.bodies_retention;
+    case Topic::kEvents:
+    case Topic::kAudit:
+    case Topic::kAccepted:
+    case Topic::kAcceptedUrgent: return std::max(options.events_retention, options.retention);
+    case Topic::kAuth: return 1h;
+    default: return options.retention;
+  }
+}
 
 Settings wanted_settings(Topic topic, const KafkaOptions& options) {
   Settings settings{{"max.message.bytes", std::to_string(kMessageBytesMin)},
@@ -106,13 +109,44 @@ std::string complaint_about(Topic topic, const TopicFound& found, const Settings
   return {};
 }
 
-std::string complaint_about_brokers(const Settings& settings) {
-  const auto minutes = number(settings, "offsets.retention.minutes");
-  const auto wanted = std::chrono::minutes(kOffsetsRetentionMin).count();
-  if (minutes && *minutes < wanted) {
-    return fmt::format("the brokers: offsets.retention.minutes is {}, wanted at least {}", *minutes,
-                       wanted);
+std::string complaint_about_brokers(const Settings& settings, const KafkaOptions& options) {
+  const auto minutes = [](auto time) {
+    return std::chrono::duration_cast<std::chrono::minutes>(time).count();
+  };
+  struct AtLeast {
+    const char* key;
+    std::int64_t wanted;
+  };
+  // Positions and the state of transactions are as durable as the mail they speak of.
+  const AtLeast all[] = {
+      {"offsets.retention.minutes", minutes(kOffsetsRetentionMin)},
+      {"offsets.topic.replication.factor", options.replication},
+      {"transaction.state.log.replication.factor", options.replication},
+      {"transaction.state.log.min.isr", options.min_insync_replicas},
+      {"group.max.session.timeout.ms", options.session_timeout.count()},
+  };
+  for (const auto& [key, wanted] : all) {
+    const auto found = number(settings, key);
+    if (found && *found < wanted)
+      return fmt::format("the brokers: {} is {}, wanted at least {}", key, *found, wanted);
   }
+  const auto session_min = number(settings, "group.min.session.timeout.ms");
+  if (session_min && *session_min > options.session_timeout.count()) {
+    return fmt::format("the brokers: group.min.session.timeout.ms is {}, wanted at most {}",
+                       *session_min, options.session_timeout.count());
+  }
+  return {};
+}
+
+std::string weakness_of_brokers(const Settings& settings) {
+  // The protocol version was a setting until 4.0.
+  if (const auto old = settings.find("inter.broker.protocol.version"); old != settings.end()) {
+    return fmt::format("the brokers are older than 4.0 (inter.broker.protocol.version is {})",
+                       old->second);
+  }
+  const auto verified = settings.find("transaction.partition.verification.enable");
+  if (verified != settings.end() && verified->second != "true")
+    return "the brokers: transaction.partition.verification.enable is " + verified->second;
   return {};
 }
 
@@ -122,8 +156,12 @@ Result<KafkaTopics> ensure_topics(KafkaAdmin& admin, const TopicNames& names,
   KafkaTopics topics;
   TRY(topics.cluster_id, admin.cluster_id(10s));
   TRY(const Settings of_brokers, admin.broker_settings());
-  if (std::string wrong = complaint_about_brokers(of_brokers); !wrong.empty()) {
+  if (std::string wrong = complaint_about_brokers(of_brokers, options); !wrong.empty()) {
     return fail(Errc::kUnavailable, std::move(wrong));
+  }
+  if (const std::string weak = weakness_of_brokers(of_brokers); !weak.empty()) {
+    kLog.warning("mail may be delivered twice after a failure of a broker, and is never lost",
+                 {{"because", weak}});
   }
   std::vector<std::string> wanted;
   for (int topic = 1; topic <= kTopicMax; ++topic) {

@@ -15,6 +15,9 @@ struct KafkaTopics {
   std::array<std::string, kTopicMax + 1> ids;
 };
 
+// How long records of a topic are kept, at least.
+[[nodiscard]] std::chrono::hours retention_of(Topic topic, const KafkaOptions& options);
+
 // What each topic is asked to be: docs/kafka.md has the table.
 [[nodiscard]] Settings wanted_settings(Topic topic, const KafkaOptions& options);
 
@@ -22,8 +25,11 @@ struct KafkaTopics {
 // least 1048588"; empty: nothing. Pure.
 [[nodiscard]] std::string complaint_about(Topic topic, const TopicFound& found,
                                           const Settings& settings, const KafkaOptions& options);
-// The same of the brokers' own settings.
-[[nodiscard]] std::string complaint_about_brokers(const Settings& settings);
+// The same of the brokers' own settings, where they show them.
+[[nodiscard]] std::string complaint_about_brokers(const Settings& settings,
+                                                  const KafkaOptions& options);
+// What the brokers cannot promise: mail may be delivered twice after a failure, never lost. Empty: nothing.
+[[nodiscard]] std::string weakness_of_brokers(const Settings& settings);
 
 // Makes the topics that are missing, and looks at every one. Blocks for a few round trips, 15 s at most.
 // Errors   kUnavailable: brokers do not answer, refuse, or a topic is not as it has to be; says which and why

@@ -82,11 +82,41 @@ TEST(KafkaTopics, ReplicasAndPartitionsAreCounted) {
             "topic godwit.control: it has 2 partitions, wanted 1");
 }
 
-TEST(KafkaTopics, BrokersKeepOffsetsLongEnough) {
-  EXPECT_EQ(complaint_about_brokers({}), "");
-  EXPECT_EQ(complaint_about_brokers({{"offsets.retention.minutes", "64800"}}), "");
-  EXPECT_EQ(complaint_about_brokers({{"offsets.retention.minutes", "10080"}}),
-            "the brokers: offsets.retention.minutes is 10080, wanted at least 64800");
+TEST(KafkaTopics, BrokersKeepWhatIsKnownOfMailAsWellAsMail) {
+  struct Case {
+    const char* key;
+    const char* value;
+    const char* complaint;
+  };
+  const Case cases[] = {
+      {"offsets.retention.minutes", "64800", ""},
+      {"offsets.retention.minutes", "10080",
+       "the brokers: offsets.retention.minutes is 10080, wanted at least 64800"},
+      {"offsets.topic.replication.factor", "3", ""},
+      {"offsets.topic.replication.factor", "1",
+       "the brokers: offsets.topic.replication.factor is 1, wanted at least 3"},
+      {"transaction.state.log.replication.factor", "2",
+       "the brokers: transaction.state.log.replication.factor is 2, wanted at least 3"},
+      {"transaction.state.log.min.isr", "1",
+       "the brokers: transaction.state.log.min.isr is 1, wanted at least 2"},
+      {"group.max.session.timeout.ms", "20000",
+       "the brokers: group.max.session.timeout.ms is 20000, wanted at least 30000"},
+      {"group.min.session.timeout.ms", "60000",
+       "the brokers: group.min.session.timeout.ms is 60000, wanted at most 30000"},
+  };
+  EXPECT_EQ(complaint_about_brokers({}, options()), "");
+  for (const Case& one : cases) {
+    EXPECT_EQ(complaint_about_brokers({{one.key, one.value}}, options()), one.complaint);
+  }
+}
+
+TEST(KafkaTopics, WhatOldBrokersCannotPromiseIsSaid) {
+  EXPECT_EQ(weakness_of_brokers({}), "");
+  EXPECT_EQ(weakness_of_brokers({{"transaction.partition.verification.enable", "true"}}), "");
+  EXPECT_EQ(weakness_of_brokers({{"transaction.partition.verification.enable", "false"}}),
+            "the brokers: transaction.partition.verification.enable is false");
+  EXPECT_EQ(weakness_of_brokers({{"inter.broker.protocol.version", "3.9-IV0"}}),
+            "the brokers are older than 4.0 (inter.broker.protocol.version is 3.9-IV0)");
 }
 
 }  // namespace
