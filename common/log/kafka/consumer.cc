@@ -190,6 +190,7 @@ void KafkaConsumer::place() {
       continue;
     }
     attached.placed = true;
+    rd_kafka_resume_partitions(handle_.get(), list.get());
     at = unplaced_.erase(at);
   }
 }
@@ -276,10 +277,12 @@ void KafkaConsumer::rebalance(bool assigned, rd_kafka_topic_partition_list_s& pa
   std::vector<PartitionId> numbers;
   for (int i = 0; i < partitions.cnt; ++i) {
     numbers.push_back(static_cast<PartitionId>(partitions.elems[i].partition));
-    // Nothing is read before attach() says from where.
-    partitions.elems[i].offset = RD_KAFKA_OFFSET_END;
+    // Nothing is read before attach() says from where: the partition stands still, at a number. With a name (END) the
+    // client asks a broker, and when a seek overtakes the answer, asks again: half a second later it jumps to the end.
+    partitions.elems[i].offset = 0;
   }
   if (assigned) {
+    rd_kafka_pause_partitions(handle_.get(), &partitions);
     const KafkaError error(rd_kafka_incremental_assign(handle_.get(), &partitions));
     if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});
     for (const PartitionId number : numbers) assigned_.insert({membership_->subscribed, number});
