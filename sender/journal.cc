@@ -29,7 +29,7 @@ std::size_t content_parts(std::uint64_t size) {
 
 Journal::Journal(log::PartitionId partition, log::PartitionId event_partitions,
                  std::size_t commit_bytes_max, const log::Table& retries, Window& urgent,
-                 Window& bulk)
+                 Window& bulk, bool bodies_stay)
     : partition_(partition),
       event_partitions_(event_partitions),
       batch_bytes_max_(entries_bytes_max(commit_bytes_max)),
@@ -37,7 +37,8 @@ Journal::Journal(log::PartitionId partition, log::PartitionId event_partitions,
       urgent_(urgent),
       bulk_(bulk),
       urgent_committed_(urgent.next()),
-      bulk_committed_(bulk.next()) {}
+      bulk_committed_(bulk.next()),
+      bodies_stay_(bodies_stay) {}
 
 std::size_t Journal::Entry::bytes() const {
   std::size_t sum = 0;
@@ -70,7 +71,7 @@ Result<bool> Journal::needs_content(const QueuedDelivery& delivery) {
 }
 
 Result<bool> Journal::adds_content(const QueuedDelivery& delivery) {
-  if (delivery.record.content.parked()) return false;
+  if (delivery.record.content.parked() || stays_in_bodies(delivery)) return false;
   TRY(const bool stored, uses_.stored(delivery.id.message));
   return !stored;
 }
@@ -118,11 +119,14 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
   TRY_VOID(put_events(entry, delivery->id, events));
   const MessageId content = delivery->id.message;
   const bool was_parked = delivery->in_table();
+  const bool in_bodies = stays_in_bodies(*delivery);
   if (after == After::kParked) {
     v1::Content reference = delivery->record.content;
-    delivery->record.content.clear_position();
-    delivery->record.content.clear_body();
-    delivery->record.content.set_parked(true);
+    if (!in_bodies) {
+      delivery->record.content.clear_position();
+      delivery->record.content.clear_body();
+      delivery->record.content.set_parked(true);
+    }
     delivery->record.data = {};
     delivery->record.head.set_expires_unix_ms(to_unix_ms(delivery->expires));
     auto state = record::encode(delivery->record);
@@ -130,7 +134,7 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
       delivery->record.content = std::move(reference);
       return fail(std::move(state).error());
     }
-    if (!was_parked) {
+    if (!was_parked && !in_bodies) {
       auto first = uses_.add(content);
       if (!first) {
         delivery->record.content = std::move(reference);
@@ -147,10 +151,12 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
     entry.changes.push_back(change(record::delivery_key(delivery->id), *std::move(state)));
     entry.parked = true;
   } else if (was_parked) {
-    TRY(const bool last, uses_.remove(content));
-    entry.content = content;
+    if (!in_bodies) {
+      TRY(const bool last, uses_.remove(content));
+      entry.content = content;
+      if (last) delete_content(entry, content, delivery->record.content.size());
+    }
     entry.changes.push_back(change(record::delivery_key(delivery->id), std::nullopt));
-    if (last) delete_content(entry, content, delivery->record.content.size());
   }
   if (delivery->slot) finish_slot(entry, *delivery->slot);
   if (was_parked) entry.left = delivery->id;

@@ -37,9 +37,11 @@ class Journal {
     kParked,    // its state goes to `retries`
   };
 
-  // `commit_bytes_max`: as log::Ownership::batch_bytes_max().
+  // `commit_bytes_max`: as log::Ownership::batch_bytes_max(). `bodies_stay`: what is in `bodies` is there for longer
+  // than mail can be parked, so a parked delivery goes on referring to it.
   Journal(log::PartitionId partition, log::PartitionId event_partitions,
-          std::size_t commit_bytes_max, const log::Table& retries, Window& urgent, Window& bulk);
+          std::size_t commit_bytes_max, const log::Table& retries, Window& urgent, Window& bulk,
+          bool bodies_stay = false);
 
   // Content of a parked delivery is needed when it is not in the table yet: then add() wants it fetched.
   [[nodiscard]] Result<bool> needs_content(const QueuedDelivery& delivery);
@@ -95,6 +97,9 @@ class Journal {
 
     [[nodiscard]] std::size_t bytes() const;  // as log::bytes_in_batch
   };
+  [[nodiscard]] bool stays_in_bodies(const QueuedDelivery& delivery) const {
+    return bodies_stay_ && delivery.record.content.has_body();
+  }
   [[nodiscard]] log::TableChange change(std::string key, std::optional<Rope> value) const;
   [[nodiscard]] Result<void> put_events(Entry& entry, const DeliveryId& id,
                                         const std::vector<record::Event>& events) const;
@@ -115,6 +120,7 @@ class Journal {
   Window& bulk_;
   log::Offset urgent_committed_;
   log::Offset bulk_committed_;
+  const bool bodies_stay_;
   bool beyond_committed_ = false;
   std::set<std::pair<log::Topic, log::Offset>> states_;  // unfinished slots that have a row `s/`
   std::deque<Entry> entries_;

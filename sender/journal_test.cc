@@ -1,5 +1,6 @@
 #include "sender/journal.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -213,6 +214,32 @@ TEST_F(JournalTest, ABatchIsBoundedAndKeepsTheOrder) {
   }
   EXPECT_EQ(batches, 3U);
   EXPECT_EQ(next, 5);
+}
+
+// On Kafka: the largest mail is more than one commit may have.
+TEST_F(JournalTest, WhatIsInBodiesForLongStaysThere) {
+  Journal journal(0, 4, 2u << 20, table_, urgent_, bulk_, /*bodies_stay=*/true);
+  auto delivery = consumed(1, 0, 0);
+  delivery->content = {};
+  delivery->record.content.clear_position();
+  delivery->record.content.mutable_body()->set_chunks(70);
+  delivery->record.content.set_size(35u << 20);
+  EXPECT_FALSE(journal.needs_content(*delivery).value());
+  ASSERT_TRUE(journal.add(delivery, {}, Journal::After::kParked));
+  auto sealed = journal.seal();
+  table_.apply(sealed->batch);
+  journal.committed(*sealed);
+  EXPECT_THAT(keys(), testing::ElementsAre("d/" + DeliveryId{message(1), 0}.to_text()));
+
+  // It comes back, and ends.
+  auto again = std::move(sealed->parked.front());
+  EXPECT_EQ(again->record.content.body().chunks(), 70U);
+  again->slot.reset();
+  ASSERT_TRUE(journal.add(again, {}, Journal::After::kFinished));
+  sealed = journal.seal();
+  table_.apply(sealed->batch);
+  journal.committed(*sealed);
+  EXPECT_THAT(keys(), testing::IsEmpty());
 }
 
 TEST_F(JournalTest, ABatchFitsIntoWhatTheLogTakes) {

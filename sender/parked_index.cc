@@ -103,7 +103,7 @@ void index_retries(std::string_view key, std::string_view value, const log::Emit
   by_lane += parked.domain();
   emit(std::move(by_lane));
 
-  emit(std::string(1, kByContent) + id);
+  if (parked.content().parked()) emit(std::string(1, kByContent) + id);
 }
 
 std::string due_bound(Timestamp at) {

@@ -24,7 +24,7 @@
 namespace godwit::sender {
 
 // Of GroupSpec::indexer: raise the version when the entries change.
-inline constexpr std::uint32_t kParkedIndexVersion = 2;
+inline constexpr std::uint32_t kParkedIndexVersion = 3;
 // Pure; a value that does not parse has no entries.
 void index_retries(std::string_view key, std::string_view value, const log::Emit& emit);
 

@@ -39,6 +39,7 @@ v1::Delivery parked(int number, std::string site, Timestamp due, bool throttled 
   envelope.add_recipients();
   envelope.add_recipients();
   delivery.mutable_envelope()->set_data(envelope.SerializeAsString());
+  delivery.mutable_content()->set_parked(true);
   return delivery;
 }
 
@@ -165,6 +166,11 @@ TEST(ParkedIndex, ByContent) {
     users.push_back(parse_content_user(entry).value().index);
   }
   EXPECT_EQ(users, (std::vector<std::uint32_t>{0, 0x01020304, 0xffffffff}));
+
+  v1::Delivery elsewhere = parked(3, "s", kNow);
+  elsewhere.mutable_content()->clear_parked();
+  elsewhere.mutable_content()->mutable_body()->set_chunks(70);
+  EXPECT_EQ(index({elsewhere}).size(), 2U) << "its content is in `bodies`";
 }
 
 TEST(ParkedIndex, ForeignEntriesAreNotParsed) {

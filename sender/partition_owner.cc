@@ -33,7 +33,7 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       retries_(ownership_->table(Topic::kRetries)),
       windows_(make_windows(*ownership_, env_.config.window)),
       journal_(partition_, env_.log.partitions(Topic::kEvents), ownership_->batch_bytes_max(),
-               retries_, windows_.urgent, windows_.bulk),
+               retries_, windows_.urgent, windows_.bulk, !env_.log.reads_by_position()),
       lanes_(env_, *this, couriers_, journal_),
       content_(env_, retries_, partition_, life_),
       parked_(env_, retries_, partition_, lanes_),
