@@ -60,6 +60,9 @@ TEST(Moving, WhatWaitsGoesAlongWithItsHistory) {
   EVENTUALLY(system.retries().empty());  // d/ and c/ are gone
   EXPECT_THAT(system.retries(1), IsEmpty());
   EXPECT_EQ(system.events().back().head.attempt(), 2U) << "attempts are counted on";
+  const auto moved = system.log.records({log::Topic::kOutbound, 1});
+  ASSERT_EQ(moved.size(), 1U);
+  EXPECT_EQ(record::decode_delivery(moved[0].value)->head.history(0).cause(), "placement");
   EXPECT_EQ(peer.mails().size(), 1U);
   EXPECT_EQ(peer.mails().front().content, Mail{}.content);
 }

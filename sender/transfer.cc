@@ -15,6 +15,7 @@ namespace godwit::sender {
 namespace {
 
 constexpr std::size_t kChunkBytes = log::kRecordBytesMax - 4096;
+constexpr int kStepsMax = 16;
 constexpr std::size_t kEnvelopeRoom = 64u << 10;  // beside content that goes along in the record
 
 }  // namespace
@@ -29,6 +30,12 @@ async::Task<Result<log::Append>> Transfer::record_of(QueuedDelivery& delivery,
   record::Delivery moved = delivery.record;
   moved.head.set_throttled(false);
   moved.head.set_expires_unix_ms(to_unix_ms(delivery.expires));
+  if (moved.head.history_size() >= kStepsMax) moved.head.mutable_history()->DeleteSubrange(0, 1);
+  v1::Step& step = *moved.head.add_history();
+  step.set_time_unix_ms(to_unix_ms(env_.clock.now()));
+  step.set_site(moved.head.site());
+  step.set_pool(moved.head.pool());
+  step.set_cause("placement");
   if (moved.content.parked()) {
     CO_TRY_VOID(co_await content_.load(delivery, Instant::max()));
     moved.content.clear_parked();

@@ -9,9 +9,9 @@ using std::chrono::milliseconds;
 
 constexpr Timestamp kNow = from_unix_ms(1'767'225'600'000);
 
-TEST(FirstOffsetTest, NeverGuessesAboutRecordsThatAreGone) {
+TEST(FirstOffsetTest, AsCommittedOrElseOnlyFromTheVeryStart) {
   EXPECT_EQ(first_offset(7, 3).value(), 7);
-  EXPECT_EQ(first_offset(2, 3).value(), 2) << "the reader says that they are gone";
+  EXPECT_EQ(first_offset(2, 3).value(), 3) << "the oldest there is; whoever takes it counts them";
   EXPECT_EQ(first_offset(-1, 0).value(), 0);
   EXPECT_EQ(first_offset(-1, 1).error().code, Errc::kNotFound);
 }

@@ -100,7 +100,7 @@ TEST_F(WholeRecord, TakesInABodyWithAnothersRecordInIt) {
 
 TEST_F(WholeRecord, IsNotDecoded) {
   append(log::Topic::kAccepted, kContent);
-  const std::string odd = "\x10\x01";  // message_id as a number: no Delivery
+  const std::string odd = "\x42\x01\xff";  // a domain that is no text: no Delivery
   Rope record(Bytes::copy_of(odd));
   record.append(record::encode(delivery()).value());
   ASSERT_FALSE(record::decode_delivery(record));
