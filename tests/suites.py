@@ -269,7 +269,7 @@ def suite_scenarios(jobs: int) -> Tally:
         return tally
     # Scenarios mostly wait for servers: a few more than there are cores keep them busy.
     return pytest("scenarios", ["-q", "-n", str(min(jobs + 1, 6)), "--dist", "loadfile",
-                                "--godwit", str(EXECUTABLE), "tests/scenarios"], 1500)
+                                f"--godwit={EXECUTABLE}", "tests/scenarios"], 1500)
 
 
 def suite_kafka(_: int) -> Tally:
@@ -278,15 +278,15 @@ def suite_kafka(_: int) -> Tally:
         tally.fail("kafka: build/test/bin/godwit was not built")
         return tally
     # One process: the brokers are shared by all cases, and are what is slow.
-    return pytest("kafka", ["-q", "--godwit", str(EXECUTABLE), "--shape", "kafka", "tests/kafka", "tests/scenarios"], 900)
+    return pytest("kafka", ["-q", f"--godwit={EXECUTABLE}", "--shape=kafka", "tests/kafka", "tests/scenarios"], 900)
 
 
 def suite_kafka_long(_: int) -> Tally:
-    return pytest("kafka-long", ["-q", "--godwit", str(EXECUTABLE), "--shape", "kafka", "--long", "tests/scenarios"], 3600)
+    return pytest("kafka-long", ["-q", f"--godwit={EXECUTABLE}", "--shape=kafka", "--long", "tests/scenarios"], 3600)
 
 
 def suite_chaos(_: int) -> Tally:
-    return pytest("chaos", ["-q", "--godwit", str(EXECUTABLE), "tests/cluster"], 600)
+    return pytest("chaos", ["-q", f"--godwit={EXECUTABLE}", "tests/cluster"], 600)
 
 
 SUITES: dict[str, Callable[[int], Tally]] = {
