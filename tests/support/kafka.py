@@ -132,7 +132,7 @@ class KafkaCluster:
         return self.directory / f"broker{node}.properties"
 
     def _format(self, node: int) -> None:
-        command: list[Any] = [*JAVA, "-cp", self._jars, "kafka.tools.StorageTool", "format", "-t", self.cluster_id,
+        command: list[Any] = [*JAVA, "-cp", self._jars, "kafka.tools.StorageTool", "format", f"--cluster-id={self.cluster_id}",
                               "-c", self._file(node)]
         if self.certificate is not None:
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):

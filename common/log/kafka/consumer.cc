@@ -174,11 +174,13 @@ void KafkaConsumer::seek(TopicPartition where, Offset to) {
   });
 }
 
-// A seek fails while the client does not know yet where the partition is: it is tried again.
+// A seek fails while the client does not know yet where the partition is: it is tried again. It has to wait until the
+// client stands at the end: one that overtakes the broker's answer about the end makes the client ask again, and half a
+// second later jump there, over all that was not read until then.
 void KafkaConsumer::place() {
   for (auto at = unplaced_.begin(); at != unplaced_.end();) {
     const TopicPartition where = *at;
-    if (subscribes(where) && !assigned_.contains(where)) {
+    if (subscribes(where) && !(assigned_.contains(where) && stands_.contains(where))) {
       ++at;
       continue;
     }
@@ -190,7 +192,6 @@ void KafkaConsumer::place() {
       continue;
     }
     attached.placed = true;
-    rd_kafka_resume_partitions(handle_.get(), list.get());
     at = unplaced_.erase(at);
   }
 }
@@ -241,6 +242,9 @@ void KafkaConsumer::take(const rd_kafka_message_s& message) {
   const auto topic = names_.find(rd_kafka_topic_name(message.rkt));
   if (!topic) return;
   const TopicPartition where{*topic, static_cast<PartitionId>(message.partition)};
+  const bool stands =
+      message.err == RD_KAFKA_RESP_ERR_NO_ERROR || message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+  if (stands && assigned_.contains(where)) stands_.insert(where);
   const auto at = attached_.find(where);
   if (at == attached_.end() || !at->second.placed) return;
   RecordSink& sink = *at->second.sink;
@@ -277,12 +281,11 @@ void KafkaConsumer::rebalance(bool assigned, rd_kafka_topic_partition_list_s& pa
   std::vector<PartitionId> numbers;
   for (int i = 0; i < partitions.cnt; ++i) {
     numbers.push_back(static_cast<PartitionId>(partitions.elems[i].partition));
-    // Nothing is read before attach() says from where: the partition stands still, at a number. With a name (END) the
-    // client asks a broker, and when a seek overtakes the answer, asks again: half a second later it jumps to the end.
-    partitions.elems[i].offset = 0;
+    // Nothing is read before attach() says from where.
+    partitions.elems[i].offset = RD_KAFKA_OFFSET_END;
   }
   if (assigned) {
-    rd_kafka_pause_partitions(handle_.get(), &partitions);
+    for (const PartitionId number : numbers) stands_.erase({membership_->subscribed, number});
     const KafkaError error(rd_kafka_incremental_assign(handle_.get(), &partitions));
     if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});
     for (const PartitionId number : numbers) assigned_.insert({membership_->subscribed, number});
@@ -302,6 +305,7 @@ void KafkaConsumer::release(const std::vector<PartitionId>& partitions) {
     attached_.erase(where);
     unplaced_.erase(where);
     assigned_.erase(where);
+    stands_.erase(where);
   }
   const KafkaError error(rd_kafka_incremental_unassign(handle_.get(), list.get()));
   if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});

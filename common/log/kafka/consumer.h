@@ -116,6 +116,7 @@ class KafkaConsumer {
   // On the thread only.
   std::map<TopicPartition, Attached> attached_;
   std::set<TopicPartition> assigned_;
+  std::set<TopicPartition> stands_;  // of those: the client has come to where it was told to begin
   std::set<TopicPartition> unplaced_;
   std::vector<std::shared_ptr<RecordSink>> touched_;
 
