@@ -14,10 +14,6 @@
 #include "common/base/result.h"
 #include "common/log/kafka/client.h"
 
-struct rd_kafka_op_s;
-struct rd_kafka_queue_s;
-struct rd_kafka_AdminOptions_s;
-
 namespace godwit::log {
 
 using Settings = std::map<std::string, std::string>;
@@ -75,8 +71,14 @@ class KafkaAdmin {
   [[nodiscard]] Result<std::vector<At>> offsets(std::vector<At> of, Edge edge);
   // The first record not older than `time` (kEndCommitted when there is none).
   [[nodiscard]] Result<std::vector<At>> offsets_since(std::vector<At> of, Timestamp time);
-  // What the group committed; -1 where it never did. Waits until open transactions have ended.
-  [[nodiscard]] Result<std::vector<At>> committed(const std::string& group, std::vector<At> of);
+  // Until elections are over.
+  static constexpr std::chrono::milliseconds kPatience{10'000};
+  // Until the transaction of a producer that is gone has ended as well: the broker ends it at its timeout (10 s of a
+  // sender), which it sees when it next looks (every 10 s, transaction.abort.timed.out.transaction.cleanup.interval.ms).
+  static constexpr std::chrono::milliseconds kTransactionPatience{30'000};
+  // What the group committed; -1 where it never did. Waits for open transactions to end, for `patience` at most.
+  [[nodiscard]] Result<std::vector<At>> committed(const std::string& group, std::vector<At> of,
+                                                  std::chrono::milliseconds patience = kPatience);
   // A static member of a group; `node` is its group.instance.id.
   struct Member {
     std::string node;
@@ -87,9 +89,6 @@ class KafkaAdmin {
 
  private:
   explicit KafkaAdmin(std::unique_ptr<ClientEvents> events) : events_(std::move(events)) {}
-  using Event = std::unique_ptr<rd_kafka_op_s, void (*)(rd_kafka_op_s*)>;
-  using Ask = std::function<void(rd_kafka_AdminOptions_s*, rd_kafka_queue_s*)>;
-  [[nodiscard]] Result<Event> ask(int operation, std::string_view what, const Ask& request);
   [[nodiscard]] Result<std::vector<At>> list_offsets(std::vector<At> of, std::int64_t specification,
                                                      bool committed_only);
 

@@ -227,7 +227,8 @@ Result<void> KafkaLog::rows(Topic, const std::vector<ScanRange>& ranges,
 Result<Offset> KafkaLog::committed(std::string_view group, TopicPartition where) {
   if (closed_) return fail(Errc::kClosed);
   const std::vector<KafkaAdmin::At> place{{names_.of(where.topic), where.partition}};
-  TRY(const auto committed, admin_->committed(names_.prefix() + std::string(group), place));
+  TRY(const auto committed, admin_->committed(names_.prefix() + std::string(group), place,
+                                              KafkaAdmin::kTransactionPatience));
   if (committed.front().offset >= 0) return committed.front().offset;
   TRY(const auto start, admin_->offsets(place, KafkaAdmin::Edge::kStart));
   return start.front().offset;
