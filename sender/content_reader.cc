@@ -21,23 +21,17 @@ namespace {
 
 constexpr Duration kDurableWait = seconds{10};
 
-std::uint32_t crc_of(const Rope& octets) {
-  std::uint32_t crc = 0;
-  for (const Bytes& piece : octets.pieces()) crc = crc32c(piece.view(), crc);
-  return crc;
-}
-
 // The content of a record that nobody decodes: it is the record's end (proto Content), and its
 // checksum says whether these octets are it. Empty: they are not.
 Rope content_at_end(const Rope& record, const v1::Content& content) {
   if (record.size() < content.size()) return {};
   Rope end = record.slice(record.size() - content.size(), content.size());
-  return crc_of(end) == content.crc32c() ? end : Rope();
+  return crc32c(end) == content.crc32c() ? end : Rope();
 }
 
 // Octets that were put together from several records are those that the delivery means.
 Result<void> check(const Rope& octets, const v1::Content& content) {
-  if (content.crc32c() == 0 || crc_of(octets) == content.crc32c()) return {};
+  if (content.crc32c() == 0 || crc32c(octets) == content.crc32c()) return {};
   return fail(log::Errc::kCorrupt, "content has another checksum than its delivery says");
 }
 

@@ -97,4 +97,10 @@ std::uint32_t crc32c(std::string_view octets, std::uint32_t so_far) {
   return ~extend(~so_far, octets.data(), octets.size());
 }
 
+std::uint32_t crc32c(const Rope& octets) {
+  std::uint32_t crc = 0;
+  for (const Bytes& piece : octets.pieces()) crc = crc32c(piece.view(), crc);
+  return crc;
+}
+
 }  // namespace godwit

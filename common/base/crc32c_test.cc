@@ -25,7 +25,11 @@ TEST(Crc32c, ContinuesOverPieces) {
     EXPECT_EQ(
         crc32c(std::string_view(text).substr(cut), crc32c(std::string_view(text).substr(0, cut))),
         crc32c(text));
+    Rope rope(Bytes::copy_of(text.substr(0, cut)));
+    rope.append(Bytes::copy_of(text.substr(cut)));
+    EXPECT_EQ(crc32c(rope), crc32c(text));
   }
+  EXPECT_EQ(crc32c(Rope()), 0u);
 }
 
 }  // namespace

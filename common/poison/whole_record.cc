@@ -68,9 +68,7 @@ async::Task<Rope> whole_record(log::Log& log, Slot& hand, log::RecordPosition pl
   if (!content || !valid(*content, log) || content->size() > content_bytes_max) co_return record;
   const auto octets = co_await fetch(log, *content);
   if (!octets || octets->size() != content->size()) co_return record;
-  std::uint32_t crc = 0;
-  for (const Bytes& piece : octets->pieces()) crc = crc32c(piece.view(), crc);
-  if (crc != content->crc32c()) co_return record;
+  if (crc32c(*octets) != content->crc32c()) co_return record;
   const InHand in_hand(hand, step);
   auto whole = record::with_inline_content(record, *octets);
   co_return whole ? *std::move(whole) : record;
