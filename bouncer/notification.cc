@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/log/by_message.h"
 #include "common/mail/content.h"
 #include "common/record/event_view.h"
 #include "common/report/dsn.h"
@@ -88,17 +89,14 @@ Result<log::Append> notify(std::span<const Noticed> events, const NotificationCo
   to.set_notify(v1::Recipient::NOTIFY_NEVER);  // RFC 3461 s6.2
   const std::uint64_t size = dsn.content.size();
   message.data = smtp::dot_stuffed(Rope(Bytes::adopt(std::move(dsn.content))));
-  std::uint32_t crc = 0;
-  for (const Bytes& piece : message.data.pieces()) crc = crc32c(piece.view(), crc);
   message.content.set_size(message.data.size());
-  message.content.set_crc32c(crc);
+  message.content.set_crc32c(crc32c(message.data));
   message.content.set_has_8bit(dsn.has_8bit);
   message.content.set_dot_stuffed(true);
   message.content.set_size_unstuffed(size);
   TRY(Rope value, record::encode(message));
   return log::Append{
-      .where = {log::Topic::kAccepted,
-                static_cast<log::PartitionId>(content.id.hash() % context.accepted_partitions)},
+      .where = {log::Topic::kAccepted, log::partition_of(content.id, context.accepted_partitions)},
       .key = std::string(content.id.octets()),
       .value = std::move(value),
       .refers_to = std::nullopt};

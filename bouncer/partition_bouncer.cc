@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/async/completion.h"
+#include "common/log/by_message.h"
 #include "common/observe/log.h"
 #include "common/poison/dead_letter.h"
 #include "common/poison/whole_record.h"
@@ -244,11 +245,11 @@ Result<void> PartitionBouncer::add_report(Batch& batch, const record::Message& m
   for (const record::Event& event : events) {
     TRY(Rope value, record::encode(event));
     const auto id = MessageId::from_octets(event.head.message_id()).value_or(MessageId{});
-    appends.push_back({.where = {log::Topic::kEvents, static_cast<log::PartitionId>(
-                                                          id.hash() % context_.event_partitions)},
-                       .key = event.head.message_id(),
-                       .value = std::move(value),
-                       .refers_to = std::nullopt});
+    appends.push_back(
+        {.where = {log::Topic::kEvents, log::partition_of(id, context_.event_partitions)},
+         .key = event.head.message_id(),
+         .value = std::move(value),
+         .refers_to = std::nullopt});
   }
   context_.metrics.understood(read.kind);
   if (events.empty() && read.kind != report::Kind::kBounce) context_.metrics.nobodys();

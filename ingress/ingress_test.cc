@@ -201,8 +201,8 @@ TEST_F(IngressTest, LongContentGoesToBodiesFirst) {
   EXPECT_EQ(body.chunks(), 3u);
   std::string joined;
   for (const log::Record& chunk : log.records({log::Topic::kBodies, body.partition()})) {
-    EXPECT_EQ(chunk.offset, body.first_offset() +
-                                static_cast<log::Offset>(joined.size() / record::kBodyChunkBytes));
+    EXPECT_EQ(chunk.offset,
+              body.first_offset() + static_cast<log::Offset>(joined.size() / log::kBodyChunkBytes));
     EXPECT_EQ(chunk.key, message.message_id().octets());
     joined += chunk.value.to_string();
   }

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/log/by_message.h"
 #include "common/record/body.h"
 #include "common/record/records.h"
 
@@ -28,22 +29,14 @@ v1::Envelope::Ret ret_of(smtp::Ret ret) {
   return v1::Envelope::RET_UNSET;
 }
 
-std::uint32_t crc_of(const Rope& content) {
-  std::uint32_t crc = 0;
-  for (const Bytes& piece : content.pieces()) crc = crc32c(piece.view(), crc);
-  return crc;
-}
-
 }  // namespace
 
 IntakeRecords::IntakeRecords(const Intake& intake, const Partitions& partitions) : intake_(intake) {
   const auto& recipients = intake.envelope.recipients;
   CHECK(!recipients.empty() && !intake.content.empty(), "a message has recipients and content");
-  where_ = {intake.topic,
-            static_cast<log::PartitionId>(intake.id.hash() % partitions(intake.topic))};
-  body_where_ = {log::Topic::kBodies,
-                 static_cast<log::PartitionId>(intake.id.hash() % partitions(log::Topic::kBodies))};
-  crc_ = crc_of(intake.content);
+  where_ = {intake.topic, log::partition_of(intake.id, partitions(intake.topic))};
+  body_partitions_ = partitions(log::Topic::kBodies);
+  crc_ = crc32c(intake.content);
 
   std::size_t envelope_bytes = 0;
   for (const auto& recipient : recipients) envelope_bytes += recipient_bytes(recipient);
@@ -65,15 +58,8 @@ IntakeRecords::IntakeRecords(const Intake& intake, const Partitions& partitions)
 }
 
 std::vector<log::Append> IntakeRecords::body() const {
-  std::vector<log::Append> chunks;
-  if (!needs_body_) return chunks;
-  for (Rope& chunk : record::body_chunks(intake_.content)) {
-    chunks.push_back({.where = body_where_,
-                      .key = std::string(intake_.id.octets()),
-                      .value = std::move(chunk),
-                      .refers_to = std::nullopt});
-  }
-  return chunks;
+  if (!needs_body_) return {};
+  return log::body_of(intake_.id, intake_.content, body_partitions_);
 }
 
 Result<std::vector<log::Append>> IntakeRecords::records(
@@ -120,8 +106,9 @@ Result<log::Append> IntakeRecords::record(const Part& part,
   // The body stays for as long as somebody has yet to read this record.
   std::optional<log::RecordPosition> body;
   if (needs_body_) {
-    body = log::RecordPosition{body_where_, body_offsets.front()};
-    *message.content.mutable_body() = record::refer_to_body(body_where_.partition, body_offsets);
+    const log::PartitionId partition = log::partition_of(intake_.id, body_partitions_);
+    body = log::RecordPosition{{log::Topic::kBodies, partition}, body_offsets.front()};
+    *message.content.mutable_body() = record::refer_to_body(partition, body_offsets);
   } else {
     message.data = intake_.content;
   }

@@ -65,7 +65,7 @@ class IntakeRecords {
 
   const Intake& intake_;
   log::TopicPartition where_;
-  log::TopicPartition body_where_;
+  log::PartitionId body_partitions_ = 1;
   std::uint32_t crc_ = 0;
   bool needs_body_ = false;
   std::vector<Part> parts_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/manual_clock.h"
+#include "common/log/by_message.h"
 #include "common/record/records.h"
 
 namespace godwit::ingress {
@@ -46,8 +47,7 @@ TEST_F(IntakeTest, InlineUpToTheRecordsLimit) {
     for (const log::Append& chunk : records.body()) {
       EXPECT_LE(chunk.key.size() + chunk.value.size(), log::kRecordBytesMax);
       EXPECT_EQ(chunk.where,
-                (log::TopicPartition{log::Topic::kBodies,
-                                     static_cast<log::PartitionId>(intake.id.hash() % 4)}));
+                (log::TopicPartition{log::Topic::kBodies, log::partition_of(intake.id, 4)}));
       total += chunk.value.size();
     }
     EXPECT_EQ(total, inlined ? 0 : size);
@@ -67,8 +67,7 @@ TEST_F(IntakeTest, InlineUpToTheRecordsLimit) {
     } else {
       EXPECT_EQ(message->content.body().first_offset(), 7);
       // Else the body's segment may be used again before the router has read the record.
-      const log::TopicPartition where{log::Topic::kBodies,
-                                      static_cast<log::PartitionId>(intake.id.hash() % 4)};
+      const log::TopicPartition where{log::Topic::kBodies, log::partition_of(intake.id, 4)};
       EXPECT_EQ(appends->front().refers_to, (log::RecordPosition{where, 7}));
     }
   }

@@ -14,6 +14,7 @@
 #include "common/async/test_loop.h"
 #include "common/base/crc32c.h"
 #include "common/control/snapshot.h"
+#include "common/log/by_message.h"
 #include "common/log/fake_log.h"
 #include "common/net/fake_resolver.h"
 #include "common/net/stream.h"

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "common/accounting/content_place.h"
+#include "common/log/by_message.h"
 #include "common/log/errc.h"
 #include "common/record/body.h"
 #include "common/record/event_view.h"
@@ -58,11 +59,6 @@ record::Delivery delivery_of(const PlanInput& input, const PlanContext& context)
     delivery.data = message.data;
   }
   return delivery;
-}
-
-log::TopicPartition body_place(const record::Message& message, const PlanContext& context) {
-  return {log::Topic::kBodies,
-          static_cast<log::PartitionId>(message.message_id().hash() % context.body_partitions)};
 }
 
 class Planner {
@@ -149,8 +145,7 @@ class Planner {
     event_.head.set_id(record::event_id({message_id_, recipient.index()}, type, 0));
     event_.addresses.set_recipient(recipient.address());
     TRY(Rope value, record::encode(event_));
-    const auto partition =
-        static_cast<log::PartitionId>(message_id_.hash() % context_.event_partitions);
+    const log::PartitionId partition = log::partition_of(message_id_, context_.event_partitions);
     appends_.push_back({.where = {log::Topic::kEvents, partition},
                         .key = input_.message.head.message_id(),
                         .value = std::move(value),
@@ -219,21 +214,13 @@ bool needs_body(const record::Message& message, const std::vector<DomainGroup>& 
 }
 
 std::vector<log::Append> body_of(const record::Message& message, const PlanContext& context) {
-  const log::TopicPartition where = body_place(message, context);
-  std::vector<log::Append> chunks;
-  for (Rope& chunk : record::body_chunks(message.data)) {
-    chunks.push_back({.where = where,
-                      .key = message.head.message_id(),
-                      .value = std::move(chunk),
-                      .refers_to = std::nullopt});
-  }
-  return chunks;
+  return log::body_of(message.message_id(), message.data, context.body_partitions);
 }
 
 void refer_to_body(record::Message& message, std::span<const log::Offset> chunks,
                    const PlanContext& context) {
-  *message.content.mutable_body() =
-      record::refer_to_body(body_place(message, context).partition, chunks);
+  *message.content.mutable_body() = record::refer_to_body(
+      log::partition_of(message.message_id(), context.body_partitions), chunks);
   message.data = {};
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/log/by_message.h"
 #include "common/record/body.h"
 #include "common/record/event_view.h"
 #include "common/record/keys.h"
@@ -181,8 +182,9 @@ MessageId FakeMailSystem::put(const Mail& mail, const Write& write) {
   };
   if (mail.in_bodies) {
     std::vector<log::Offset> chunks;
-    for (Rope& chunk : record::body_chunks(message.data)) {
-      chunks.push_back(append({log::Topic::kBodies, mail.partition}, std::move(chunk), {}).offset);
+    for (log::Append& chunk : log::body_of(id, message.data, 1)) {
+      chunk.where.partition = mail.partition;
+      chunks.push_back(write(std::move(chunk)).offset);
     }
     *delivery.content.mutable_body() = record::refer_to_body(mail.partition, chunks);
     append({mail.urgent ? log::Topic::kOutboundUrgent : log::Topic::kOutbound, mail.partition},

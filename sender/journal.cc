@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/log/by_message.h"
 #include "common/record/keys.h"
 
 namespace godwit::sender {
@@ -80,11 +81,11 @@ Result<void> Journal::put_events(Entry& entry, const DeliveryId& id,
                                  const std::vector<record::Event>& events) const {
   for (const record::Event& event : events) {
     TRY(Rope value, record::encode(event));
-    entry.appends.push_back({{log::Topic::kEvents,
-                              static_cast<log::PartitionId>(id.message.hash() % event_partitions_)},
-                             std::string(id.message.octets()),
-                             std::move(value),
-                             std::nullopt});
+    entry.appends.push_back(
+        {{log::Topic::kEvents, log::partition_of(id.message, event_partitions_)},
+         std::string(id.message.octets()),
+         std::move(value),
+         std::nullopt});
   }
   return {};
 }

@@ -7,6 +7,8 @@
 #include <set>
 #include <thread>
 
+#include "common/log/by_message.h"
+
 namespace godwit::sender {
 namespace {
 
@@ -90,7 +92,7 @@ TEST(Moving, MailInMemoryMovesWhenItsTimeComes) {
   EXPECT_EQ(all.size(), 20U) << "somebody got a second copy";
 }
 
-// Parked content that fits into no record goes into `bodies` first.
+// Parked content that fits into no record goes into `bodies` first, where the chunks of others may stand between.
 TEST(Moving, LargeParkedContentGoesAlong) {
   std::atomic<bool> later = true;
   FakePeer peer([&](Stage stage, const std::string&, int) -> std::string {
@@ -102,15 +104,19 @@ TEST(Moving, LargeParkedContentGoesAlong) {
   place_all(system, 0);
   system.start();
   std::string content = "Subject: large\r\n\r\n";
-  while (content.size() < 500'000) content += "0123456789012345678901234567890123456789\r\n";
+  while (content.size() <= log::kBodyChunkBytes)
+    content += "0123456789012345678901234567890123456789\r\n";
   system.put({.content = content});
   EVENTUALLY(system.parked(0).size() == 1);
+  system.log.interleave(log::Topic::kBodies);
   place_all(system, 1);
   system.publish();
   later = false;
   EVENTUALLY(system.count(v1::DELIVERED) == 1);
   EXPECT_EQ(peer.mails().front().content, content);
-  EXPECT_FALSE(system.log.records(log::Topic::kBodies).empty());
+  const auto moved = system.log.records({log::Topic::kOutbound, 1});
+  ASSERT_EQ(moved.size(), 1U);
+  EXPECT_EQ(record::decode_delivery(moved[0].value)->content.body().chunks(), 2U);
   EVENTUALLY(system.retries().empty());
 }
 

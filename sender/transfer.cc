@@ -7,14 +7,15 @@
 
 #include "common/accounting/content_place.h"
 #include "common/async/completion.h"
+#include "common/log/by_message.h"
 #include "common/log/log.h"
+#include "common/record/body.h"
 #include "common/record/keys.h"
 
 namespace godwit::sender {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = log::kRecordBytesMax - 4096;
 constexpr int kStepsMax = 16;
 constexpr std::size_t kEnvelopeRoom = 64u << 10;  // beside content that goes along in the record
 
@@ -60,28 +61,12 @@ async::Task<Result<log::Append>> Transfer::record_of(QueuedDelivery& delivery,
 async::Task<Result<v1::BodyReference>> Transfer::put_body(const QueuedDelivery& delivery) {
   if (!producer_) producer_ = env_.log.producer();
   const MessageId& id = delivery.id.message;
-  const log::TopicPartition where{
-      log::Topic::kBodies,
-      static_cast<log::PartitionId>(id.hash() % env_.log.partitions(log::Topic::kBodies))};
-  std::vector<log::Append> chunks;
-  for (std::size_t at = 0; at < delivery.content.size(); at += kChunkBytes) {
-    chunks.push_back({.where = where,
-                      .key = std::string(id.octets()),
-                      .value = delivery.content.slice(at, kChunkBytes),
-                      .refers_to = std::nullopt});
-  }
-  const std::size_t count = chunks.size();
+  const log::PartitionId partitions = env_.log.partitions(log::Topic::kBodies);
+  std::vector<log::Append> chunks = log::body_of(id, delivery.content, partitions);
   auto written = co_await async::completion<Result<log::Written>>(
       [&](auto done) { producer_->append(std::move(chunks), std::move(done)); });
   if (!written) co_return fail(std::move(written).error());
-  const auto& offsets = written->offsets;
-  if (offsets.back() - offsets.front() + 1 != static_cast<log::Offset>(count))
-    co_return fail(log::Errc::kUnavailable, "chunks of a body are not in a row");
-  v1::BodyReference body;
-  body.set_partition(where.partition);
-  body.set_first_offset(offsets.front());
-  body.set_chunks(static_cast<std::uint32_t>(count));
-  co_return body;
+  co_return record::refer_to_body(log::partition_of(id, partitions), written->offsets);
 }
 
 }  // namespace godwit::sender

@@ -11,6 +11,7 @@
 #include "common/admin/errc.h"
 #include "common/admin/waiting.h"
 #include "common/audit/salvage.h"
+#include "common/log/by_message.h"
 #include "common/record/body.h"
 #include "common/record/event_view.h"
 #include "common/record/keys.h"
@@ -262,19 +263,13 @@ template <class Carrier>
 Result<void> DeadDesk::move_content(Carrier& carrier) {
   if (carrier.data.empty()) return {};
   const MessageId id = carrier.message_id();
-  const log::TopicPartition where{
-      Topic::kBodies, static_cast<log::PartitionId>(id.hash() % log_.partitions(Topic::kBodies))};
-  std::vector<log::Append> chunks;
-  for (Rope& chunk : record::body_chunks(carrier.data)) {
-    chunks.push_back({.where = where,
-                      .key = std::string(id.octets()),
-                      .value = std::move(chunk),
-                      .refers_to = {}});
-  }
+  const log::PartitionId partitions = log_.partitions(Topic::kBodies);
+  std::vector<log::Append> chunks = log::body_of(id, carrier.data, partitions);
   TRY(const log::Written written,
       await_log([&](log::WriteDone done) { producer_->append(std::move(chunks), std::move(done)); },
                 kPatience));
-  *carrier.content.mutable_body() = record::refer_to_body(where.partition, written.offsets);
+  *carrier.content.mutable_body() =
+      record::refer_to_body(log::partition_of(id, partitions), written.offsets);
   carrier.data = {};
   return {};
 }
@@ -299,8 +294,8 @@ Result<DeadDropped> DeadDesk::drop(std::string_view key, std::string_view actor,
         fmt::format("dropped from dead by {}: {}", actor, held.dead.head.cause()).substr(0, 1024));
     TRY(Rope value, record::encode(event));
     appends.push_back(
-        {.where = {Topic::kEvents, static_cast<log::PartitionId>(holding.message->hash() %
-                                                                 log_.partitions(Topic::kEvents))},
+        {.where = {Topic::kEvents,
+                   log::partition_of(*holding.message, log_.partitions(Topic::kEvents))},
          .key = std::string(holding.message->octets()),
          .value = std::move(value),
          .refers_to = {}});

@@ -2,19 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 
 #include "common/base/check.h"
 #include "common/record/errc.h"
 
 namespace godwit::record {
-
-std::vector<Rope> body_chunks(const Rope& content) {
-  std::vector<Rope> chunks;
-  for (std::size_t at = 0; at < content.size(); at += kBodyChunkBytes) {
-    chunks.push_back(content.slice(at, kBodyChunkBytes));
-  }
-  return chunks;
-}
 
 v1::BodyReference refer_to_body(std::uint32_t partition, std::span<const std::int64_t> offsets) {
   CHECK(!offsets.empty(), "content has a chunk");

@@ -1,26 +1,19 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "common/base/bytes.h"
 #include "common/base/result.h"
 #include "godwit/v1/envelope.pb.h"
 
-// Content in the topic `bodies`: the chunks it is cut into, and the reference to where they came to stand.
+// Content in the topic `bodies`: the reference to where its chunks (common/log/by_message.h) came to stand.
 //
 // Threads  pure
 namespace godwit::record {
 
-inline constexpr std::size_t kBodyChunkBytes = 511 * 1024;
 // Of the longest message that a configuration allows (1 GiB), and some.
 inline constexpr std::uint32_t kBodyChunksMax = 4096;
-
-// At most kBodyChunkBytes each, in order; the octets are shared, not copied.
-[[nodiscard]] std::vector<Rope> body_chunks(const Rope& content);
 
 // Input   one ascending offset a chunk, as the log gave them; at least one
 // Output  the reference; chunks that stand in a row take no more room for being many

@@ -13,15 +13,6 @@ namespace {
 
 using Offsets = std::vector<std::int64_t>;
 
-TEST(Body, IsCutIntoChunks) {
-  const std::string octets = std::string(kBodyChunkBytes, 'a') + "b";
-  const auto chunks = body_chunks(Rope(Bytes::of_static(octets)));
-  ASSERT_EQ(chunks.size(), 2U);
-  EXPECT_EQ(chunks[0].size(), kBodyChunkBytes);
-  EXPECT_EQ(chunks[1].to_string(), "b");
-  EXPECT_TRUE(body_chunks(Rope()).empty());
-}
-
 TEST(Body, OffsetsComeBack) {
   for (const Offsets& offsets : {Offsets{7}, Offsets{0, 1, 2}, Offsets{3, 9, 10},
                                  Offsets{3, 4, 5'000'000'000 - 1'000'000'000}}) {

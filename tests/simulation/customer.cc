@@ -8,6 +8,7 @@
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/log/by_message.h"
 #include "common/record/records.h"
 #include "tests/simulation/mail_hosts.h"
 
@@ -65,8 +66,7 @@ void Customer::hand_in() {
   message.content.set_dot_stuffed(true);
 
   const log::Topic topic = urgent ? log::Topic::kAcceptedUrgent : log::Topic::kAccepted;
-  const auto partition =
-      static_cast<log::PartitionId>(id.hash() % cluster_.brokers.partitions(topic));
+  const log::PartitionId partition = log::partition_of(id, cluster_.brokers.partitions(topic));
   auto encoded = record::encode(message);
   CHECK(encoded.has_value(), "{}", encoded.error().to_string());
   std::vector<log::Append> records;
