@@ -71,7 +71,8 @@ struct Config {
   std::chrono::milliseconds commit_interval{100};
   // No new transaction for a partition whose oldest unacknowledged commit is this old.
   std::chrono::milliseconds commit_age_max{1000};
-  // Shorter than the log waits for a partition that is given back (30 s): the last commit comes after.
+  // Shorter than the log waits for a partition that is given back (log.kafka.revocation): the last commit comes
+  // after, with what is `outcome: unknown` by then.
   std::chrono::milliseconds drain_wait = std::chrono::seconds{20};
   std::uint32_t connection_failures_max = 100;  // of a source at a site, in a row, before it pauses
   bool notify = true;

@@ -19,9 +19,9 @@ async::Task<Result<void>> Connection::open(const MxPlan::Target& target) {
   address_ = target.address.port == 25 ? target.address.ip.to_text() : target.address.to_text();
   tls_text_.clear();
   input_.clear();
-  CO_TRY(stream_, co_await env_.connector.connect(
+  CO_TRY(stream_, co_await env_.connector.connect_until(
                       env_.shard, target.address, local_address(target.address.ip.family()),
-                      env_.clock.instant() + env_.config.timeouts.connect));
+                      env_.clock.instant() + env_.config.timeouts.connect, dispatch_.drained()));
   co_return Result<void>{};
 }
 

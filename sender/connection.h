@@ -25,10 +25,11 @@ class Connection {
     const control::Shaping& shaping;
     const control::StaticRoute* route = nullptr;
   };
-  Connection(Environment& environment, const Dispatch& dispatch, const Way& way)
+  Connection(Environment& environment, Dispatch& dispatch, const Way& way)
       : env_(environment), dispatch_(dispatch), way_(way) {}
 
-  // The next target; what an earlier one left is gone. Errors: net::Errc.
+  // The next target; what an earlier one left is gone. Errors: net::Errc;
+  // kClosed at once when the partition drains.
   [[nodiscard]] async::Task<Result<void>> open(const MxPlan::Target& target);
   [[nodiscard]] smtp::ClientConfig session_config(const MxPlan::Target& target,
                                                   bool in_clear) const;
@@ -60,7 +61,7 @@ class Connection {
   [[nodiscard]] Instant deadline(smtp::ClientStage stage, bool writing) const;
 
   Environment& env_;
-  const Dispatch& dispatch_;
+  Dispatch& dispatch_;
   const Way way_;
   net::Stream stream_;
   std::string input_;

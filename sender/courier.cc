@@ -33,7 +33,7 @@ Courier::Courier(Lane& lane, Environment& environment, Dispatch& dispatch, Sourc
       env_(environment),
       dispatch_(dispatch),
       source_(std::move(source)),
-      maker_(environment, egress_) {
+      maker_(environment, egress_, dispatch.drained()) {
   if (const control::Source* egress = lane_.source(source_)) egress_ = *egress;
   if (const control::Shaping* shaping = lane_.shaping(source_)) shaping_ = *shaping;
 }
@@ -53,6 +53,8 @@ async::Task<void> Courier::run() {
   }
   domain_ = first->record.head.domain();
   works_.take_in(std::move(first));
+  // Questions and connection attempts end by themselves; waiting for a slot does not.
+  const async::StopSignal::Callback on_drain(dispatch_.drained(), [this] { event_.notify(); });
   MxPlan plan = co_await maker_.make(domain_);
   connection_.emplace(env_, dispatch_, Connection::Way{source_, egress_, shaping_, maker_.route()});
   co_await try_hosts(plan);
@@ -93,6 +95,7 @@ async::Task<void> Courier::try_hosts(MxPlan& plan) {
       hand_back(ended);
       co_return;
     }
+    if (dispatch_.draining()) co_return;  // it says nothing about the host
     env_.metrics.connection_failed();
     if (ended.tls_broken && !in_clear &&
         connection_->tls_policy(step.target.address.ip) == control::Shaping::Tls::kOpportunistic) {

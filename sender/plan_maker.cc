@@ -15,7 +15,7 @@ async::Task<MxPlan> PlanMaker::make(std::string domain) {
     co_return MxPlan::from_route(route_->host, route_->port);
   }
   if (domain.starts_with('[')) co_return MxPlan::from_literal(domain, env_.config.smtp_port);
-  const auto answer = co_await env_.resolver.mx(domain);
+  const auto answer = co_await env_.resolver.mx_until(domain, stop_);
   co_return MxPlan::from_mx(domain, answer, env_.config.smtp_port, env_.random);
 }
 
@@ -31,8 +31,10 @@ async::Task<void> PlanMaker::resolve(MxPlan& plan, std::string host) {
     // Our own machine is reached over whatever family the route names.
     if (plan.is_static() && address->is_loopback()) families = {true, true};
   } else {
-    if (families.ipv4) four = co_await env_.resolver.addresses(host, net::Family::kIpv4);
-    if (families.ipv6) six = co_await env_.resolver.addresses(host, net::Family::kIpv6);
+    if (families.ipv4)
+      four = co_await env_.resolver.addresses_until(host, net::Family::kIpv4, stop_);
+    if (families.ipv6)
+      six = co_await env_.resolver.addresses_until(host, net::Family::kIpv6, stop_);
   }
   const control::SnapshotPtr control = env_.control.current();
   const std::vector<net::Network> own = env_.config.own();
@@ -55,7 +57,7 @@ async::Task<bool> PlanMaker::leads_to(std::string domain, std::string host) {
     // The same hosts, the same credentials: routes that share a site are interchangeable only then.
     co_return route == route_;
   }
-  const auto answer = co_await env_.resolver.mx(domain);
+  const auto answer = co_await env_.resolver.mx_until(domain, stop_);
   co_return std::ranges::any_of(answer.records,
                                 [&](const net::MxRecord& mx) { return mx.host == host; });
 }

@@ -14,11 +14,12 @@ namespace godwit::sender {
 // address literal, or MX and addresses.
 //
 // Errors    none: what the DNS says, or does not say, is in the plan's verdict
+// Lifecycle `stop` ends every question at once; what is made of it then is of no use, and nobody may act on it
 // Threads   belongs to one shard
 class PlanMaker {
  public:
-  PlanMaker(Environment& environment, const control::Source& egress)
-      : env_(environment), egress_(egress) {}
+  PlanMaker(Environment& environment, const control::Source& egress, async::StopSignal& stop)
+      : env_(environment), egress_(egress), stop_(stop) {}
 
   [[nodiscard]] async::Task<MxPlan> make(std::string domain);
   // The addresses of a host the plan wants resolved. Our own addresses are refused.
@@ -32,6 +33,7 @@ class PlanMaker {
  private:
   Environment& env_;
   const control::Source& egress_;
+  async::StopSignal& stop_;
   const control::StaticRoute* route_ = nullptr;
 };
 

@@ -2,8 +2,13 @@
 
 #include "sender/role_test_support.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <thread>
+#include <vector>
 
 namespace godwit::sender {
 namespace {
@@ -55,6 +60,97 @@ TEST(SenderRole, AFinalDotStillOpenAtTheEndOfADrainIsUnknown) {
   EXPECT_EQ(system.committed(), 1);
   ASSERT_EQ(system.parked().size(), 1U);
   EXPECT_GE(system.parked().front().due_unix_ms(), to_unix_ms(system_clock().now() + 9min));
+}
+
+// A port whose backlog is full: a further connection attempt hangs.
+class FullPort {
+ public:
+  FullPort() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(::bind(listener_, any, size), 0);
+    EXPECT_EQ(::listen(listener_, 0), 0);
+    EXPECT_EQ(::getsockname(listener_, any, &size), 0);
+    port_ = ntohs(address.sin_port);
+    for (int i = 0; i < 8; ++i) {
+      const int one = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      (void)::connect(one, any, size);
+      waiting_.push_back(one);
+    }
+  }
+  ~FullPort() {
+    for (const int one : waiting_) ::close(one);
+    ::close(listener_);
+  }
+  FullPort(const FullPort&) = delete;
+  FullPort& operator=(const FullPort&) = delete;
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::vector<int> waiting_;
+};
+
+TEST(SenderRole, ADrainDoesNotWaitForTheWayToAHost) {
+  constexpr auto kLong = 10min;
+  const struct {
+    const char* what;
+    std::string_view slow;  // name in the DNS
+    std::size_t questions;  // until it hangs
+    bool full;              // the host does not answer
+  } cases[] = {
+      {"the MX", "a.example", 1, false},
+      {"an address", "mx.a.example", 2, false},
+      {"a connection", "", 0, true},
+  };
+  for (const auto& test : cases) {
+    SCOPED_TRACE(test.what);
+    const FullPort full;
+    FakeMailSystem system;
+    system.config.timeouts.connect = kLong;
+    system.dns.set_mx("a.example", {{10, "mx.a.example"}}).add_address("mx.a.example", "192.0.2.1");
+    if (test.full) {
+      system.route_all_to(full.port());
+    } else {
+      system.dns.delay(test.slow, kLong);
+    }
+    system.start();
+    system.put({});
+    EVENTUALLY(system.dns.asked() >= test.questions);
+    EVENTUALLY(system.role().summary({}).value().counts.active == 1);
+    const auto began = std::chrono::steady_clock::now();
+    system.drain(5min);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 1min);
+    EXPECT_TRUE(system.story().empty()) << "nothing was attempted";
+    EXPECT_EQ(system.committed(), 0) << "it is still to be done";
+  }
+}
+
+// The log waits for a partition that is taken back no longer than its revocation bound. Whatever is open when
+// drain_wait is over is committed before that: the next owner would attempt it at once.
+TEST(SenderRole, APartitionIsGivenBackWhenDrainWaitIsOver) {
+  std::atomic<bool> in_dot = false;
+  FakePeer peer([&](Stage stage, const std::string&, int) {
+    if (stage == Stage::kDot) in_dot = true;
+    return stage == Stage::kDot ? std::string(FakePeer::kHang) : std::string();
+  });
+  FakeMailSystem system;
+  system.route_all_to(peer.port());
+  system.config.drain_wait = 300ms;
+  system.start();
+  system.put({});
+  EVENTUALLY(in_dot.load());
+  const auto began = std::chrono::steady_clock::now();
+  system.log.revoke("sender", 0);
+  EVENTUALLY(system.committed() == 1);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, system.config.drain_wait);
+  EXPECT_THAT(system.story(), ElementsAre("deferred one@a.example 0 dot unknown"));
+  ASSERT_EQ(system.parked().size(), 1U);
 }
 
 TEST(SenderRole, CountsWhatItHolds) {
