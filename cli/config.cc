@@ -129,6 +129,23 @@ std::optional<config::Wrong> segments_too_small(const Config& config, std::uint6
   return std::nullopt;
 }
 
+namespace {
+
+// A sender that waits longer for open transactions loses the partition before what they came to is committed: an
+// outcome that is unknown by then is attempted at once by the next owner.
+std::optional<config::Wrong> drain_too_long(const Config& config) {
+  const auto wait = config.sender.drain_wait;
+  const auto bound = config.log.kafka.revocation;
+  if (config.log.kind != LogKind::kKafka || wait < bound) return std::nullopt;
+  return config::Wrong{
+      fmt::format("{} is not below log.kafka.revocation of {}: partitions would go before what was "
+                  "waited for is committed",
+                  config::render_duration(wait), config::render_duration(bound)),
+      fmt::format("less than {}, the default is 20s", config::render_duration(bound))};
+}
+
+}  // namespace
+
 void describe(config::Fields& fields, KafkaConfig& kafka) {
   fields.add("brokers", kafka.brokers, "Brokers to begin with, host:port.").restart();
   fields
@@ -300,6 +317,7 @@ void describe(config::Fields& fields, Config& config) {
   fields.add("control", config.control, "Who may send what, from where, how fast.");
   fields.rule("log.embedded.segment_bytes",
               [&config] { return segments_too_small(config, config.log.embedded.segment_bytes); });
+  fields.rule("sender.drain_wait", [&config] { return drain_too_long(config); });
 }
 
 config::Outcome read_config(const std::filesystem::path& file, Config& config) {

@@ -1,5 +1,6 @@
 #include "cli/config.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -81,6 +82,26 @@ TEST(Config, SegmentsAreLargeEnoughForTheLargestMail) {
   EXPECT_EQ(
       problem("log: {kind: kafka, embedded: {segment_bytes: 4MiB}, kafka: {brokers: [\"a:1\"]}}"),
       "");
+}
+
+TEST(Config, PartitionsAreGivenBackBeforeTheyAreTaken) {
+  const auto problem = [](std::string_view kafka, std::string_view sender) -> std::string {
+    Config config;
+    const std::string yaml = fmt::format(
+        "log:\n  kind: kafka\n  kafka: {{brokers: [\"a:1\"]{}}}\nsender: {{{}}}\n", kafka, sender);
+    const config::Outcome outcome = config::read_text(yaml, "g.yaml", config);
+    return outcome.ok() ? "" : outcome.to_string();
+  };
+  EXPECT_EQ(problem("", ""), "") << "the defaults";
+  EXPECT_EQ(problem("", "drain_wait: 29999ms"), "");
+  EXPECT_THAT(
+      problem("", "drain_wait: 30s"),
+      HasSubstr("g.yaml:4:22: sender.drain_wait: 30s is not below log.kafka.revocation of 30s"));
+  EXPECT_THAT(problem(", revocation: 20s", ""), HasSubstr("sender.drain_wait: 20s is not below"));
+  EXPECT_EQ(problem(", revocation: 5s", "drain_wait: 3s"), "");
+  Config embedded;
+  EXPECT_TRUE(config::read_text("sender: {drain_wait: 10m}", "g.yaml", embedded).ok())
+      << "nobody takes them there";
 }
 
 TEST(Config, KafkaIsAccepted) {
