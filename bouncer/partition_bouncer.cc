@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/async/completion.h"
+#include "common/async/give_way.h"
 #include "common/log/by_message.h"
 #include "common/observe/log.h"
 #include "common/poison/dead_letter.h"
@@ -27,21 +28,19 @@ constexpr std::size_t kDeadContentBytesMax = 2 * log::kRecordBytesMax;
 constexpr Duration kRetryDelayFirst = 100ms;
 constexpr Duration kRetryDelayMax = 5s;
 
-// Lets the shard's other work run.
-async::Task<void> give_way() {
-  co_await async::completion<bool>([](auto done) { done(true); });
-}
-
 }  // namespace
 
 PartitionBouncer::PartitionBouncer(std::shared_ptr<log::Ownership> ownership,
                                    const PartitionContext& context)
     : ownership_(std::move(ownership)),
       context_(context),
-      reports_{.topic = log::Topic::kReports, .reader = ownership_->reader(log::Topic::kReports)},
-      events_{.topic = log::Topic::kEvents, .reader = ownership_->reader(log::Topic::kEvents)} {
+      reports_{.feed = {log::Topic::kReports, ownership_->reader(log::Topic::kReports),
+                        context_.shard, wake_}},
+      events_{.feed = {log::Topic::kEvents, ownership_->reader(log::Topic::kEvents), context_.shard,
+                       wake_}},
+      standstill_(kLog, ownership_->partition()) {
   for (Intake* intake : {&reports_, &events_})
-    intake->passed = intake->committed = ownership_->committed(intake->topic);
+    intake->passed = intake->committed = ownership_->committed(intake->feed.topic());
 }
 
 async::Task<void> PartitionBouncer::run() {
@@ -61,7 +60,7 @@ async::Task<void> PartitionBouncer::run() {
     if (batch.only_passes() && !late) {
       finish(reports_, batch.reports);
       finish(events_, batch.events);
-      co_await give_way();
+      co_await async::give_way();
     } else {
       co_await commit(std::move(batch));
     }
@@ -80,67 +79,34 @@ void PartitionBouncer::lose() {
 }
 
 std::string PartitionBouncer::problem() const {
-  const std::lock_guard lock(problem_lock_);
-  return problem_;
-}
-
-void PartitionBouncer::say(std::string problem) {
-  const std::lock_guard lock(problem_lock_);
-  if (problem == problem_) return;
-  problem_ = std::move(problem);
-  if (problem_.empty()) {
-    kLog.info("partition goes on", {{"partition", ownership_->partition()}});
-  } else {
-    kLog.error("partition stands still",
-               {{"partition", ownership_->partition()}, {"problem", problem_}});
-  }
+  return standstill_.problem();
 }
 
 // --- reading ---
 
 bool PartitionBouncer::take(Intake& intake) {
-  if (!intake.readable || !intake.records.empty()) return !intake.records.empty();
-  auto taken = intake.reader.take(kTakeRecordsMax, kTakeBytesMax);
+  if (!intake.records.empty()) return true;
+  auto taken = intake.feed.take(kTakeRecordsMax, kTakeBytesMax);
   if (!taken) {
-    take_failed(intake, taken.error());
-    return !intake.records.empty();
-  }
-  if (taken->empty()) {
-    wait_for_records(intake);
+    reading_failed(taken.error());
     return false;
   }
-  std::ranges::move(*taken, std::back_inserter(intake.records));
-  return true;
+  if (taken->lost) {
+    // Its octets are gone. Of an event the audit speaks; a report was not understood.
+    kLog.error("a record is lost", {{"topic", log::topic_name(intake.feed.topic())},
+                                    {"partition", ownership_->partition()},
+                                    {"offset", taken->lost->offset},
+                                    {"error", taken->lost->error}});
+    wake_.notify();
+  }
+  std::ranges::move(taken->records, std::back_inserter(intake.records));
+  return !intake.records.empty();
 }
 
-void PartitionBouncer::take_failed(Intake& intake, const Error& error) {
-  if (error.code == log::Errc::kCorrupt) {
-    // Its octets are gone. Of an event the audit speaks; a report was not understood.
-    kLog.error("a record is lost", {{"topic", log::topic_name(intake.topic)},
-                                    {"partition", ownership_->partition()},
-                                    {"offset", intake.reader.next()},
-                                    {"error", error}});
-    intake.reader.skip_to(intake.reader.next() + 1);
-    wake_.notify();
-    return;
-  }
-  intake.readable = false;
+void PartitionBouncer::reading_failed(const Error& error) {
   if (error.code == log::Errc::kClosed) return lose();
   halted_ = true;
-  say(fmt::format("{} at {}: {}", log::topic_name(intake.topic), intake.reader.next(),
-                  error.to_string()));
-}
-
-void PartitionBouncer::wait_for_records(Intake& intake) {
-  intake.readable = false;
-  intake.reader.when_ready([self = weak_from_this(), &shard = context_.shard, &intake] {
-    shard.post([self, &intake] {
-      const auto bouncer = self.lock();
-      if (!bouncer) return;
-      intake.readable = true;
-      bouncer->wake_.notify();
-    });
-  });
+  standstill_.set(error.to_string());
 }
 
 // --- what a record becomes ---
@@ -152,13 +118,13 @@ void PartitionBouncer::add(Batch& batch, log::Append append) {
 
 void PartitionBouncer::bury(Batch& batch, const Intake& intake, const log::Record& record,
                             const Error& error) {
-  kLog.error("record put into dead", {{"topic", log::topic_name(intake.topic)},
+  kLog.error("record put into dead", {{"topic", log::topic_name(intake.feed.topic())},
                                       {"partition", ownership_->partition()},
                                       {"offset", record.offset},
                                       {"cause", error}});
   context_.metrics.buried();
   for (log::TableChange& change :
-       poison::bury({.position = {{intake.topic, ownership_->partition()}, record.offset},
+       poison::bury({.position = {{intake.feed.topic(), ownership_->partition()}, record.offset},
                      .key = record.key,
                      .value = record.value,
                      .cause = error.to_string(),
@@ -178,7 +144,7 @@ bool PartitionBouncer::full(const Batch& batch) const {
 }
 
 poison::Work PartitionBouncer::step(const Intake& intake, const log::Record& record) const {
-  return {{{intake.topic, ownership_->partition()}, record.offset}, poison::Step::kDecode};
+  return {{{intake.feed.topic(), ownership_->partition()}, record.offset}, poison::Step::kDecode};
 }
 
 async::Task<void> PartitionBouncer::add_reports(Batch& batch) {
@@ -335,7 +301,7 @@ async::Task<void> PartitionBouncer::commit(Batch batch) {
     const log::Offset next = count > 0 ? intake.records[count - 1].offset + 1 : intake.passed;
     if (next > intake.committed) {
       batch.log.positions.push_back(
-          {.where = {intake.topic, ownership_->partition()}, .next = next});
+          {.where = {intake.feed.topic(), ownership_->partition()}, .next = next});
     }
   };
   add_position(reports_, batch.reports);
@@ -352,12 +318,12 @@ async::Task<void> PartitionBouncer::commit(Batch batch) {
     if (code == log::Errc::kFenced || code == log::Errc::kUnknown || code == log::Errc::kClosed)
       co_return lose();
     // Nothing of it was written: the same again, later.
-    say("commit: " + written.error().to_string());
+    standstill_.set("commit: " + written.error().to_string());
     if (stopping_) co_return;
     co_await wake_.wait(context_.shard.now() + delay);
     if (lost_) co_return;
   }
-  if (!halted_) say({});
+  if (!halted_) standstill_.set({});
   finish(reports_, batch.reports);
   finish(events_, batch.events);
   reports_.committed = reports_.passed;

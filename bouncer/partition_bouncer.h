@@ -2,7 +2,6 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +18,8 @@
 #include "common/log/log.h"
 #include "common/poison/slots.h"
 #include "common/role/partitions.h"
+#include "common/role/record_feed.h"
+#include "common/role/standstill.h"
 
 namespace godwit::bouncer {
 
@@ -68,10 +69,8 @@ class PartitionBouncer final : public role::PartitionWork,
 
  private:
   struct Intake {
-    log::Topic topic;
-    log::Reader& reader;
+    role::RecordFeed feed;
     std::deque<log::Record> records;  // read and not committed
-    bool readable = true;             // false: when_ready() will say
     log::Offset passed =
         0;  // everything below is finished; not committed while ahead of `committed`
     log::Offset committed = 0;
@@ -87,8 +86,7 @@ class PartitionBouncer final : public role::PartitionWork,
   };
 
   bool take(Intake& intake);
-  void take_failed(Intake& intake, const Error& error);
-  void wait_for_records(Intake& intake);
+  void reading_failed(const Error& error);
   [[nodiscard]] bool ended() const { return stopping_ || lost_; }
 
   [[nodiscard]] async::Task<void> add_reports(Batch& batch);
@@ -107,7 +105,6 @@ class PartitionBouncer final : public role::PartitionWork,
   [[nodiscard]] bool passed_uncommitted() const;
   void finish(Intake& intake, std::size_t count);
   [[nodiscard]] async::Task<void> commit(Batch batch);
-  void say(std::string problem);
 
   const std::shared_ptr<log::Ownership> ownership_;
   const PartitionContext context_;
@@ -118,8 +115,7 @@ class PartitionBouncer final : public role::PartitionWork,
   bool lost_ = false;
   bool halted_ = false;  // a record is missing: an operator has to decide
   Instant committed_at_;
-  mutable std::mutex problem_lock_;
-  std::string problem_;
+  role::Standstill standstill_;
 };
 
 }  // namespace godwit::bouncer

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/async/completion.h"
+#include "common/async/give_way.h"
 #include "common/base/check.h"
 #include "common/observe/log.h"
 #include "common/poison/dead_letter.h"
@@ -25,22 +26,19 @@ constexpr std::size_t kTakeRecordsMax = 256;  // then urgent mail is looked for 
 constexpr Duration kRetryDelayFirst = 100ms;
 constexpr Duration kRetryDelayMax = 5s;
 
-// Lets the shard's other work run.
-async::Task<void> give_way() {
-  co_await async::completion<bool>([](auto done) { done(true); });
-}
-
 }  // namespace
 
 PartitionRouter::PartitionRouter(std::shared_ptr<log::Ownership> ownership,
                                  const PartitionContext& context)
     : ownership_(std::move(ownership)),
       context_(context),
-      urgent_{.topic = log::Topic::kAcceptedUrgent,
-              .reader = ownership_->reader(log::Topic::kAcceptedUrgent)},
-      bulk_{.topic = log::Topic::kAccepted, .reader = ownership_->reader(log::Topic::kAccepted)},
+      urgent_{.feed = {log::Topic::kAcceptedUrgent, ownership_->reader(log::Topic::kAcceptedUrgent),
+                       context_.shard, wake_}},
+      bulk_{.feed = {log::Topic::kAccepted, ownership_->reader(log::Topic::kAccepted),
+                     context_.shard, wake_}},
       retry_delay_(kRetryDelayFirst),
-      move_delay_(kRetryDelayFirst) {}
+      move_delay_(kRetryDelayFirst),
+      standstill_(kLog, ownership_->partition()) {}
 
 PartitionRouter::~PartitionRouter() {
   context_.metrics.window_changed(
@@ -64,7 +62,7 @@ async::Task<void> PartitionRouter::run() {
     move_again();
     if (!stopping_) worked = commit() || worked;
     if (worked) {
-      co_await give_way();
+      co_await async::give_way();
     } else {
       co_await wake_.wait(next_deadline());
     }
@@ -91,24 +89,11 @@ bool PartitionRouter::idle() const {
 }
 
 std::string PartitionRouter::problem() const {
-  const std::lock_guard lock(problem_lock_);
-  return problem_;
-}
-
-void PartitionRouter::say(std::string problem) {
-  const std::lock_guard lock(problem_lock_);
-  if (problem == problem_) return;
-  problem_ = std::move(problem);
-  if (problem_.empty()) {
-    kLog.info("partition goes on", {{"partition", ownership_->partition()}});
-  } else {
-    kLog.error("partition stands still",
-               {{"partition", ownership_->partition()}, {"problem", problem_}});
-  }
+  return standstill_.problem();
 }
 
 log::RecordPosition PartitionRouter::position_of(const Intake& intake, const InWork& work) const {
-  return {{intake.topic, ownership_->partition()}, work.record.offset};
+  return {{intake.feed.topic(), ownership_->partition()}, work.record.offset};
 }
 
 bool PartitionRouter::has_room(const Intake& intake) const {
@@ -128,54 +113,36 @@ async::Task<void> PartitionRouter::make_dead_whole(Intake& intake) {
 }
 
 bool PartitionRouter::take(Intake& intake) {
-  if (!intake.readable || !has_room(intake)) return false;
+  if (!has_room(intake)) return false;
   const std::size_t records =
       std::min(kTakeRecordsMax, context_.config.window.messages - intake.window.size());
-  auto taken = intake.reader.take(records, context_.config.window.bytes - intake.bytes);
+  auto taken = intake.feed.take(records, context_.config.window.bytes - intake.bytes);
   if (!taken) {
-    take_failed(intake, taken.error());
-    return intake.readable;
-  }
-  if (taken->empty()) {
-    wait_for_records(intake);
+    reading_failed(taken.error());
     return false;
   }
+  if (taken->lost) accept_lost(intake, *taken->lost);
   const control::SnapshotPtr control = context_.control.current();
-  for (log::Record& record : *taken) accept(intake, std::move(record), *control);
-  context_.metrics.window_changed(static_cast<double>(taken->size()));
-  return true;
+  for (log::Record& record : taken->records) accept(intake, std::move(record), *control);
+  context_.metrics.window_changed(static_cast<double>(taken->records.size()));
+  return taken->lost || !taken->records.empty();
 }
 
-void PartitionRouter::take_failed(Intake& intake, const Error& error) {
-  if (error.code == log::Errc::kCorrupt) {
-    // The record's octets are gone. That there was one is kept, where an operator looks.
-    auto work = std::make_shared<InWork>();
-    work->record.offset = intake.reader.next();
-    work->cause = error.to_string();
-    work->whole = true;
-    work->routed = context_.clock.now();
-    intake.window.push_back(std::move(work));
-    context_.metrics.window_changed(1);
-    intake.reader.skip_to(intake.reader.next() + 1);
-    return;
-  }
-  intake.readable = false;
+void PartitionRouter::reading_failed(const Error& error) {
   if (error.code == log::Errc::kClosed) return lose();
   halted_ = true;
-  say(fmt::format("{} at {}: {}", log::topic_name(intake.topic), intake.reader.next(),
-                  error.to_string()));
+  standstill_.set(error.to_string());
 }
 
-void PartitionRouter::wait_for_records(Intake& intake) {
-  intake.readable = false;
-  intake.reader.when_ready([self = weak_from_this(), &shard = context_.shard, &intake] {
-    shard.post([self, &intake] {
-      const auto router = self.lock();
-      if (!router) return;
-      intake.readable = true;
-      router->wake_.notify();
-    });
-  });
+// Its octets are gone. That there was one is kept, where an operator looks.
+void PartitionRouter::accept_lost(Intake& intake, const role::RecordFeed::Lost& lost) {
+  auto work = std::make_shared<InWork>();
+  work->record.offset = lost.offset;
+  work->cause = lost.error.to_string();
+  work->whole = true;
+  work->routed = context_.clock.now();
+  intake.window.push_back(std::move(work));
+  context_.metrics.window_changed(1);
 }
 
 void PartitionRouter::accept(Intake& intake, log::Record record, const control::Snapshot& control) {
@@ -264,7 +231,7 @@ void PartitionRouter::content_moved(const std::shared_ptr<InWork>& work,
     unmoved_.push_back(work);
     move_at_ = context_.shard.now() + move_delay_;
     move_delay_ = std::min(move_delay_ * 2, kRetryDelayMax);
-    return say("content: " + written.error().to_string());
+    return standstill_.set("content: " + written.error().to_string());
   }
   move_delay_ = kRetryDelayFirst;
   refer_to_body(*work->message, written->offsets, context_.plan);
@@ -352,7 +319,7 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
   if (intake.committing == 0) return;
   const InWork& last = *intake.window[intake.committing - 1];
   batch.positions.push_back(
-      {.where = {intake.topic, ownership_->partition()}, .next = last.record.offset + 1});
+      {.where = {intake.feed.topic(), ownership_->partition()}, .next = last.record.offset + 1});
 }
 
 PartitionRouter::Routed PartitionRouter::route(const Intake& intake, InWork& work) {
@@ -405,7 +372,7 @@ void PartitionRouter::committed(const Result<log::Written>& written) {
     // Nothing of it was written, and nothing behind it was sent: the same again, later.
     retry_at_ = context_.shard.now() + retry_delay_;
     retry_delay_ = std::min(retry_delay_ * 2, kRetryDelayMax);
-    return say("commit: " + written.error().to_string());
+    return standstill_.set("commit: " + written.error().to_string());
   }
   retry_delay_ = kRetryDelayFirst;
   const std::int64_t now_ms = to_unix_ms(context_.clock.now());
@@ -418,7 +385,7 @@ void PartitionRouter::committed(const Result<log::Written>& written) {
         context_.metrics.queued(static_cast<std::uint64_t>(std::max<std::int64_t>(0, queued)));
       } else {
         context_.metrics.buried();
-        kLog.error("record put into dead", {{"topic", log::topic_name(intake->topic)},
+        kLog.error("record put into dead", {{"topic", log::topic_name(intake->feed.topic())},
                                             {"partition", ownership_->partition()},
                                             {"offset", work.record.offset},
                                             {"cause", work.cause}});
@@ -429,7 +396,7 @@ void PartitionRouter::committed(const Result<log::Written>& written) {
   }
   context_.metrics.committed(batch_messages_, batch_deliveries_, batch_recipients_,
                              context_.shard.now() - commit_started_);
-  if (!halted_) say({});
+  if (!halted_) standstill_.set({});
 }
 
 }  // namespace godwit::router

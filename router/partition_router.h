@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +15,8 @@
 #include "common/log/log.h"
 #include "common/poison/slots.h"
 #include "common/role/partitions.h"
+#include "common/role/record_feed.h"
+#include "common/role/standstill.h"
 #include "router/config.h"
 #include "router/plan.h"
 #include "router/site_finder.h"
@@ -90,11 +91,9 @@ class PartitionRouter final : public role::PartitionWork,
     }
   };
   struct Intake {
-    log::Topic topic;
-    log::Reader& reader;
+    role::RecordFeed feed;
     std::deque<std::shared_ptr<InWork>> window;
     std::size_t bytes = 0;
-    bool readable = true;        // false: when_ready() will say
     std::size_t committing = 0;  // from the front of the window
   };
 
@@ -102,8 +101,8 @@ class PartitionRouter final : public role::PartitionWork,
   [[nodiscard]] bool has_room(const Intake& intake) const;
 
   bool take(Intake& intake);
-  void take_failed(Intake& intake, const Error& error);
-  void wait_for_records(Intake& intake);
+  void reading_failed(const Error& error);
+  void accept_lost(Intake& intake, const role::RecordFeed::Lost& lost);
   // Puts the content into the records that go to `dead`.
   [[nodiscard]] async::Task<void> make_dead_whole(Intake& intake);
   void accept(Intake& intake, log::Record record, const control::Snapshot& control);
@@ -128,8 +127,6 @@ class PartitionRouter final : public role::PartitionWork,
   [[nodiscard]] Routed route(const Intake& intake, InWork& work);
   void committed(const Result<log::Written>& written);
 
-  void say(std::string problem);
-
   const std::shared_ptr<log::Ownership> ownership_;
   const PartitionContext context_;
   Intake urgent_;
@@ -149,8 +146,7 @@ class PartitionRouter final : public role::PartitionWork,
   std::vector<std::shared_ptr<InWork>> unmoved_;  // `bodies` did not take their content
   Instant move_at_;                               // not before
   Duration move_delay_;
-  mutable std::mutex problem_lock_;
-  std::string problem_;
+  role::Standstill standstill_;
 };
 
 }  // namespace godwit::router

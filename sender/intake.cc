@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/async/asio.h"
+#include "common/async/give_way.h"
 #include "common/log/log.h"
 #include "common/observe/log.h"
 #include "common/record/keys.h"
@@ -66,7 +66,7 @@ async::Task<void> Intake::run() {
     // Urgent mail first, and again after each batch of the other.
     const bool took = take_from(Topic::kOutboundUrgent) || take_from(Topic::kOutbound);
     if (took) {
-      co_await async::asio::post(env_.shard.executor(), async::kAwait);  // others have their turn
+      co_await async::give_way();
       continue;
     }
     for (const bool urgent : {true, false}) relieve(urgent);

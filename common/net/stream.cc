@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/async/asio.h"
+#include "common/async/give_way.h"
 #include "common/base/check.h"
 #include "common/net/pieces.h"
 #include "common/net/socket.h"
@@ -122,7 +123,7 @@ Task<void> Stream::Impl::take_turns() {
   constexpr unsigned kStreakMax = 64;
   if (++streak < kStreakMax) co_return;
   streak = 0;
-  co_await async::asio::post(shard.executor(), async::kAwait);
+  co_await async::give_way();
 }
 
 // --- in clear ------------------------------------------------------------------------------------
