@@ -17,6 +17,12 @@
 #include "cli/run/commands.h"
 #include "cli/version.h"
 #include "common/config/node.h"
+#include "common/net/tls_memory.h"
+
+// jemalloc reads it. Pages of what was released go back to the system after a second, also while nothing happens: a
+// thread of jemalloc's own does that.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,max_background_threads:1,dirty_decay_ms:1000";
 
 namespace {
 
@@ -40,6 +46,7 @@ bool names_unknown_command(const CLI::App& app, std::string_view word) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  (void)godwit::net::install_tls_memory();
   int status = 0;
   CLI::App app("Godwit: a distributed SMTP relay and delivery cluster", "godwit");
   app.set_version_flag("--version", fmt::format("godwit {}", godwit::cli::kVersion));
