@@ -23,7 +23,7 @@ constexpr std::size_t kFetchBytesMax = 8u << 20;
 // Records that are given to sinks before those hear on_pause().
 constexpr int kRunMax = 1000;
 
-ClientConfig& reading(ClientConfig& config, std::chrono::milliseconds fetch_wait = 500ms) {
+ClientConfig& reading(ClientConfig& config, std::chrono::milliseconds fetch_wait) {
   return config.set("enable.auto.commit", "false")
       .set("enable.auto.offset.store", "false")
       .set("isolation.level", "read_committed")
@@ -49,63 +49,20 @@ Record record_of(const rd_kafka_message_t& message) {
 
 }  // namespace
 
-class KafkaConsumer::Events final : public ClientEvents {
- public:
-  explicit Events(KafkaConsumer& consumer) : consumer_(consumer) {}
-  void on_rebalance(bool assigned, rd_kafka_topic_partition_list_s& partitions) override {
-    consumer_.rebalance(assigned, partitions);
-  }
-
- private:
-  KafkaConsumer& consumer_;
-};
-
-KafkaConsumer::KafkaConsumer(const TopicNames& names, std::optional<Membership> membership)
-    : names_(names), membership_(std::move(membership)), events_(std::make_unique<Events>(*this)) {}
-
 KafkaConsumer::~KafkaConsumer() {
   stop();
-}
-
-const ClientEvents& KafkaConsumer::events() const {
-  return *events_;
 }
 
 Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::start(const KafkaOptions& options,
                                                             const TopicNames& names,
                                                             std::string_view purpose,
                                                             std::chrono::milliseconds fetch_wait) {
-  std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(names, std::nullopt));
-  ClientConfig config(options, purpose, *consumer->events_);
+  std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(names));
+  ClientConfig config(options, purpose, consumer->events_);
   // A group that never has members: librdkafka's assignment by hand wants a name.
   reading(config, fetch_wait).set("group.id", names.prefix() + "readers");
   TRY(consumer->handle_, std::move(config).make_consumer(false));
   consumer->queue_ = rd_kafka_queue_get_consumer(consumer->handle_.get());
-  consumer->thread_ = std::thread([at = consumer.get()] { at->work(); });
-  return consumer;
-}
-
-Result<std::unique_ptr<KafkaConsumer>> KafkaConsumer::join(const KafkaOptions& options,
-                                                           const TopicNames& names,
-                                                           Membership membership) {
-  std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(names, std::move(membership)));
-  const Membership& member = *consumer->membership_;
-  ClientConfig config(options, member.group, *consumer->events_);
-  reading(config)
-      .set("group.id", names.prefix() + member.group)
-      .set("group.instance.id", options.node)
-      .set("partition.assignment.strategy", "cooperative-sticky")
-      .set("session.timeout.ms", options.session_timeout)
-      .set("heartbeat.interval.ms", options.heartbeat_interval())
-      .set("max.poll.interval.ms", options.max_poll_interval);
-  TRY(consumer->handle_, std::move(config).make_consumer(true));
-  consumer->queue_ = rd_kafka_queue_get_consumer(consumer->handle_.get());
-  const PartitionList topics = make_list();
-  rd_kafka_topic_partition_list_add(topics.get(), names.of(member.subscribed).c_str(),
-                                    RD_KAFKA_PARTITION_UA);
-  if (const auto code = rd_kafka_subscribe(consumer->handle_.get(), topics.get())) {
-    return fail(Errc::kUnavailable, rd_kafka_err2str(code));
-  }
   consumer->thread_ = std::thread([at = consumer.get()] { at->work(); });
   return consumer;
 }
@@ -127,12 +84,7 @@ PartitionList KafkaConsumer::list_of(TopicPartition where, Offset offset) const 
 void KafkaConsumer::attach(TopicPartition where, Offset from, std::shared_ptr<RecordSink> sink) {
   run([this, where, from, sink = std::move(sink)]() mutable {
     CHECK(!attached_.contains(where), "{} {}", names_.of(where.topic), where.partition);
-    const bool member = subscribes(where);
-    attached_[where] = {.sink = std::move(sink), .from = from, .placed = !member};
-    if (member) {
-      unplaced_.insert(where);
-      return;
-    }
+    attached_[where] = {.sink = std::move(sink), .from = from, .placed = true};
     const PartitionList list = list_of(where, from);
     const KafkaError error(rd_kafka_incremental_assign(handle_.get(), list.get()));
     CHECK(!error, "{}", rd_kafka_error_string(error.get()));
@@ -144,7 +96,6 @@ void KafkaConsumer::detach(TopicPartition where) {
     go_on(where);  // a pause outlives an assignment
     if (attached_.erase(where) == 0) return;
     unplaced_.erase(where);
-    if (subscribes(where)) return;
     const PartitionList list = list_of(where, RD_KAFKA_OFFSET_INVALID);
     const KafkaError error(rd_kafka_incremental_unassign(handle_.get(), list.get()));
     CHECK(!error, "{}", rd_kafka_error_string(error.get()));
@@ -174,16 +125,10 @@ void KafkaConsumer::seek(TopicPartition where, Offset to) {
   });
 }
 
-// A seek fails while the client does not know yet where the partition is: it is tried again. It has to wait until the
-// client stands at the end: one that overtakes the broker's answer about the end makes the client ask again, and half a
-// second later jump there, over all that was not read until then.
+// A seek fails while the client does not know yet where the partition is: it is tried again.
 void KafkaConsumer::place() {
   for (auto at = unplaced_.begin(); at != unplaced_.end();) {
     const TopicPartition where = *at;
-    if (subscribes(where) && !(assigned_.contains(where) && stands_.contains(where))) {
-      ++at;
-      continue;
-    }
     Attached& attached = attached_.at(where);
     const PartitionList list = list_of(where, attached.from);
     const KafkaError error(rd_kafka_seek_partitions(handle_.get(), list.get(), kSeekMs));
@@ -212,7 +157,6 @@ void KafkaConsumer::work() {
     run_asked();
     if (stopping_) break;
     place();
-    if (membership_ && !leaving_) membership_->tick();
     int wait = unplaced_.empty() ? kPollMs : kPlaceAgainMs;
     for (int i = 0; i < kRunMax; ++i) {
       const Message message(rd_kafka_consumer_poll(handle_.get(), wait), rd_kafka_message_destroy);
@@ -230,7 +174,6 @@ void KafkaConsumer::take(const rd_kafka_message_s& message) {
     char text[512];
     rd_kafka_fatal_error(handle_.get(), text, sizeof text);
     kLog.error("a consumer failed", {{"problem", text}});
-    if (membership_) membership_->failed(text);
     return;
   }
   if (message.rkt == nullptr) {
@@ -242,9 +185,6 @@ void KafkaConsumer::take(const rd_kafka_message_s& message) {
   const auto topic = names_.find(rd_kafka_topic_name(message.rkt));
   if (!topic) return;
   const TopicPartition where{*topic, static_cast<PartitionId>(message.partition)};
-  const bool stands =
-      message.err == RD_KAFKA_RESP_ERR_NO_ERROR || message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
-  if (stands && assigned_.contains(where)) stands_.insert(where);
   const auto at = attached_.find(where);
   if (at == attached_.end() || !at->second.placed) return;
   RecordSink& sink = *at->second.sink;
@@ -274,62 +214,6 @@ void KafkaConsumer::take(const rd_kafka_message_s& message) {
                                {"partition", message.partition},
                                {"problem", rd_kafka_message_errstr(&message)}});
       return;
-  }
-}
-
-void KafkaConsumer::rebalance(bool assigned, rd_kafka_topic_partition_list_s& partitions) {
-  std::vector<PartitionId> numbers;
-  for (int i = 0; i < partitions.cnt; ++i) {
-    numbers.push_back(static_cast<PartitionId>(partitions.elems[i].partition));
-    // Nothing is read before attach() says from where.
-    partitions.elems[i].offset = RD_KAFKA_OFFSET_END;
-  }
-  if (assigned) {
-    for (const PartitionId number : numbers) stands_.erase({membership_->subscribed, number});
-    const KafkaError error(rd_kafka_incremental_assign(handle_.get(), &partitions));
-    if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});
-    for (const PartitionId number : numbers) assigned_.insert({membership_->subscribed, number});
-    if (!stopping_ && !leaving_) membership_->assigned(numbers);
-    return;
-  }
-  if (stopping_ || leaving_) return release(numbers);
-  membership_->revoked(numbers, assignment_lost());
-}
-
-void KafkaConsumer::release(const std::vector<PartitionId>& partitions) {
-  PartitionList list = make_list();
-  for (const PartitionId number : partitions) {
-    const TopicPartition where{membership_->subscribed, number};
-    add_to(list, names_.of(where.topic), number, RD_KAFKA_OFFSET_INVALID);
-    go_on(where);
-    attached_.erase(where);
-    unplaced_.erase(where);
-    assigned_.erase(where);
-    stands_.erase(where);
-  }
-  const KafkaError error(rd_kafka_incremental_unassign(handle_.get(), list.get()));
-  if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});
-}
-
-bool KafkaConsumer::assignment_lost() const {
-  return rd_kafka_assignment_lost(handle_.get()) != 0;
-}
-
-bool KafkaConsumer::is_member() const {
-  char* id = rd_kafka_memberid(handle_.get());
-  const bool is = id != nullptr && *id != 0;
-  if (id != nullptr) rd_kafka_mem_free(handle_.get(), id);
-  return is;
-}
-
-// A static member that is closed keeps its place, and one that unsubscribed before gives it back. It
-// has done so when it has no member id any more.
-void KafkaConsumer::leave(Instant deadline) {
-  leaving_ = true;
-  rd_kafka_queue_yield(queue_);
-  rd_kafka_unsubscribe(handle_.get());
-  while (is_member() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(10ms);
   }
 }
 

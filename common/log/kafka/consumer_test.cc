@@ -1,4 +1,4 @@
-// What a member of a group reads first, on the mock cluster of librdkafka: answers that come late.
+// What is read first, and by whom, on the mock cluster of librdkafka: answers that come late.
 
 #include "common/log/kafka/consumer.h"
 
@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "common/log/kafka/kafka_test_support.h"
+#include "common/log/kafka/member.h"
 
 namespace godwit::log {
 namespace {
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 // Kafka's numbers of requests.
 constexpr std::int16_t kFetch = 1;
 constexpr std::int16_t kListOffsets = 2;
+constexpr std::int16_t kHeartbeat = 12;
 
 class Offsets final : public RecordSink {
  public:
@@ -29,7 +31,9 @@ class Offsets final : public RecordSink {
     seen_.push_back(record.offset);
     return true;
   }
+  void on_end(Offset /*next*/) override { at_end_ = true; }
   void on_failure(Error /*error*/) override {}
+  [[nodiscard]] bool at_end() const { return at_end_; }
   [[nodiscard]] std::vector<Offset> seen() const {
     const std::lock_guard lock(mutex_);
     return seen_;
@@ -38,6 +42,7 @@ class Offsets final : public RecordSink {
  private:
   mutable std::mutex mutex_;
   std::vector<Offset> seen_;
+  std::atomic<bool> at_end_{false};
 };
 
 class ConsumerTest : public testing::Test {
@@ -47,7 +52,8 @@ class ConsumerTest : public testing::Test {
     client_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), problem.data(), problem.size());
     CHECK(client_ != nullptr, "{}", problem.data());
     cluster_ = rd_kafka_mock_cluster_new(client_, 1);
-    CHECK(rd_kafka_mock_topic_create(cluster_, "t.outbound", 1, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_mock_group_initial_rebalance_delay_ms(cluster_, 0);
+    CHECK(rd_kafka_mock_topic_create(cluster_, "t.outbound", 2, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
     options_.brokers = {rd_kafka_mock_cluster_bootstraps(cluster_)};
     options_.node = "n";
     options_.session_timeout = 6s;
@@ -76,24 +82,23 @@ class ConsumerTest : public testing::Test {
     CHECK(rd_kafka_flush(producer, 10'000) == RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_destroy(producer);
   }
-  void join(Offset from) {
-    KafkaConsumer::Membership membership{
-        .group = "sender",
-        .subscribed = Topic::kOutbound,
-        .assigned =
-            [this, from](const std::vector<PartitionId>& partitions) {
-              if (!partitions.empty()) consumer_->attach({Topic::kOutbound, 0}, from, sink_);
-            },
-        .revoked = [this](const auto& partitions, bool) { consumer_->release(partitions); },
-        .failed = [](const std::string&) {},
-        .tick = [] {}};
-    consumer_ = KafkaConsumer::join(options_, TopicNames("t."), std::move(membership)).value();
+  // How many requests of that kind the broker got since they were cleared.
+  int requests(std::int16_t kind) {
+    std::size_t count = 0;
+    rd_kafka_mock_request_t** all = rd_kafka_mock_get_requests(cluster_, &count);
+    int found = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (rd_kafka_mock_request_api_key(all[i]) == kind) ++found;
+    }
+    rd_kafka_mock_request_destroy_array(all, count);
+    return found;
   }
 
   observe::Metrics metrics_;
   rd_kafka_t* client_ = nullptr;
   rd_kafka_mock_cluster_t* cluster_ = nullptr;
   KafkaOptions options_;
+  std::shared_ptr<Offsets> warm_ = std::make_shared<Offsets>();
   std::shared_ptr<Offsets> sink_ = std::make_shared<Offsets>();
   std::unique_ptr<KafkaConsumer> consumer_;
 };
@@ -102,14 +107,62 @@ class ConsumerTest : public testing::Test {
 // leaves out what it has not read until then.
 TEST_F(ConsumerTest, NothingIsLeftOutWhenAnswersComeLate) {
   produce(10);
+  // What is asked for first waits for a connection: here it is there.
+  consumer_ = KafkaConsumer::start(options_, TopicNames("t."), "test", 10ms).value();
+  consumer_->attach({Topic::kOutbound, 1}, 0, warm_);
+  ASSERT_TRUE(eventually([&] { return warm_->at_end(); }));
   rd_kafka_mock_broker_push_request_error_rtts(cluster_, 1, kListOffsets, 1,
                                                RD_KAFKA_RESP_ERR_NO_ERROR, 300);
   std::array<rd_kafka_resp_err_t, 3> leaderless{};
   leaderless.fill(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
   rd_kafka_mock_push_request_errors_array(cluster_, kFetch, leaderless.size(), leaderless.data());
-  join(3);
+  consumer_->attach({Topic::kOutbound, 0}, 3, sink_);
   ASSERT_TRUE(eventually([&] { return !sink_->seen().empty() && sink_->seen().back() == 9; }));
   EXPECT_EQ(sink_->seen(), (std::vector<Offset>{3, 4, 5, 6, 7, 8, 9}));
+}
+
+// What it read would be from somewhere, and whoever takes the partition reads it from the position it finds.
+TEST_F(ConsumerTest, AMemberIsToldItsPartitionsAndReadsNoneOfThem) {
+  produce(10);
+  rd_kafka_mock_start_request_tracking(cluster_);
+  std::mutex mutex;
+  std::vector<PartitionId> mine;
+  std::atomic<int> ticks{0};
+  const auto member = GroupMember::join(options_, TopicNames("t."),
+                                        {.group = "sender",
+                                         .subscribed = Topic::kOutbound,
+                                         .assigned =
+                                             [&](const std::vector<PartitionId>& partitions) {
+                                               const std::lock_guard lock(mutex);
+                                               mine = partitions;
+                                             },
+                                         .revoked = [](const auto&, bool) {},
+                                         .failed = [](const std::string&) {},
+                                         .tick =
+                                             [&] {
+                                               ++ticks;
+                                               return true;
+                                             }})
+                          .value();
+  ASSERT_TRUE(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return mine.size() == 2;
+  }));
+  // Heartbeats come behind whatever it would have asked for.
+  int heartbeats = 0;
+  int reads = 0;
+  ASSERT_TRUE(eventually([&] {
+    reads += requests(kFetch) + requests(kListOffsets);
+    heartbeats += requests(kHeartbeat);
+    rd_kafka_mock_clear_requests(cluster_);
+    return heartbeats >= 2;
+  }));
+  EXPECT_EQ(reads, 0);
+  EXPECT_TRUE(member->is_member());
+  EXPECT_GT(ticks, 0);
+  member->leave(std::chrono::steady_clock::now() + kPatience);
+  EXPECT_FALSE(member->is_member());
+  member->stop();
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "common/log/errc.h"
-#include "common/log/kafka/consumer.h"
+#include "common/log/kafka/member.h"
 #include "common/observe/log.h"
 
 namespace godwit::log {
@@ -38,13 +38,13 @@ Result<bool> evict_member(KafkaAdmin& admin, const KafkaOptions& options, const 
   KafkaOptions as_node = options;
   as_node.node = node;
   std::atomic<bool> joined{false};
-  TRY(const auto member, KafkaConsumer::join(as_node, names,
-                                             {.group = group,
-                                              .subscribed = subscribed_topic(members, names),
-                                              .assigned = [&joined](const auto&) { joined = true; },
-                                              .revoked = [](const auto&, bool) {},
-                                              .failed = [](const std::string&) {},
-                                              .tick = [] {}}));
+  TRY(const auto member, GroupMember::join(as_node, names,
+                                           {.group = group,
+                                            .subscribed = subscribed_topic(members, names),
+                                            .assigned = [&joined](const auto&) { joined = true; },
+                                            .revoked = [](const auto&, bool) {},
+                                            .failed = [](const std::string&) {},
+                                            .tick = [] { return false; }}));
   // One that is given nothing is told nothing: then being a member is enough.
   constexpr std::chrono::milliseconds kAssignmentPatience = 3s;
   constexpr std::chrono::milliseconds kLookAgain = 10ms;

@@ -16,6 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr observe::Logger kLog{"kafka"};
+// A partition that is attached waits for as long as the request before it.
+constexpr std::chrono::milliseconds kFetchWait = 100ms;
 constexpr std::chrono::milliseconds kLookAgain = 20ms;
 constexpr std::chrono::milliseconds kTakeAgain = 500ms;
 constexpr std::chrono::milliseconds kHaltedAgain = 5s;
@@ -38,16 +40,16 @@ Result<std::unique_ptr<KafkaGroup>> KafkaGroup::join(Environment environment, Gr
   for (const Topic topic : group->spec_.tables) {
     env.copies->set_indexer(topic, group->spec_.indexer_version, group->spec_.indexer);
   }
-  TRY(group->follower_,
-      KafkaConsumer::start(env.options, env.names, group->spec_.name + "-follow"));
+  TRY(group->reader_,
+      KafkaConsumer::start(env.options, env.names, group->spec_.name + "-read", kFetchWait));
   KafkaGroup* const at = group.get();
-  KafkaConsumer::Membership membership{
+  GroupMember::Spec membership{
       .group = group->spec_.name,
       .subscribed = group->spec_.subscribed,
       .assigned = [at](const auto& partitions) { at->on_assigned(partitions); },
       .revoked = [at](const auto& partitions, bool lost) { at->on_revoked(partitions, lost); },
       .failed = [at](std::string problem) { at->on_failed(std::move(problem)); },
-      .tick = [at] { at->tick(); }};
+      .tick = [at] { return at->tick(); }};
   group->metrics_ = std::make_shared<GroupMetrics>(*env.options.metrics, group->spec_.name);
   // Lanes first: their producers begin while the group is being joined.
   for (std::uint32_t number = 0; number < env.options.transaction_lanes; ++number) {
@@ -70,13 +72,13 @@ Result<std::unique_ptr<KafkaGroup>> KafkaGroup::join(Environment environment, Gr
                                   .names = env.names,
                                   .admin = env.admin,
                                   .copies = env.copies,
-                                  .reader = group->follower_.get(),
+                                  .reader = group->reader_.get(),
                                   .metrics = group->metrics_,
                                   .group = group->spec_.name,
                                   .read = group->read_topics(),
                                   .tables = group->spec_.tables,
                                   .kept_position = group->spec_.kept_position});
-  TRY(group->member_, KafkaConsumer::join(env.options, env.names, std::move(membership)));
+  TRY(group->member_, GroupMember::join(env.options, env.names, std::move(membership)));
   group->thread_ = std::thread([at] { at->take_work(); });
   group->sample();
   return group;
@@ -132,7 +134,7 @@ void KafkaGroup::on_revoked(const std::vector<PartitionId>& partitions, bool los
     }
   }
   revocations_.push_back({partitions, std::chrono::steady_clock::now() + env_.options.revocation});
-  tick();
+  (void)tick();
 }
 
 // Librdkafka makes it a member no more; whoever has the name now keeps what belongs to it.
@@ -219,7 +221,7 @@ void KafkaGroup::release(PartitionId partition) {
   if (!owned) return;
   owned->end();
   (void)lane(partition)->busy(partition);  // what waits of it is refused
-  for (const Topic topic : spec_.followed) follower_->detach({topic, partition});
+  for (const Topic topic : read_topics()) reader_->detach({topic, partition});
 }
 
 void KafkaGroup::wipe(PartitionId partition) {
@@ -230,7 +232,8 @@ void KafkaGroup::wipe(PartitionId partition) {
   }
 }
 
-void KafkaGroup::tick() {
+// True: something is still to be given back.
+bool KafkaGroup::tick() {
   const bool lost = !revocations_.empty() && member_->assignment_lost();
   for (auto at = revocations_.begin(); at != revocations_.end();) {
     const bool over = lost || std::chrono::steady_clock::now() > at->deadline;
@@ -247,9 +250,10 @@ void KafkaGroup::tick() {
       release(partition);
       wipe(partition);
     }
-    member_->release(at->partitions);
+    member_->release();
     at = revocations_.erase(at);
   }
+  return !revocations_.empty();
 }
 
 // --- What a lane says --------------------------------------------------------------------------------------------
@@ -271,8 +275,7 @@ void KafkaGroup::on_ended(const std::shared_ptr<OwnedPartition>& partition) {
   }
   if (owned) {
     listener_->lost(number);
-    member_->detach({spec_.subscribed, number});
-    for (const Topic topic : spec_.followed) follower_->detach({topic, number});
+    for (const Topic topic : read_topics()) reader_->detach({topic, number});
   }
   take_again(number, 0ms, {});
 }
@@ -389,12 +392,12 @@ void KafkaGroup::hand_over(const std::shared_ptr<OwnedPartition>& owned) {
   const PartitionId partition = owned->partition();
   std::map<Topic, std::shared_ptr<RecordBuffer>> buffers;
   for (const Topic topic : read_topics()) {
-    KafkaConsumer& consumer = topic == spec_.subscribed ? *member_ : *follower_;
     const TopicPartition where{topic, partition};
     buffers[topic] = std::make_shared<RecordBuffer>(
         owned->committed(topic), env_.options.reader_bytes,
-        RecordBuffer::Source{.resume = [&consumer, where] { consumer.resume(where); },
-                             .seek = [&consumer, where](Offset to) { consumer.seek(where, to); }});
+        RecordBuffer::Source{
+            .resume = [at = reader_.get(), where] { at->resume(where); },
+            .seek = [at = reader_.get(), where](Offset to) { at->seek(where, to); }});
     owned->add_reader(topic, buffers[topic]);
   }
   for (const Topic topic : spec_.tables) {
@@ -410,8 +413,7 @@ void KafkaGroup::hand_over(const std::shared_ptr<OwnedPartition>& owned) {
     }
     place->second.phase = Phase::kOwned;
     for (const auto& [topic, buffer] : buffers) {
-      KafkaConsumer& consumer = topic == spec_.subscribed ? *member_ : *follower_;
-      consumer.attach({topic, partition}, owned->committed(topic), buffer);
+      reader_->attach({topic, partition}, owned->committed(topic), buffer);
     }
   }
   lane(partition)->add(owned);
@@ -457,7 +459,7 @@ void KafkaGroup::stop(std::chrono::milliseconds bound) {
     member_->leave(std::max(deadline, std::chrono::steady_clock::now() + kLeaveMin));
   }
   if (member_) member_->stop();
-  if (follower_) follower_->stop();
+  if (reader_) reader_->stop();
 }
 
 }  // namespace godwit::log

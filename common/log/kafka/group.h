@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/log/kafka/consumer.h"
+#include "common/log/kafka/member.h"
 #include "common/log/kafka/owned_partition.h"
 #include "common/log/kafka/partition_taker.h"
 #include "common/log/kafka/shared_tables.h"
@@ -73,7 +74,7 @@ class KafkaGroup final : public Group {
   void on_revoked(const std::vector<PartitionId>& partitions, bool lost);
   void on_failed(std::string problem);
   void on_ended(const std::shared_ptr<OwnedPartition>& partition);
-  void tick();
+  [[nodiscard]] bool tick();
   void let_go(PartitionId partition);
   [[nodiscard]] bool settled(const Revocation& revocation);
   void release(PartitionId partition);
@@ -95,8 +96,8 @@ class KafkaGroup final : public Group {
   const std::shared_ptr<GroupListener> listener_;
   std::shared_ptr<GroupMetrics> metrics_;
   std::vector<std::shared_ptr<TransactionLane>> lanes_;
-  std::unique_ptr<KafkaConsumer> follower_;
-  std::unique_ptr<KafkaConsumer> member_;
+  std::unique_ptr<KafkaConsumer> reader_;
+  std::unique_ptr<GroupMember> member_;
   std::unique_ptr<PartitionTaker> taker_;
 
   std::recursive_mutex listener_mutex_;  // calls come one at a time
