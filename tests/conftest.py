@@ -6,7 +6,9 @@ embedded log; `--shape=kafka` is a broker and a process for each role, for the s
 """
 
 import contextlib
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.certificates import Certificate, make_certificate  # noqa: E402
 from support.cluster import Cluster  # noqa: E402
 from support.godwit import Godwit, Installation  # noqa: E402
-from support.kafka import KafkaCluster  # noqa: E402
+from support.kafka import Brokers, KafkaCluster, wait_for_brokers  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,14 +87,59 @@ def own(closing: contextlib.ExitStack) -> Callable[[Any], Any]:
     return take
 
 
+class SharedBroker:
+    """The plugin of a run on several workers: their one broker, which is the process's that hands out the work."""
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="godwit-broker-"))
+        self._cluster = KafkaCluster(self._directory, certificate=make_certificate(self._directory))
+        self._cluster.start_broker(0)
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Workers are told where it will be; it starts while they do."""
+        certificate = self._cluster.secured.certificate
+        assert certificate
+        node.workerinput["broker"] = {"plain": self._cluster.plain.bootstrap, "secured": self._cluster.secured.bootstrap,
+                                      "certificate": str(certificate.certificate), "key": str(certificate.key)}
+
+    def pytest_unconfigure(self) -> None:
+        self._cluster.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    several = getattr(config.option, "numprocesses", None)
+    if several and config.getoption("--shape") == "kafka" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SharedBroker(), "shared-broker")
+
+
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    """A single broker that lets everybody in, for all tests of a session: each has topics of its own."""
-    cluster = KafkaCluster(tmp_path_factory.mktemp("broker"))
+def broker_doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Brokers, Brokers]]:
+    """A single broker for all tests, each with topics of its own: the door for everybody, and the one with TLS and a
+    password."""
+    shared = getattr(request.config, "workerinput", {}).get("broker")
+    if shared:
+        certificate = Certificate(Path(shared["certificate"]), Path(shared["key"]))
+        wait_for_brokers(shared["plain"], {0})
+        yield Brokers(shared["plain"], 1), Brokers(shared["secured"], 1, certificate)
+        return
+    directory = tmp_path_factory.mktemp("broker")
+    cluster = KafkaCluster(directory, certificate=make_certificate(directory))
     try:
-        yield cluster.start()
+        cluster.start()
+        yield cluster.plain, cluster.secured
     finally:
         cluster.close()
+
+
+@pytest.fixture(scope="session")
+def broker(broker_doors: tuple[Brokers, Brokers]) -> Brokers:
+    return broker_doors[0]
+
+
+@pytest.fixture(scope="session")
+def secured_broker(broker_doors: tuple[Brokers, Brokers]) -> Brokers:
+    return broker_doors[1]
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +172,7 @@ def make_process(executable: Path, tmp_path: Path, certificate: Certificate,
 def make_cluster(request: pytest.FixtureRequest, executable: Path, tmp_path: Path, certificate: Certificate,
                  own: Callable[[Any], Any]) -> Callable[..., Cluster]:
     """make_cluster(config=..., control=...) is a process for each role on the shared broker, as make_godwit is else."""
-    broker: KafkaCluster = request.getfixturevalue("broker")
+    broker: Brokers = request.getfixturevalue("broker")
     count = 0
 
     def make(config: dict[str, Any] | None = None, control: dict[str, Any] | None = None,

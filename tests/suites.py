@@ -272,13 +272,14 @@ def suite_scenarios(jobs: int) -> Tally:
                                 f"--godwit={EXECUTABLE}", "tests/scenarios"], 1500)
 
 
-def suite_kafka(_: int) -> Tally:
+def suite_kafka(jobs: int) -> Tally:
     tally = Tally()
     if not EXECUTABLE.is_file():
         tally.fail("kafka: build/test/bin/godwit was not built")
         return tally
-    # One process: the brokers are shared by all cases, and are what is slow.
-    return pytest("kafka", ["-q", f"--godwit={EXECUTABLE}", "--shape=kafka", "tests/kafka", "tests/scenarios"], 900)
+    # Workers share one broker; cases mostly wait, for groups to come together and for sessions to end.
+    return pytest("kafka", ["-q", "-n", str(min(jobs + 2, 6)), "--dist", "worksteal", f"--godwit={EXECUTABLE}",
+                            "--shape=kafka", "tests/kafka", "tests/scenarios"], 900)
 
 
 def suite_kafka_long(_: int) -> Tally:

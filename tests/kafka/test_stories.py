@@ -10,7 +10,7 @@ import pytest
 from support.cluster import fresh_prefix, on_kafka
 from support.destinations import Script, ScriptedServer
 from support.godwit import HASTY, Godwit, merged
-from support.kafka import PASSWORD, USER, KafkaCluster
+from support.kafka import PASSWORD, USER, Brokers, KafkaCluster
 from support.mail import Client, message
 from support.waiting import wait_until
 
@@ -30,7 +30,7 @@ def submit(godwit: Godwit, recipients: list[str]) -> None:
             client.submit(message(), "ann@sender.test", recipient)
 
 
-def test_one_process(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any], broker: KafkaCluster,
+def test_one_process(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any], broker: Brokers,
                      prefix: str) -> None:
     refused: set[str] = set()
 
@@ -98,7 +98,7 @@ def test_each_role_in_its_own_process(make_godwit: Callable[..., Godwit], own: C
 
 
 @pytest.mark.parametrize("mechanism", ["scram-sha-512", "plain"])
-def test_secured(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any], secured_broker: KafkaCluster,
+def test_secured(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any], secured_broker: Brokers,
                  prefix: str, mechanism: str) -> None:
     server = own(ScriptedServer())
     security = {"tls": {"enabled": True, "ca": str(secured_broker.certificate.certificate)},

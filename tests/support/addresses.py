@@ -8,7 +8,9 @@ import socket
 # Below the range the kernel takes ports of outgoing connections from, so that none of those is in the way
 # between our looking and the server's binding. Tests that run side by side look in different places.
 _LOW, _HIGH, _WORKERS = 12_000, 32_000, 16
-_worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0) % _WORKERS
+# 0: whoever is no worker, such as the process that hands out the work.
+_worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or -1) + 1
+_worker %= _WORKERS
 _random = random.Random(os.getpid())
 _given: set[int] = set()
 

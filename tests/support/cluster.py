@@ -2,13 +2,14 @@
 
 import copy
 import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from support.certificates import Certificate
 from support.godwit import START_SECONDS, Godwit, Installation, merged
-from support.kafka import KafkaCluster
+from support.kafka import Brokers, KafkaCluster
 from support.process import Process, Processes
 
 ROLES = ("ingress", "router", "bouncer", "sender")
@@ -16,11 +17,11 @@ _prefixes = itertools.count(1)
 
 
 def fresh_prefix(what: str = "test") -> str:
-    """A prefix of topics that no other test of this session has."""
-    return f"{what}{next(_prefixes)}."
+    """A prefix of topics that no other test has, also of those that run beside this one on the same brokers."""
+    return f"{what}{os.environ.get('PYTEST_XDIST_WORKER', '')}-{next(_prefixes)}."
 
 
-def on_kafka(brokers: KafkaCluster, prefix: str, **settings: Any) -> dict[str, Any]:
+def on_kafka(brokers: Brokers | KafkaCluster, prefix: str, **settings: Any) -> dict[str, Any]:
     """The configuration of a Godwit whose log is on these brokers; sessions are short, so that tests are."""
     return {"log": {"kind": "kafka", "kafka": {
         "brokers": brokers.bootstrap.split(","), "topic_prefix": prefix, "partitions": 4,
@@ -35,7 +36,7 @@ class Cluster(Installation):
     metrics are sums. What a configuration says about `log.embedded.partitions` holds for Kafka's topics, too.
     """
 
-    def __init__(self, brokers: KafkaCluster, executable: Path, directory: Path,
+    def __init__(self, brokers: Brokers | KafkaCluster, executable: Path, directory: Path,
                  config: Mapping[str, Any] | None = None, control: Mapping[str, Any] | None = None,
                  certificate: Certificate | None = None, prefix: Sequence[str] = (),
                  settings: Mapping[str, Any] | None = None) -> None:

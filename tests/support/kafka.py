@@ -11,12 +11,15 @@ import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from confluent_kafka import KafkaException  # noqa: E402
 from confluent_kafka.admin import AdminClient  # noqa: E402
 
 from support.addresses import free_port  # noqa: E402
@@ -38,30 +41,14 @@ def jars() -> str:
     return f"{folder}/*"
 
 
-class KafkaCluster:
-    """`brokers` combined nodes; start() returns when each of them sees all of them.
+@dataclass(frozen=True)
+class Brokers:
+    """How clients come in. With `certificate` they need TLS and a password: user USER, by PLAIN, SCRAM-SHA-256 or
+    SCRAM-SHA-512."""
 
-    With `certificate` clients need TLS and a password: user USER, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
-    """
-
-    def __init__(self, directory: Path, brokers: int = 1, certificate: Certificate | None = None) -> None:
-        self.directory = directory
-        self.certificate = certificate
-        self.count = brokers
-        self.client_ports = [free_port() for _ in range(brokers)]
-        self.internal_ports = [free_port() for _ in range(brokers)]
-        self.controller_ports = [free_port() for _ in range(brokers)]
-        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self.processes: list[Process | None] = [None] * brokers
-        self._jars = jars()
-        directory.mkdir(parents=True, exist_ok=True)
-        for node in range(brokers):
-            self._configure(node)
-            self._format(node)
-
-    @property
-    def bootstrap(self) -> str:
-        return ",".join(f"127.0.0.1:{port}" for port in self.client_ports)
+    bootstrap: str
+    count: int
+    certificate: Certificate | None = None
 
     def client_settings(self, **settings: str) -> dict[str, Any]:
         """What a client of librdkafka needs to come in."""
@@ -71,8 +58,54 @@ class KafkaCluster:
                 "ssl.ca.location": str(self.certificate.certificate), "sasl.mechanisms": "SCRAM-SHA-256",
                 "sasl.username": USER, "sasl.password": PASSWORD, **settings}
 
+
+def wait_for_brokers(bootstrap: str, expected: set[int], process: Process | None = None) -> None:
+    """Waits until the broker at this address, which is this process, lists exactly these."""
+    def listed() -> bool:
+        assert process is None or process.status is None, process.errors()[-4000:]
+        try:
+            client = AdminClient({"bootstrap.servers": bootstrap, "log_level": "0"})
+            return set(client.list_topics(timeout=2).brokers) == expected
+        except KafkaException:  # not there yet, whatever the reason
+            return False
+
+    wait_until(listed, START_SECONDS, lambda: "brokers that see each other")
+
+
+def addresses(ports: list[int]) -> str:
+    return ",".join(f"127.0.0.1:{port}" for port in ports)
+
+
+class KafkaCluster:
+    """`brokers` combined nodes; start() returns when each of them sees all of them.
+
+    They let everybody in at `plain`; with `certificate` there is a second door, `secured`.
+    """
+
+    def __init__(self, directory: Path, brokers: int = 1, certificate: Certificate | None = None) -> None:
+        self.directory = directory
+        self.certificate = certificate
+        self.count = brokers
+        self.client_ports = [free_port() for _ in range(brokers)]
+        self.secured_ports = [free_port() for _ in range(brokers)] if certificate else []
+        self.internal_ports = [free_port() for _ in range(brokers)]
+        self.controller_ports = [free_port() for _ in range(brokers)]
+        self.plain = Brokers(addresses(self.client_ports), brokers)
+        self.secured = Brokers(addresses(self.secured_ports), brokers, certificate)
+        self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.processes: list[Process | None] = [None] * brokers
+        self._jars = jars()
+        directory.mkdir(parents=True, exist_ok=True)
+        for node in range(brokers):
+            self._configure(node)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._format, range(brokers)))
+
+    @property
+    def bootstrap(self) -> str:
+        return self.plain.bootstrap
+
     def _configure(self, node: int) -> None:
-        secured = self.certificate is not None
         voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in enumerate(self.controller_ports))
         replicas = min(3, self.count)
         in_sync = min(2, self.count)
@@ -83,7 +116,7 @@ class KafkaCluster:
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "INTERNAL",
             "listener.security.protocol.map":
-                f"CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENT:{'SASL_SSL' if secured else 'PLAINTEXT'}",
+                "CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,CLIENT:PLAINTEXT,SECURED:SASL_SSL",
             "listeners": f"CLIENT://127.0.0.1:{self.client_ports[node]},INTERNAL://127.0.0.1:{self.internal_ports[node]},"
                          f"CONTROLLER://127.0.0.1:{self.controller_ports[node]}",
             "log.dirs": self.directory / f"data{node}",
@@ -112,14 +145,15 @@ class KafkaCluster:
             store.write_text(self._pkcs8_key() + self.certificate.certificate.read_text())
             plain = "org.apache.kafka.common.security.plain.PlainLoginModule"
             scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
+            properties["listeners"] = f"{properties['listeners']},SECURED://127.0.0.1:{self.secured_ports[node]}"
             properties |= {
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.location": store,
                 "ssl.client.auth": "none",
                 "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-                "listener.name.client.plain.sasl.jaas.config": f'{plain} required user_{USER}="{PASSWORD}";',
-                "listener.name.client.scram-sha-256.sasl.jaas.config": f"{scram} required;",
-                "listener.name.client.scram-sha-512.sasl.jaas.config": f"{scram} required;",
+                "listener.name.secured.plain.sasl.jaas.config": f'{plain} required user_{USER}="{PASSWORD}";',
+                "listener.name.secured.scram-sha-256.sasl.jaas.config": f"{scram} required;",
+                "listener.name.secured.scram-sha-512.sasl.jaas.config": f"{scram} required;",
             }
         self._file(node).write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
 
@@ -154,17 +188,9 @@ class KafkaCluster:
         """Waits until each of these brokers (all by default) lists exactly these."""
         expected = nodes if nodes is not None else set(range(self.count))
         for node in expected:
-            def listed(node: int = node) -> bool:
-                process = self.processes[node]
-                assert process is not None and process.status is None, process and process.errors()[-4000:]
-                settings = self.client_settings(**{"bootstrap.servers": f"127.0.0.1:{self.client_ports[node]}",
-                                                   "log_level": "0"})
-                try:
-                    return set(AdminClient(settings).list_topics(timeout=2).brokers) == expected
-                except Exception:  # noqa: BLE001: not there yet, whatever the reason
-                    return False
-
-            wait_until(listed, START_SECONDS, lambda: "brokers that see each other")
+            process = self.processes[node]
+            assert process is not None
+            wait_for_brokers(addresses([self.client_ports[node]]), expected, process)
 
     def kill(self, node: int) -> None:
         process = self.processes[node]
