@@ -87,8 +87,9 @@ FakeResolver& FakeResolver::delay(std::string_view name, Duration time) {
   return *this;
 }
 
-Duration FakeResolver::delay_of(std::string_view name) const {
+Duration FakeResolver::ask(std::string_view name) const {
   const std::lock_guard lock(mutex_);
+  ++asked_;
   const auto found = delays_.find(key_of(name));
   return found != delays_.end() ? found->second : Duration::zero();
 }
@@ -116,7 +117,6 @@ bool FakeResolver::exists(const std::string& name) const {
 template <class Record>
 DnsAnswer<Record> FakeResolver::look_up(const Zone<Record>& zone, std::string name) const {
   const std::lock_guard lock(mutex_);
-  ++asked_;
   DnsAnswer<Record> answer;
   answer.canonical = key_of(name);
   answer.ttl = kTtl;
@@ -142,7 +142,7 @@ template <class Record>
 async::Task<DnsAnswer<Record>> FakeResolver::answer(const Zone<Record>& zone, std::string name,
                                                     async::StopSignal* stop) const {
   bool in_time = stop == nullptr || !stop->requested();
-  if (const Duration time = delay_of(name); in_time && time > Duration::zero()) {
+  if (const Duration time = ask(name); in_time && time > Duration::zero()) {
     async::Sleeper sleeper;
     std::optional<async::StopSignal::Callback> on_stop;
     if (stop != nullptr) on_stop.emplace(*stop, [&sleeper] { sleeper.wake(); });

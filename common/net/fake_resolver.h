@@ -37,7 +37,7 @@ class FakeResolver final : public Resolver {
   FakeResolver& delay(std::string_view name, Duration time);
   void clear();
 
-  // How many questions were asked.
+  // How many questions were asked, answered or not.
   [[nodiscard]] std::size_t asked() const;
 
   [[nodiscard]] async::Task<DnsAnswer<MxRecord>> mx(std::string domain) override;
@@ -68,7 +68,8 @@ class FakeResolver final : public Resolver {
   template <class Record>
   [[nodiscard]] async::Task<DnsAnswer<Record>> answer(const Zone<Record>& zone, std::string name,
                                                       async::StopSignal* stop) const;
-  [[nodiscard]] Duration delay_of(std::string_view name) const;
+  // A question is asked: how long its answer takes.
+  [[nodiscard]] Duration ask(std::string_view name) const;
   [[nodiscard]] bool exists(const std::string& name) const;
 
   mutable std::mutex mutex_;
