@@ -13,6 +13,10 @@
 
 namespace godwit::log {
 
+namespace fake {
+struct State;
+}
+
 // A Log over plain maps, for tests of what uses one. Keeps every rule of log.h and loses everything
 // with the process.
 //
@@ -85,10 +89,8 @@ class FakeLog final : public Log {
   void set_bytes_free(std::uint64_t bytes);
   void close() override;
 
-  struct State;  // fake_log.cc
-
  private:
-  std::shared_ptr<State> state_;
+  std::shared_ptr<fake::State> state_;
 };
 
 }  // namespace godwit::log
