@@ -8,6 +8,7 @@
 #include "bouncer/role.h"
 #include "common/async/blocking_pool.h"
 #include "common/async/shard.h"
+#include "common/base/test_directory.h"
 #include "common/log/fake_log.h"
 #include "common/net/fake_resolver.h"
 #include "common/observe/health.h"
@@ -38,16 +39,11 @@ class BouncerTest : public testing::Test {
  protected:
   static constexpr log::PartitionId kPartitions = 2;
 
-  BouncerTest() {
-    shards_.start();
-    std::string name = (std::filesystem::temp_directory_path() / "bouncer_XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-  }
+  BouncerTest() { shards_.start(); }
   ~BouncerTest() override {
     log_.release();
     role_.reset();
     shards_.stop();
-    std::filesystem::remove_all(directory_);
   }
 
   void start() {
@@ -134,7 +130,7 @@ class BouncerTest : public testing::Test {
   std::uint32_t next_ = 0;
   const std::shared_ptr<const report::ReturnKeys> keys_ = std::make_shared<report::ReturnKeys>(
       std::vector<report::ReturnKey>{{1, std::string(32, 'k')}});
-  std::filesystem::path directory_;
+  TestDirectory directory_;
   async::Shards shards_{2};
   async::BlockingPool pool_{"test", 1, 16};
   log::FakeLog log_{system_clock(), kPartitions};

@@ -13,6 +13,7 @@
 #include "common/async/blocking_pool.h"
 #include "common/async/test_loop.h"
 #include "common/base/crc32c.h"
+#include "common/base/test_directory.h"
 #include "common/control/snapshot.h"
 #include "common/log/by_message.h"
 #include "common/log/fake_log.h"
@@ -80,7 +81,6 @@ class IngressTest : public ::testing::Test {
     role.reset();
     pool.stop();
     shards.stop();
-    std::filesystem::remove_all(directory);
   }
 
   void start(std::vector<SmtpListenerConfig> listeners) {
@@ -146,7 +146,6 @@ class IngressTest : public ::testing::Test {
   }
   // As an operator makes them.
   CertificateConfig make_certificate(const std::string& name, const std::string& host) {
-    std::filesystem::create_directories(directory);
     CertificateConfig made{directory / (name + ".crt"), directory / (name + ".key")};
     const std::string command =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=" +
@@ -161,9 +160,7 @@ class IngressTest : public ::testing::Test {
   }
 
   observe::LogCapture quiet{[](std::string_view) {}};
-  std::filesystem::path directory =
-      std::filesystem::temp_directory_path() /
-      ("ingress_test_" + MessageId::generate(system_clock(), system_random()).to_text());
+  TestDirectory directory;
   async::Shards shards{2};
   async::BlockingPool pool{"test", 2, 64};
   log::FakeLog log{system_clock()};

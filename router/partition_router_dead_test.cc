@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/crc32c.h"
-#include "common/log/test_directory.h"
+#include "common/base/test_directory.h"
 #include "common/poison/fake_death.h"
 #include "router/test_partition.h"
 
@@ -57,7 +57,7 @@ TEST_F(PartitionRouterTest, WhatWasInHandAtThreeCrashesIsHeldAndThePartitionGoes
   accept("2@a.routed.test");
   accept("3@a.routed.test");
   accept("4@a.routed.test");
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   const log::TopicPartition where{log::Topic::kAccepted, 0};
   for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
@@ -93,7 +93,7 @@ TEST_F(PartitionRouterTest, WhatGoesToDeadTakesItsBodyAlong) {
   message.content.set_crc32c(crc32c(content));
   message.content.mutable_body()->set_chunks(1);
   for (int i = 0; i < 2; ++i) append(log::Topic::kAccepted, record::encode(message).value());
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
     poison::fake_death(file, {{{{log::Topic::kAccepted, 0}, 0}, poison::Step::kDecode}});

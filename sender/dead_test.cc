@@ -6,7 +6,7 @@
 
 #include "common/admin/dead_desk.h"
 #include "common/base/check.h"
-#include "common/log/test_directory.h"
+#include "common/base/test_directory.h"
 #include "common/poison/fake_death.h"
 #include "common/record/keys.h"
 
@@ -73,7 +73,7 @@ class InHandAtThreeCrashes : public testing::TestWithParam<poison::Step> {};
 
 TEST_P(InHandAtThreeCrashes, GoesToDeadAndTheOthersGoOn) {
   FakePeer peer;
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash)
     poison::fake_death(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
@@ -104,7 +104,7 @@ TEST_P(InHandAtThreeCrashes, GoesToDeadAndTheOthersGoOn) {
 
 TEST_P(InHandAtThreeCrashes, IsDeliveredWhenItIsRetriedAfterItsSegmentsAreGone) {
   FakePeer peer;
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash)
     poison::fake_death(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(Each, InHandAtThreeCrashes,
 
 TEST(SenderRole, TwoCrashesInHandHarmNobody) {
   FakePeer peer;
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   for (int crash = 0; crash < 2; ++crash)
     poison::fake_death(file, {{{{log::Topic::kOutbound, 0}, 0}, poison::Step::kTransaction}});
@@ -150,7 +150,7 @@ TEST(SenderRole, AParkedDeliveryInHandAtThreeCrashesGoesToDead) {
   FakePeer peer([&](Stage stage, const std::string&, int) -> std::string {
     return stage == Stage::kRcpt && later ? "450 4.2.0 later" : std::string();
   });
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   FakeMailSystem system;
   system.config.retry = {.first = 50ms, .factor = 1, .jitter = 0};

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -17,6 +16,7 @@
 #include "common/admin/log_records.h"
 #include "common/admin/server.h"
 #include "common/base/manual_clock.h"
+#include "common/base/test_directory.h"
 #include "common/capture/store.h"
 #include "common/log/fake_log.h"
 #include "common/record/records.h"
@@ -78,12 +78,9 @@ class Operator : public testing::Test {
     server_ =
         *operate::Server::start({.listen = "127.0.0.1:0", .token = "s3cret"},
                                 {.process = &process_, .records = &records_, .queues = {&queue_}});
-    std::string name = (std::filesystem::temp_directory_path() / "godwit-operator-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
     target_ = {
         .admin_address = server_->address(), .token = "s3cret", .data_dir = {}, .embedded = false};
   }
-  ~Operator() override { std::filesystem::remove_all(directory_); }
 
   void write_event() {
     record::Event event;
@@ -118,7 +115,7 @@ class Operator : public testing::Test {
   FakeProcess process_;
   FakeQueue queue_;
   std::unique_ptr<operate::Server> server_;
-  std::filesystem::path directory_;
+  TestDirectory directory_;
   Target target_;
   std::ostringstream out_;
   std::ostringstream err_;
@@ -289,15 +286,15 @@ TEST_F(Operator, PortZeroIsFoundThroughTheDataDirectory) {
   const std::string real = target_.admin_address;
   target_.admin_address = "127.0.0.1:0";
   EXPECT_FALSE(address_of(target_));
-  target_.data_dir = directory_;
+  target_.data_dir = directory_.path();
   const auto unwritten = address_of(target_);
   ASSERT_FALSE(unwritten);
-  EXPECT_THAT(unwritten.error().to_string(), HasSubstr(address_file(directory_).string()));
+  EXPECT_THAT(unwritten.error().to_string(), HasSubstr(address_file(directory_.path()).string()));
 
-  ASSERT_TRUE(write_address_file(directory_, real));
+  ASSERT_TRUE(write_address_file(directory_.path(), real));
   EXPECT_EQ(address_of(target_).value_or(""), real);
   EXPECT_EQ(ctl_info({}, target_, io()), kDone);
-  remove_address_file(directory_);
+  remove_address_file(directory_.path());
   EXPECT_FALSE(address_of(target_));
 }
 

@@ -1,7 +1,6 @@
 // Source to sink over loopback: what one side says it sent, the other must say it took.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "cli/bench/report.h"
 #include "cli/bench/sink.h"
 #include "cli/bench/source.h"
+#include "common/base/test_directory.h"
 
 namespace godwit::cli::bench {
 namespace {
@@ -21,12 +21,6 @@ using namespace std::chrono_literals;
 
 class BenchTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = std::filesystem::temp_directory_path() / "godwit-bench-XXXXXX";
-    folder = ::mkdtemp(pattern.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
   std::unique_ptr<Sink> start(std::string_view script = "{}", TlsMode tls = TlsMode::kNone) {
     SinkOptions options;
     options.threads = 2;
@@ -80,7 +74,7 @@ class BenchTest : public testing::Test {
     }
   }
 
-  std::filesystem::path folder;
+  TestDirectory folder;
 };
 
 TEST_F(BenchTest, EveryMessageArrivesOnceHoweverItIsPipelined) {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "common/log/test_directory.h"
+#include "common/base/test_directory.h"
 #include "common/poison/fake_death.h"
 #include "common/record/records.h"
 
@@ -32,7 +32,7 @@ TEST(ArchivePolicy, KeepsWhatAnAuditNeeds) {
 }
 
 TEST(ArchivePolicy, WhatKilledItsReaderIsKeptWholeAndNotDecoded) {
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   const log::TopicPartition where{log::Topic::kAccepted, 3};
   for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {

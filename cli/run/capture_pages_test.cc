@@ -2,11 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <cstdlib>
 
 #include "common/async/test_loop.h"
+#include "common/base/test_directory.h"
 #include "common/capture/store.h"
 
 namespace godwit::cli::run {
@@ -15,15 +13,12 @@ namespace {
 class CapturePagesTest : public testing::Test {
  protected:
   CapturePagesTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "godwit-pages-XXXXXX").string();
-    directory_ = mkdtemp(name.data());
     routes_ = capture_routes(
         pool_,
-        {.directory = directory_, .cluster = "<demo>", .version = "1.2.3", .landing = [] {
+        {.directory = directory_.path(), .cluster = "<demo>", .version = "1.2.3", .landing = [] {
            return std::vector<capture::LandingEntry>{{"smtp.relay", "127.0.0.1:2525", "", ""}};
          }});
   }
-  ~CapturePagesTest() override { std::filesystem::remove_all(directory_); }
 
   http::Response get(std::string_view path) {
     http::Routes::Match match = routes_->match(http::Method::kGet, path);
@@ -39,13 +34,13 @@ class CapturePagesTest : public testing::Test {
     return {};
   }
 
-  std::filesystem::path directory_;
+  TestDirectory directory_;
   async::BlockingPool pool_{"test", 1, 16};
   std::shared_ptr<const http::Routes> routes_;
 };
 
 TEST_F(CapturePagesTest, ShowCapturedMailAndNothingOfItRuns) {
-  auto store = capture::Store::open(directory_, {});
+  auto store = capture::Store::open(directory_.path(), {});
   ASSERT_TRUE(store) << store.error().to_string();
   const std::string mail = "Subject: <script>alert(1)</script>\r\n\r\nHello.\r\n";
   const auto id = (*store)->add({.sender = "a@b.example", .recipients = {"c@d.example"}}, mail);

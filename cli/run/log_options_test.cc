@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <fstream>
 
+#include "common/base/test_directory.h"
 #include "common/log/errc.h"
 
 namespace godwit::cli::run {
@@ -16,11 +16,7 @@ using testing::HasSubstr;
 
 class MadeSegmentsTest : public testing::Test {
  protected:
-  MadeSegmentsTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "log_options_XXXXXX").string();
-    config_.data_dir = mkdtemp(name.data());
-  }
-  ~MadeSegmentsTest() override { std::filesystem::remove_all(config_.data_dir); }
+  MadeSegmentsTest() { config_.data_dir = directory_.path(); }
 
   void make_log(std::uint64_t segment_bytes) {
     log::EmbeddedConfig made = embedded_config(config_, nullptr, {});
@@ -31,6 +27,7 @@ class MadeSegmentsTest : public testing::Test {
     (*log)->close();
   }
 
+  TestDirectory directory_;
   Config config_;
 };
 

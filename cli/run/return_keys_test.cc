@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "common/base/test_directory.h"
 #include "common/report/errc.h"
 
 namespace godwit::cli::run {
@@ -12,13 +13,7 @@ namespace {
 
 class ReturnKeysFileTest : public testing::Test {
  protected:
-  ReturnKeysFileTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "return_keys_XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-  }
-  ~ReturnKeysFileTest() override { std::filesystem::remove_all(directory_); }
-
-  std::filesystem::path directory_;
+  TestDirectory directory_;
   const report::ReturnAddress address_{.message = {}, .index = 1, .tenant_tag = 2};
 };
 

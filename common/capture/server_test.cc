@@ -12,6 +12,7 @@
 #include "common/async/blocking_pool.h"
 #include "common/async/shard.h"
 #include "common/base/manual_clock.h"
+#include "common/base/test_directory.h"
 
 namespace godwit::capture {
 namespace {
@@ -68,14 +69,8 @@ class Client {
 
 class Capture : public testing::Test {
  protected:
-  Capture() {
-    std::string name = (std::filesystem::temp_directory_path() / "godwit-capture-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~Capture() override { std::filesystem::remove_all(directory_); }
-
   net::Address start(Limits limits = {}) {
-    store_ = *Store::open(directory_, limits);
+    store_ = *Store::open(directory_.path(), limits);
     shards_.start();
     server_ = std::make_unique<CaptureServer>(shards_, pool_, *store_, clock_);
     const auto address = server_->start();
@@ -91,7 +86,7 @@ class Capture : public testing::Test {
     EXPECT_THAT(client.ask("EHLO mta.example"), StartsWith("250 "));
   }
 
-  std::filesystem::path directory_;
+  TestDirectory directory_;
   ManualClock clock_;
   async::Shards shards_{2};
   async::BlockingPool pool_{"capture", 1, 100};
@@ -117,7 +112,7 @@ TEST_F(Capture, KeepsAMailAsItWasMeant) {
 
   const auto id = CaptureId::from_text(done.substr(done.rfind(' ') + 1));
   ASSERT_TRUE(id);
-  const Reader reader(directory_);
+  const Reader reader(directory_.path());
   EXPECT_EQ(reader.octets(*id).value_or(""), "Subject: hi\r\n\r\n.stuffed\r\n.\r\nend\r\n");
   const auto mail = reader.metadata(*id);
   ASSERT_TRUE(mail);
@@ -144,7 +139,7 @@ TEST_F(Capture, KeepsPipelinedMailsAndForgetsWhatWasReset) {
     EXPECT_THAT(client.reply(), StartsWith(expected));
   }
   EXPECT_THAT(client.ask("2\r\n."), StartsWith("250"));
-  const auto listing = Reader(directory_).list(0, 10);
+  const auto listing = Reader(directory_.path()).list(0, 10);
   ASSERT_EQ(listing->total, 2u);
   EXPECT_EQ(listing->mails[0].sender, "");
   EXPECT_THAT(listing->mails[1].recipients, ElementsAre("b@example.org"));
@@ -160,7 +155,7 @@ TEST_F(Capture, TakesBdatWithoutDotsMeaningAnything) {
   const std::string done = client.reply();
   ASSERT_THAT(done, StartsWith("250 2.0.0 Ok: captured as "));
   const auto id = CaptureId::from_text(done.substr(done.rfind(' ') + 1));
-  EXPECT_EQ(Reader(directory_).octets(*id).value_or(""), "..one\r\n.\r\n");
+  EXPECT_EQ(Reader(directory_.path()).octets(*id).value_or(""), "..one\r\n.\r\n");
 }
 
 TEST_F(Capture, SaysItsSizeAndRefusesMore) {
@@ -172,7 +167,7 @@ TEST_F(Capture, SaysItsSizeAndRefusesMore) {
 TEST_F(Capture, ADirectoryThatFailsIsTemporary) {
   Client client(start());
   begin(client);
-  std::filesystem::remove_all(directory_);
+  std::filesystem::remove_all(directory_.path());
   (void)client.ask("MAIL FROM:<s@example.net>");
   (void)client.ask("RCPT TO:<a@example.org>");
   (void)client.ask("DATA");

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <set>
 
+#include "common/base/test_directory.h"
 #include "common/capture/errc.h"
 
 namespace godwit::capture {
@@ -16,14 +16,8 @@ using testing::ElementsAre;
 
 class CaptureStore : public testing::Test {
  protected:
-  CaptureStore() {
-    std::string name = (std::filesystem::temp_directory_path() / "godwit-capture-XXXXXX").string();
-    directory_ = ::mkdtemp(name.data());
-  }
-  ~CaptureStore() override { std::filesystem::remove_all(directory_); }
-
   std::unique_ptr<Store> open(Limits limits = {}) {
-    auto store = Store::open(directory_, limits);
+    auto store = Store::open(directory_.path(), limits);
     EXPECT_TRUE(store) << store.error().to_string();
     return *std::move(store);
   }
@@ -32,7 +26,7 @@ class CaptureStore : public testing::Test {
         .time = from_unix_ms(time), .sender = std::move(sender), .recipients = {"r@example.net"}};
   }
   std::vector<std::string> senders() {
-    const auto listing = Reader(directory_).list(0, 1'000'000);
+    const auto listing = Reader(directory_.path()).list(0, 1'000'000);
     EXPECT_TRUE(listing);
     std::vector<std::string> senders;
     for (const Metadata& mail : listing->mails) senders.push_back(mail.sender);
@@ -41,17 +35,17 @@ class CaptureStore : public testing::Test {
   }
   std::set<std::string> extensions() {
     std::set<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
       found.insert(entry.path().extension().string());
     }
     return found;
   }
   std::size_t files() {
     return static_cast<std::size_t>(
-        std::distance(std::filesystem::directory_iterator(directory_), {}));
+        std::distance(std::filesystem::directory_iterator(directory_.path()), {}));
   }
 
-  std::filesystem::path directory_;
+  TestDirectory directory_;
 };
 
 TEST_F(CaptureStore, KeepsOctetsAsTheyAreAndWhatCameWithThem) {
@@ -67,7 +61,7 @@ TEST_F(CaptureStore, KeepsOctetsAsTheyAreAndWhatCameWithThem) {
   const auto id = store->add(metadata, octets);
   ASSERT_TRUE(id) << id.error().to_string();
 
-  const Reader reader(directory_);
+  const Reader reader(directory_.path());
   EXPECT_EQ(reader.octets(*id).value_or(""), octets);
   const auto read = reader.metadata(*id);
   ASSERT_TRUE(read) << read.error().to_string();
@@ -85,7 +79,7 @@ TEST_F(CaptureStore, OctetsThatAreNotUtf8DoNotBreakTheMetadata) {
   const auto store = open();
   const auto id = store->add(from("s\xff\"\n@x"), "Subject: \xc3\x28\r\n\r\n");
   ASSERT_TRUE(id);
-  const auto read = Reader(directory_).metadata(*id);
+  const auto read = Reader(directory_.path()).metadata(*id);
   ASSERT_TRUE(read) << read.error().to_string();
   EXPECT_EQ(read->sender, "s\xef\xbf\xbd\"\n@x");
 }
@@ -143,9 +137,9 @@ TEST_F(CaptureStore, ClearsWhatAnEarlierEndLeftHalfWritten) {
   const auto lost = open()->add(from("2"), "b");
   ASSERT_TRUE(lost);
   std::filesystem::remove(directory_ / (lost->to_text() + ".eml"));
-  std::ofstream(directory_ / "0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e.eml") << "no metadata";
-  std::ofstream(directory_ / "0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e.json.new") << "half";
-  std::ofstream(directory_ / "note.txt") << "not ours";
+  directory_.write("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e.eml", "no metadata");
+  directory_.write("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e.json.new", "half");
+  directory_.write("note.txt", "not ours");
   const auto store = open();
   EXPECT_THAT(senders(), ElementsAre("1"));
   EXPECT_EQ(files(), 3u);
@@ -153,7 +147,7 @@ TEST_F(CaptureStore, ClearsWhatAnEarlierEndLeftHalfWritten) {
 }
 
 TEST_F(CaptureStore, ADirectoryThatCannotBeMadeIsAnError) {
-  std::ofstream(directory_ / "file") << "x";
+  directory_.write("file", "x");
   const auto store = Store::open(directory_ / "file" / "capture", {});
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, Errc::kIo);
@@ -162,13 +156,13 @@ TEST_F(CaptureStore, ADirectoryThatCannotBeMadeIsAnError) {
 TEST_F(CaptureStore, ListsInPages) {
   const auto store = open();
   for (const char* sender : {"1", "2", "3", "4", "5"}) ASSERT_TRUE(store->add(from(sender), "x"));
-  const auto page = Reader(directory_).list(1, 2);
+  const auto page = Reader(directory_.path()).list(1, 2);
   ASSERT_TRUE(page);
   EXPECT_EQ(page->total, 5u);
   ASSERT_EQ(page->mails.size(), 2u);
   EXPECT_EQ(page->mails[0].sender, "4");
   EXPECT_EQ(page->mails[1].sender, "3");
-  EXPECT_TRUE(Reader(directory_).list(9, 2)->mails.empty());
+  EXPECT_TRUE(Reader(directory_.path()).list(9, 2)->mails.empty());
 }
 
 TEST_F(CaptureStore, ReadersOfNothing) {

@@ -3,12 +3,12 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/base/test_directory.h"
 #include "common/config/print.h"
 #include "common/config/read.h"
 
@@ -288,25 +288,21 @@ TEST(Config, AliasesAreResolved) {
 }
 
 TEST(Config, PathsAreRelativeToTheFile) {
-  std::string name = (std::filesystem::temp_directory_path() / "godwit-config-XXXXXX").string();
-  ASSERT_NE(mkdtemp(name.data()), nullptr);
-  const std::filesystem::path directory = name;
-  const auto file = directory / "demo.yaml";
-  std::ofstream(file) << "data_dir: ../queue\n";
+  const TestDirectory directory;
+  const auto file = directory.write("demo.yaml", "data_dir: ../queue\n");
   Demo demo;
   ASSERT_TRUE(read_file(file, demo).ok());
-  EXPECT_EQ(demo.data_dir, directory.parent_path() / "queue");
+  EXPECT_EQ(demo.data_dir, directory.path().parent_path() / "queue");
 
-  std::ofstream(file) << "fast: true\n";
+  directory.write("demo.yaml", "fast: true\n");
   Demo defaulted;
   ASSERT_TRUE(read_file(file, defaulted).ok());
   EXPECT_EQ(defaulted.data_dir, directory / "data") << "the default too";
 
   EXPECT_EQ(read_file(directory / "none.yaml", demo).to_string(),
             (directory / "none.yaml").string() + ": cannot be read: No such file or directory\n");
-  EXPECT_THAT(read_file(directory, demo).to_string(),
+  EXPECT_THAT(read_file(directory.path(), demo).to_string(),
               testing::HasSubstr("cannot be read: Is a directory"));
-  std::filesystem::remove_all(directory);
 }
 
 TEST(Config, WhatIsNotBuiltYetGivesANotice) {

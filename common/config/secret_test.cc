@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 
+#include "common/base/test_directory.h"
 #include "common/config/print.h"
 #include "common/config/read.h"
 
@@ -42,25 +41,16 @@ constexpr const char* kVariable = "GODWIT_TEST_SECRET";
 
 class SecretTest : public testing::Test {
  protected:
-  SecretTest() {
-    std::string name = (std::filesystem::temp_directory_path() / "secret_XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-  }
-  ~SecretTest() override {
-    std::filesystem::remove_all(directory_);
-    unsetenv(kVariable);
-  }
+  ~SecretTest() override { unsetenv(kVariable); }
 
-  void write(std::string_view name, std::string_view text) {
-    std::ofstream(directory_ / name, std::ios::binary) << text;
-  }
+  void write(std::string_view name, std::string_view text) { directory_.write(name, text); }
   Outcome read(std::string_view password) {
     outgoing_ = {};
     return read_text("relays:\n  - password: " + std::string(password) + "\n",
                      directory_ / "g.yaml", outgoing_);
   }
 
-  std::filesystem::path directory_;
+  TestDirectory directory_;
   Outgoing outgoing_;
 };
 

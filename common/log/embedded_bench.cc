@@ -5,16 +5,15 @@
 
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 #include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/base/check.h"
+#include "common/base/test_directory.h"
 #include "common/log/embedded.h"
 
 namespace godwit::log {
@@ -33,10 +32,9 @@ void append_5_kib(benchmark::State& state) {
   constexpr int kThreads = 4;
   constexpr int kMessages = 40'000;
   const auto window = state.range(0);
-  std::string name = (std::filesystem::temp_directory_path() / "godwit-bench-XXXXXX").string();
-  CHECK(::mkdtemp(name.data()) != nullptr);
+  const TestDirectory directory;
   EmbeddedConfig config;
-  config.directory = name;
+  config.directory = directory.path();
   config.counters = std::make_shared<Counters>();
   auto opened = open_embedded(config, system_clock());
   CHECK(opened.has_value(), "{}", opened.error().to_string());
@@ -80,7 +78,6 @@ void append_5_kib(benchmark::State& state) {
   state.counters["messages"] =
       benchmark::Counter(static_cast<double>(messages), benchmark::Counter::kIsRate);
   opened->reset();
-  std::filesystem::remove_all(name);
 }
 BENCHMARK(append_5_kib)
     ->Arg(1)

@@ -2,9 +2,9 @@
 
 #include "common/base/check.h"
 #include "common/base/manual_clock.h"
+#include "common/base/test_directory.h"
 #include "common/log/embedded.h"
 #include "common/log/fake_log.h"
-#include "common/log/test_directory.h"
 
 namespace godwit::log {
 namespace {

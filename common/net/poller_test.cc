@@ -1,19 +1,19 @@
 #include "common/net/poller.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/base/test_directory.h"
 #include "common/net/test_support.h"
 
 namespace godwit::net {
@@ -145,10 +145,9 @@ TEST_F(PollerTest, MoreThanABatchIsTold) {
 }
 
 TEST_F(PollerTest, WhatIsNoSocketIsRefused) {
-  std::string name = std::filesystem::temp_directory_path() / "poller_XXXXXX";
-  const Fd file(::mkstemp(name.data()));
+  const TestDirectory directory;
+  const Fd file(::open(directory.write("file", "").c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_TRUE(static_cast<bool>(file));
-  std::filesystem::remove(name);
   Watched socket(loop.shard());
   EXPECT_FALSE(Poller::of(loop.shard()).add(file.get(), socket));
 }

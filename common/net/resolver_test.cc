@@ -13,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/base/test_directory.h"
 #include "common/net/dns_wire.h"
 #include "common/net/fake_resolver.h"
 #include "common/net/test_support.h"
@@ -177,22 +178,17 @@ std::uint16_t free_port() {
 class Knot {
  public:
   Knot() {
-    std::string pattern = std::filesystem::temp_directory_path() / "godwit-knot-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
     for (const char* zone : {"example.test", "signed.test", "unsigned.test"}) {
-      std::ofstream(folder_ / (std::string(zone) + ".zone")) << kZone;
+      folder_.write(std::string(zone) + ".zone", kZone);
     }
     // Another process may take the port in between: then another port.
     for (int attempt = 0; attempt < 5 && !ready_; ++attempt) start();
   }
-  ~Knot() {
-    stop();
-    std::filesystem::remove_all(folder_);
-  }
+  ~Knot() { stop(); }
 
   [[nodiscard]] bool ready() const { return ready_; }
   [[nodiscard]] std::string server() const { return "127.0.0.1@" + std::to_string(port_); }
-  [[nodiscard]] std::filesystem::path folder() const { return folder_; }
+  [[nodiscard]] std::filesystem::path folder() const { return folder_.path(); }
 
   // A DS record of signed.test, and one for a zone that is not signed.
   [[nodiscard]] std::string anchors() const {
@@ -210,7 +206,7 @@ class Knot {
 
   void start() {
     port_ = free_port();
-    std::ofstream(config()) << fmt::format(kConfig, folder_.string(), port_);
+    std::ofstream(config()) << fmt::format(kConfig, folder_.path().string(), port_);
     const std::string file = config();
     const std::array<const char*, 4> arguments = {"knotd", "-c", file.c_str(), nullptr};
     if (::posix_spawnp(&process_, "knotd", nullptr, nullptr, const_cast<char**>(arguments.data()),
@@ -238,7 +234,7 @@ class Knot {
     process_ = -1;
   }
 
-  std::filesystem::path folder_;
+  TestDirectory folder_;
   std::uint16_t port_ = 0;
   pid_t process_ = -1;
   bool ready_ = false;

@@ -4,10 +4,9 @@
 #include <openssl/ssl.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <random>
 
+#include "common/base/test_directory.h"
 #include "common/net/test_support.h"
 
 namespace godwit::net {
@@ -17,28 +16,11 @@ using namespace testing;
 using async::Task;
 using async::TestLoop;
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "godwit-tls-XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
-  }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 // Certificate and key by the openssl command: files as an operator has them. `host` may be a list,
 // "a.test,DNS:b.test".
-TlsServerFiles make_files(const TemporaryFolder& folder, const std::string& name,
+TlsServerFiles make_files(const TestDirectory& folder, const std::string& name,
                           const std::string& host, const std::string& more = "-nodes") {
-  const TlsServerFiles files{folder.file(name + ".crt"), folder.file(name + ".key")};
+  const TlsServerFiles files{folder / (name + ".crt"), folder / (name + ".key")};
   const std::string command =
       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -subj '/CN=" +
       host.substr(0, host.find(',')) + "'" + " -addext 'subjectAltName=DNS:" + host + "' -keyout " +
@@ -80,7 +62,7 @@ class TlsTest : public ::testing::Test {
     ASSERT_EQ(*loop.run(read_exactly(pair.server, 6, soon())), "QUIT\r\n");
   }
 
-  TemporaryFolder folder;
+  TestDirectory folder;
   std::shared_ptr<TlsServerContext> server;
   std::shared_ptr<TlsClientContext> trusting;
   std::shared_ptr<TlsClientContext> client;
@@ -341,7 +323,7 @@ TEST_F(TlsTest, ReloadSwapsTheCertificateAndKeepsTickets) {
   EXPECT_TRUE(subject("a").second) << "the ticket of before the reload";
   exchange(under_way);
 
-  (void)folder.write("server.key", "no key");
+  folder.write("server.key", "no key");
   const auto bad = (*reloaded)->reload();
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().context.find("server.key"), std::string::npos);
@@ -383,7 +365,7 @@ TEST_F(TlsTest, TheServerNameChoosesTheCertificate) {
 
   // All of them are read again, or none.
   (void)make_files(folder, "other", "renamed.test");
-  (void)folder.write("late.key", "nonsense");
+  folder.write("late.key", "nonsense");
   const Result<void> failed = (*many)->reload();
   ASSERT_FALSE(failed);
   EXPECT_NE(failed.error().context.find(late.key), std::string::npos) << failed.error().context;

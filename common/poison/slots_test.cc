@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/log/test_directory.h"
+#include "common/base/test_directory.h"
 #include "common/poison/errc.h"
 #include "common/poison/fake_death.h"
 #include "common/poison/slots_file.h"
@@ -42,7 +42,7 @@ class SlotsTest : public testing::Test {
     fake_death(file_, in_hand, slots);
   }
 
-  log::TestDirectory directory_;
+  TestDirectory directory_;
   std::filesystem::path file_ = directory_.path() / kFileName;
 };
 

@@ -9,8 +9,8 @@
 #include "common/async/gate.h"
 #include "common/async/shard.h"
 #include "common/base/crc32c.h"
+#include "common/base/test_directory.h"
 #include "common/log/fake_log.h"
-#include "common/log/test_directory.h"
 #include "common/poison/fake_death.h"
 #include "common/record/records.h"
 
@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(WholeRecord, IsNotLookedAtWhenThatHasKilledThreeTimes) {
   append(log::Topic::kAccepted, kContent);
-  const log::TestDirectory directory;
+  const TestDirectory directory;
   const auto file = directory.path() / kFileName;
   for (std::uint32_t crash = 0; crash < kCrashesMax; ++crash)
     fake_death(file, {{kPlace, Step::kSalvage}});

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_directory.h"
 #include "common/log/kafka/kafka.h"
 #include "common/log/log_test_support.h"
-#include "common/log/test_directory.h"
 #include "common/observe/metrics.h"
 
 namespace godwit::log {

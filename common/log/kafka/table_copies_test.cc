@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "common/base/manual_clock.h"
+#include "common/base/test_directory.h"
 #include "common/log/log_test_support.h"
-#include "common/log/test_directory.h"
 
 namespace godwit::log {
 namespace {
