@@ -47,6 +47,7 @@ MESSAGE_BYTES = 5 * 1024
 CONNECTIONS = 100
 # A run of Postfix with fewer messages takes about as long; rates are compared, not times.
 POSTFIX_SHARE = 4
+IDLE_SECONDS = 5  # pages that a handshake needed have gone back to the system
 TICKS = os.sysconf("SC_CLK_TCK")
 
 POSTFIX_SETTINGS = """\
@@ -247,7 +248,7 @@ def hold_sessions(server: tuple[str, int], count: int, ready: str, done: str) ->
 
 
 def idle_sessions(executable: Path, directory: Path, certificate: Certificate, sessions: int) -> tuple[int, int]:
-    """Resident memory of Godwit without and with that many idle TLS sessions."""
+    """Memory of Godwit without and with that many TLS sessions that have been idle for some seconds."""
     node = Godwit(executable, directory / "idle", certificate=certificate)
     workers = 4
     with contextlib.closing(node), ProcessPoolExecutor(workers) as pool:
@@ -258,6 +259,7 @@ def idle_sessions(executable: Path, directory: Path, certificate: Certificate, s
         held = [pool.submit(hold_sessions, node.relay, sessions // workers, str(file), str(done)) for file in ready]
         try:
             wait_until(lambda: all(f.exists() for f in ready) or any(h.done() for h in held), 600, "open sessions")
+            time.sleep(IDLE_SECONDS)
             after = memory_bytes(node.process.pid)
         finally:
             done.touch()
