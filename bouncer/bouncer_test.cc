@@ -3,12 +3,12 @@
 
 #include <chrono>
 #include <filesystem>
-#include <thread>
 
 #include "bouncer/role.h"
 #include "common/async/blocking_pool.h"
 #include "common/async/shard.h"
 #include "common/base/test_directory.h"
+#include "common/base/test_eventually.h"
 #include "common/log/fake_log.h"
 #include "common/net/fake_resolver.h"
 #include "common/observe/health.h"
@@ -115,16 +115,6 @@ class BouncerTest : public testing::Test {
   }
   // Rows of a table that nobody owns by partition are one table.
   [[nodiscard]] std::size_t dead() const { return log_.rows({log::Topic::kDead, 0}).size(); }
-  // Waits for what other threads do; true when it came within a minute.
-  template <class Done>
-  static bool comes(Done done) {
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::sleep_for(1ms);
-    }
-    return true;
-  }
 
   const MessageId about_ = *MessageId::from_text("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e");
   std::uint32_t next_ = 0;
@@ -146,7 +136,7 @@ TEST_F(BouncerTest, ReportsBecomeLateBounces) {
   start();
   EXPECT_EQ(role_->problem(), "");
   for (log::PartitionId p = 0; p < kPartitions; ++p) report(p);
-  EXPECT_TRUE(comes([&] { return committed(log::Topic::kReports) == kPartitions; }));
+  EXPECT_TRUE(eventually([&] { return committed(log::Topic::kReports) == kPartitions; }));
   ASSERT_THAT(late(), SizeIs(kPartitions));
   EXPECT_EQ(late()[0].head.index(), 3U);
   EXPECT_EQ(late()[0].head.class_(), "bad-mailbox");
@@ -158,9 +148,9 @@ TEST_F(BouncerTest, OnlyEventsWithANoticeAreTold) {
   event(true);
   event(false);
   start();
-  EXPECT_TRUE(comes([&] { return told() == 1; }));
+  EXPECT_TRUE(eventually([&] { return told() == 1; }));
   // Positions alone are committed too, if later.
-  EXPECT_TRUE(comes([&] { return committed(log::Topic::kEvents) == 5; }));
+  EXPECT_TRUE(eventually([&] { return committed(log::Topic::kEvents) == 5; }));
   EXPECT_EQ(told(), 1U);
   EXPECT_EQ(dead(), 0U);
 }
@@ -170,20 +160,20 @@ TEST_F(BouncerTest, ACommitThatFailedIsRepeatedOnce) {
   report();
   log_.fail_next(log::Errc::kNoSpace);
   start();
-  EXPECT_TRUE(comes([&] { return told() == 1 && late().size() == 1; }));
-  EXPECT_TRUE(comes([&] { return role_->problem().empty(); }));
+  EXPECT_TRUE(eventually([&] { return told() == 1 && late().size() == 1; }));
+  EXPECT_TRUE(eventually([&] { return role_->problem().empty(); }));
 }
 
 TEST_F(BouncerTest, AStartAgainDoublesNothing) {
   start();
   event(true);
   report();
-  EXPECT_TRUE(comes([&] { return committed(log::Topic::kReports) == 1 && told() == 1; }));
+  EXPECT_TRUE(eventually([&] { return committed(log::Topic::kReports) == 1 && told() == 1; }));
   role_->drain(std::chrono::steady_clock::now() + 60s);
   role_.reset();
   start();
   event(true);
-  EXPECT_TRUE(comes([&] { return told() == 2; }));
+  EXPECT_TRUE(eventually([&] { return told() == 2; }));
   EXPECT_THAT(late(), SizeIs(1));
 }
 
@@ -196,7 +186,7 @@ TEST_F(BouncerTest, WhatCannotBeReadIsDeadAndTheRestGoesOn) {
   report();
   event(true);
   start();
-  EXPECT_TRUE(comes([&] { return late().size() == 1 && told() == 1 && dead() == 2; }));
+  EXPECT_TRUE(eventually([&] { return late().size() == 1 && told() == 1 && dead() == 2; }));
   EXPECT_EQ(role_->problem(), "");
 }
 
@@ -207,7 +197,7 @@ TEST_F(BouncerTest, ARecordThatKilledThreeTimesIsDead) {
     poison::fake_death(file, {{{{log::Topic::kReports, 0}, 0}, poison::Step::kDecode}});
   poison_ = std::make_unique<poison::Slots>(file, 2);
   start();
-  EXPECT_TRUE(comes([&] { return dead() == 1; }));
+  EXPECT_TRUE(eventually([&] { return dead() == 1; }));
   EXPECT_THAT(late(), IsEmpty());
 }
 
@@ -216,8 +206,8 @@ TEST_F(BouncerTest, ARecordWithoutItsOctetsIsPassed) {
   report();
   log_.corrupt({{log::Topic::kReports, 0}, 0});
   start();
-  EXPECT_TRUE(comes([&] { return late().size() == 1; }));
-  EXPECT_TRUE(comes([&] { return role_->problem().empty(); }));
+  EXPECT_TRUE(eventually([&] { return late().size() == 1; }));
+  EXPECT_TRUE(eventually([&] { return role_->problem().empty(); }));
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
 // How sessions end that do not end by themselves.
+#include <thread>
+#include <vector>
+
 #include "ingress/test_role.h"
 
 namespace godwit::ingress {

@@ -8,12 +8,12 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <thread>
 
 #include "common/async/blocking_pool.h"
 #include "common/async/test_loop.h"
 #include "common/base/crc32c.h"
 #include "common/base/test_directory.h"
+#include "common/base/test_eventually.h"
 #include "common/control/snapshot.h"
 #include "common/log/by_message.h"
 #include "common/log/fake_log.h"
@@ -138,11 +138,7 @@ class IngressTest : public ::testing::Test {
   }
   template <class Condition>
   static void wait_until(Condition condition) {
-    const Instant end = std::chrono::steady_clock::now() + 30s;
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), end) << "waited in vain";
-      std::this_thread::yield();
-    }
+    ASSERT_TRUE(eventually(condition)) << "waited in vain";
   }
   // As an operator makes them.
   CertificateConfig make_certificate(const std::string& name, const std::string& host) {

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <thread>
 
 #include "common/async/blocking_pool.h"
 #include "common/async/shard.h"
+#include "common/base/test_eventually.h"
 #include "common/log/fake_log.h"
 #include "common/net/fake_resolver.h"
 #include "common/observe/health.h"
@@ -73,16 +73,6 @@ class RouterTest : public testing::Test {
     }
     return sum;
   }
-  // Waits for what other threads do; true when it came within a minute.
-  template <class Done>
-  static bool comes(Done done) {
-    const auto end = std::chrono::steady_clock::now() + 60s;
-    while (!done()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::yield();
-    }
-    return true;
-  }
 
   async::Shards shards_{2};
   async::BlockingPool pool_{"test", 1, 16};
@@ -101,7 +91,7 @@ TEST_F(RouterTest, RoutesEveryPartition) {
   ASSERT_TRUE(role_->start());
   EXPECT_EQ(role_->problem(), "");
   for (log::PartitionId p = 0; p < kPartitions; ++p) accept(p);
-  EXPECT_TRUE(comes([&] { return committed() == 2 * kPartitions; }));
+  EXPECT_TRUE(eventually([&] { return committed() == 2 * kPartitions; }));
   EXPECT_EQ(log_.records(log::Topic::kOutbound).size(), 2 * kPartitions);
   EXPECT_THAT(metrics_.text(), testing::HasSubstr("godwit_router_messages_total"));
 }
@@ -109,7 +99,7 @@ TEST_F(RouterTest, RoutesEveryPartition) {
 TEST_F(RouterTest, DrainTakesNothingMore) {
   ASSERT_TRUE(role_->start());
   accept(0);
-  EXPECT_TRUE(comes([&] { return committed() == 1; }));
+  EXPECT_TRUE(eventually([&] { return committed() == 1; }));
   role_->drain(std::chrono::steady_clock::now() + 60s);
   accept(0);
   role_->stop();
@@ -119,13 +109,13 @@ TEST_F(RouterTest, DrainTakesNothingMore) {
 TEST_F(RouterTest, APartitionThatWasLostAndComesAgainIsRoutedOn) {
   ASSERT_TRUE(role_->start());
   accept(2);
-  EXPECT_TRUE(comes([&] { return committed() == 1; }));
+  EXPECT_TRUE(eventually([&] { return committed() == 1; }));
   for (int i = 0; i < 20; ++i) {
     log_.lose("router", 2);
     accept(2);
     log_.assign("router", 2);
   }
-  EXPECT_TRUE(comes([&] { return committed() == 21; }));
+  EXPECT_TRUE(eventually([&] { return committed() == 21; }));
   EXPECT_EQ(log_.records(log::Topic::kOutbound).size(), 21U);
   EXPECT_EQ(role_->problem(), "");
 }
@@ -134,7 +124,7 @@ TEST_F(RouterTest, APartitionThatIsWantedBackIsReleased) {
   ASSERT_TRUE(role_->start());
   log_.revoke("router", 1);
   accept(0);
-  EXPECT_TRUE(comes([&] { return committed() == 1; }));
+  EXPECT_TRUE(eventually([&] { return committed() == 1; }));
   // A partition it never had is released too.
   role_->drain(std::chrono::steady_clock::now() + 60s);
   log_.revoke("router", 3);

@@ -5,10 +5,10 @@
 #include <atomic>
 #include <future>
 #include <map>
-#include <thread>
 
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
+#include "common/base/test_eventually.h"
 #include "common/log/by_message.h"
 #include "common/record/body.h"
 #include "common/record/event_view.h"
@@ -248,12 +248,7 @@ log::Offset FakeMailSystem::committed(log::Topic topic, log::PartitionId partiti
 }
 
 bool FakeMailSystem::eventually(const std::function<bool()>& so, std::chrono::seconds limit) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!so()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
+  return godwit::eventually(so, limit);
 }
 
 }  // namespace godwit::sender

@@ -156,11 +156,11 @@ TEST(SenderRole, ASpentSlowLimitSurvivesARestart) {
   EXPECT_EQ(system.retries().size(), 1U);  // l/
   system.start();
   system.put({});
-  std::this_thread::sleep_for(500ms);
+  EVENTUALLY([&] {
+    const auto lanes = system.role().summary({.by = admin::QueueBy::kLane}).value().rows;
+    return lanes.size() == 1 && lanes[0].suspended == "max_message_rate";
+  }());
   EXPECT_EQ(peer.mails().size(), 1U);
-  const auto summary = system.role().summary({.by = admin::QueueBy::kLane}).value();
-  ASSERT_EQ(summary.rows.size(), 1U);
-  EXPECT_EQ(summary.rows[0].suspended, "max_message_rate");
 }
 
 TEST(SenderRole, UrgentMailGoesFirst) {

@@ -33,7 +33,7 @@ TEST(SenderRole, DrainFinishesWhatIsOpenAndBeginsNothing) {
   EVENTUALLY(in_dot.load());
   system.put({});
   std::thread later([&] {
-    std::this_thread::sleep_for(100ms);
+    (void)FakeMailSystem::eventually([&] { return system.role().problem() == "draining"; });
     answer = true;
   });
   system.drain();

@@ -13,6 +13,7 @@
 #include "cli/bench/sink.h"
 #include "cli/bench/source.h"
 #include "common/base/test_directory.h"
+#include "common/base/test_eventually.h"
 
 namespace godwit::cli::bench {
 namespace {
@@ -216,7 +217,7 @@ TEST_F(BenchTest, StopEndsARunWithoutAnEnd) {
       start("rules: [{stage: dot, skip: 50, delay: 1h}]");  // and messages under way that hang
   const auto source = Source::create(options_for(*sink, 0));
   std::thread stopper([&] {
-    while (sink->counters().messages_accepted < 50) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(eventually([&] { return sink->counters().messages_accepted >= 50; }));
     (*source)->stop();
     (*source)->stop();
   });
@@ -250,7 +251,7 @@ TEST_F(BenchTest, AStoppedSinkEndsDelaysAndIdleSessions) {
   options.patience = 100ms;
   const auto source = Source::create(options);
   std::thread stopper([&] {
-    while (sink->counters().connections < 8) std::this_thread::sleep_for(1ms);
+    EXPECT_TRUE(eventually([&] { return sink->counters().connections >= 8; }));
     EXPECT_TRUE(sink->stop());
   });
   const auto report = (*source)->run();

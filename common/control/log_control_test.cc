@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "common/base/manual_clock.h"
+#include "common/base/test_eventually.h"
 #include "common/control/errc.h"
 #include "common/control/file_control.h"
 #include "common/control/password.h"
@@ -21,21 +22,11 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
 
-template <class Condition>
-bool becomes(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
 class LogControlTest : public testing::Test {
  protected:
   std::unique_ptr<LogControl> open() {
     auto control = LogControl::open(log_, clock_, "mta1").value();
-    EXPECT_TRUE(becomes([&] { return control->problem().empty(); }));
+    EXPECT_TRUE(eventually([&] { return control->problem().empty(); }));
     return control;
   }
   static ChangeRequest request(std::string text, bool prune = false) {
@@ -87,7 +78,7 @@ TEST_F(LogControlTest, WhatIsAppliedIsInForceHereAndThere) {
                   "added domain acme/acme.example", "added pool bulk", "added shaping list"));
   EXPECT_EQ(applied->version, 1U);
   EXPECT_THAT(announced_, ElementsAre(applied->batch + " 6"));
-  ASSERT_TRUE(becomes([&] { return there->current()->version == 1; }));
+  ASSERT_TRUE(eventually([&] { return there->current()->version == 1; }));
   for (const auto& control : {here->current(), there->current(), open()->current()}) {
     EXPECT_EQ(control->tenant("acme")->pool, PoolName("bulk"));
     EXPECT_EQ(control->account("acme")->tenant->name, TenantName("acme"));
@@ -109,7 +100,7 @@ TEST_F(LogControlTest, LanesMoveForEverybodyAtOneMoment) {
     return std::pair(of(*here), of(*there));
   };
   ASSERT_TRUE(apply(*here, "placement: {lanes: [{site: google, partitions: [7]}]}"));
-  ASSERT_TRUE(becomes([&] { return there->current()->version == 1; }));
+  ASSERT_TRUE(eventually([&] { return there->current()->version == 1; }));
   EXPECT_EQ(partitions(), std::pair(5U, 5U)) << "by the slot: not yet";
   clock_.advance(kPlacementLead);
   EXPECT_EQ(partitions(), std::pair(7U, 7U));
@@ -221,7 +212,7 @@ TEST_F(LogControlTest, AFailingLogChangesNothing) {
   EXPECT_EQ(apply(*control, kFile).error().code, Errc::kUnfinished);
   // It was written: the same again finds nothing to do.
   EXPECT_THAT(apply(*control, kFile)->plan.changes, IsEmpty());
-  EXPECT_TRUE(becomes([&] { return control->current()->version == 1; }));
+  EXPECT_TRUE(eventually([&] { return control->current()->version == 1; }));
 }
 
 TEST_F(LogControlTest, TheShapingListIsOneThing) {
@@ -252,7 +243,7 @@ TEST_F(LogControlTest, TwoChangesThatDoNotFitTogether) {
   ASSERT_TRUE(applied);
   EXPECT_THAT(applied->warnings, ElementsAre("tenant t: there is no pool p"));
   // Nothing of it is dangling where it is used.
-  ASSERT_TRUE(becomes([&] { return two->current()->tenant("t") != nullptr; }));
+  ASSERT_TRUE(eventually([&] { return two->current()->tenant("t") != nullptr; }));
   EXPECT_EQ(two->current()->tenant("t")->pool, PoolName("default"));
 }
 

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/test_eventually.h"
 #include "common/log/log_test_support.h"
 
 namespace godwit::log {
@@ -442,10 +443,7 @@ TEST_P(LogConformance, ASharedTableIsTheSameForEveryone) {
   writer.reset();
   restart();
   reading = *log().shared_table(Topic::kSuppressions);
-  const auto patience = std::chrono::steady_clock::now() + kPatience;
-  while (!reading->caught_up() && std::chrono::steady_clock::now() < patience) {
-    std::this_thread::yield();
-  }
+  EXPECT_TRUE(eventually([&] { return reading->caught_up(); }));
   EXPECT_EQ(rows_of(reading->local()),
             (std::map<std::string, std::string>{{"b@example.test", "hard"}}));
 }

@@ -4,9 +4,9 @@
 #include <sys/resource.h>
 
 #include <array>
-#include <thread>
 
 #include "common/async/stop_signal.h"
+#include "common/base/test_eventually.h"
 #include "common/net/test_support.h"
 
 namespace godwit::net {
@@ -31,16 +31,6 @@ Task<void> echo(Shard& shard, Stream stream) {
 char receive(int fd) {
   char octet = 0;
   return ::recv(fd, &octet, 1, 0) == 1 ? octet : '\0';
-}
-
-template <class Condition>
-bool eventually(Condition condition) {
-  const Instant end = soon();
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
 }
 
 class ListenerTest : public ::testing::Test {

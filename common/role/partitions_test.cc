@@ -5,9 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <map>
-#include <thread>
 
 #include "common/async/event.h"
+#include "common/base/test_eventually.h"
 #include "common/log/fake_log.h"
 
 namespace godwit::role {
@@ -70,11 +70,6 @@ class PartitionsTest : public testing::Test {
   FakeWork& work(log::PartitionId partition) {
     const std::lock_guard lock(mutex_);
     return *made_.at(partition).back();
-  }
-  static bool eventually(const std::function<bool()>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    while (!condition() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
-    return condition();
   }
 
   async::Shards shards_{3};

@@ -13,6 +13,7 @@
 
 #include "common/base/check.h"
 #include "common/base/test_directory.h"
+#include "common/base/test_eventually.h"
 #include "common/log/kafka/kafka.h"
 #include "common/log/log_test_support.h"
 #include "common/observe/metrics.h"
@@ -31,16 +32,6 @@ inline std::string fresh_prefix(const std::string& name) {
   static std::atomic<int> count = 0;
   return name + "-" + std::to_string(to_unix_ms(system_clock().now())) + "-" +
          std::to_string(++count) + ".";
-}
-
-// True within kPatience?
-inline bool eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return true;
 }
 
 // One node: its log, its directory, and its place in the group "sender".
