@@ -59,5 +59,36 @@ TEST_F(SenderWithLittleMemory, ManyAreParkedWithoutAnAttempt) {
   EVENTUALLY(system_.parked().size() == 30);
 }
 
+// Many deliveries of one message, at the same time: what they refer to is read once.
+TEST(SenderRole, ABodyIsReadOnceForAllWhoNeedIt) {
+  constexpr int kDeliveries = 20;
+  std::atomic<int> at_data = 0;
+  FakePeer peer([&](Stage stage, const std::string&, int) {
+    if (stage == Stage::kData) {
+      ++at_data;
+      (void)FakeMailSystem::eventually([&] { return at_data >= kDeliveries; });
+    }
+    return std::string();
+  });
+  std::string content = "Subject: large\r\n\r\n";
+  while (content.size() < 700'000) content += "0123456789012345678901234567890123456789\r\n";
+  FakeMailSystem system;
+  system.config.content_memory = content.size();  // room for one
+  system.route_all_to(peer.port());
+  const MessageId id = system.put({.content = content, .in_bodies = true});
+  for (int i = 1; i < kDeliveries; ++i) {
+    system.put_copy(id, static_cast<std::uint32_t>(i), fmt::format("d{}.example", i));
+  }
+  system.start();
+  EVENTUALLY(system.count(v1::DELIVERED) == kDeliveries);
+  for (const auto& mail : peer.mails()) EXPECT_EQ(mail.content, content);
+  EXPECT_EQ(system.metric("godwit_sender_bodies_read_total"), 1);
+  EVENTUALLY(system.metric("godwit_sender_content_bytes") == 0);
+  // Nobody has it any more.
+  system.put_copy(id, kDeliveries, "later.example");
+  EVENTUALLY(system.count(v1::DELIVERED) == kDeliveries + 1);
+  EXPECT_EQ(system.metric("godwit_sender_bodies_read_total"), 2);
+}
+
 }  // namespace
 }  // namespace godwit::sender

@@ -46,6 +46,9 @@ bool is_lasting(const Error& error) {
 async::Task<Result<void>> ContentReader::load(QueuedDelivery& delivery, Instant share_by) {
   const record::Delivery& record = delivery.record;
   if (!delivery.content.empty() || record.content.size() == 0) co_return Result<void>{};
+  if (record.where() == record::Delivery::Where::kBody) {
+    co_return co_await load_body(delivery, share_by);
+  }
   ContentBudget::Share memory;
   if (record.where() != record::Delivery::Where::kInline) {  // that is in memory already
     memory = co_await env_.content_budget.take(env_.shard, record.content.size(), share_by,
@@ -60,13 +63,49 @@ async::Task<Result<void>> ContentReader::load(QueuedDelivery& delivery, Instant 
   if (content->size() != record.content.size()) {
     co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
   }
-  if (delivery.slot && env_.log.reads_by_position() &&
-      record.where() != record::Delivery::Where::kPosition) {
-    CO_TRY_VOID(co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset));
+  if (record.where() != record::Delivery::Where::kPosition) {
+    CO_TRY_VOID(co_await wait_for_slot(delivery));
   }
   delivery.content = *std::move(content);
   delivery.memory = std::move(memory);
   co_return Result<void>{};
+}
+
+async::Task<Result<void>> ContentReader::load_body(QueuedDelivery& delivery, Instant share_by) {
+  const v1::Content& content = delivery.record.content;
+  const SharedBodies::Key key{content.body().partition(), content.body().first_offset()};
+  SharedBodies::BodyPtr body;
+  while (!(body = env_.bodies.find(key))) {
+    std::optional<SharedBodies::Reading> reading = env_.bodies.begin(key);
+    if (!reading) {
+      // As for a share of the memory: whoever reads it may wait for one.
+      if (!co_await env_.bodies.wait(key, share_by, life_.drained())) {
+        co_return fail(Errc::kContentMemory);
+      }
+      continue;
+    }
+    ContentBudget::Share memory =
+        co_await env_.content_budget.take(env_.shard, content.size(), share_by, life_.drained());
+    if (!memory) co_return fail(Errc::kContentMemory);
+    CO_TRY(Rope octets, co_await read_body(content.body()));
+    body = reading->done(std::move(octets), std::move(memory));
+  }
+  if (content.crc32c() != 0 && body->crc != content.crc32c()) {
+    co_return fail(log::Errc::kCorrupt, "content has another checksum than its delivery says");
+  }
+  if (body->octets.size() != content.size()) {
+    co_return fail(log::Errc::kCorrupt, "content has another size than its delivery says");
+  }
+  CO_TRY_VOID(co_await wait_for_slot(delivery));
+  delivery.content = body->octets;
+  delivery.body = std::move(body);
+  co_return Result<void>{};
+}
+
+// What the delivery was read from.
+async::Task<Result<void>> ContentReader::wait_for_slot(const QueuedDelivery& delivery) {
+  if (!delivery.slot || !env_.log.reads_by_position()) co_return Result<void>{};
+  co_return co_await wait_durable({delivery.slot->topic, partition_}, delivery.slot->offset);
 }
 
 async::Task<Result<Rope>> ContentReader::fetch(QueuedDelivery& delivery) {
@@ -75,12 +114,12 @@ async::Task<Result<Rope>> ContentReader::fetch(QueuedDelivery& delivery) {
   switch (record.where()) {
     case Where::kInline: co_return record.data;
     case Where::kPosition: co_return co_await read_inline(delivery);
-    case Where::kBody: co_return co_await read_body(record.content);
     case Where::kParked: {
       CO_TRY(Rope content, co_await read_parked(delivery.id.message, record.content.size()));
       CO_TRY_VOID(check(content, record.content));
       co_return content;
     }
+    case Where::kBody:
     case Where::kNone: break;
   }
   co_return fail(log::Errc::kNotFound, "the delivery names no content");
@@ -121,17 +160,17 @@ async::Task<Result<Rope>> ContentReader::read_inline(QueuedDelivery& delivery) {
   co_return std::move(message->data);
 }
 
-async::Task<Result<Rope>> ContentReader::read_body(const v1::Content& content) {
-  CO_TRY(const std::vector<log::Offset> offsets, record::body_offsets(content.body()));
+async::Task<Result<Rope>> ContentReader::read_body(const v1::BodyReference& body) {
+  CO_TRY(const std::vector<log::Offset> offsets, record::body_offsets(body));
+  env_.metrics.body_read();
   Rope octets;
   for (const log::Offset offset : offsets) {
-    const log::RecordPosition at{{Topic::kBodies, content.body().partition()}, offset};
+    const log::RecordPosition at{{Topic::kBodies, body.partition()}, offset};
     auto read = co_await async::completion<Result<log::Record>>(
         [&](auto done) { env_.log.read_at(at, std::move(done)); });
     if (!read) co_return fail(std::move(read).error());
     octets.append(read->value);
   }
-  CO_TRY_VOID(check(octets, content));
   co_return octets;
 }
 

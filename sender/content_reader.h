@@ -13,7 +13,8 @@ class Table;
 namespace godwit::sender {
 
 // Fetches the content of the deliveries of one partition: from the record it was accepted with, from `bodies`, or
-// from the table where it was parked.
+// from the table where it was parked. What is in `bodies` is read once for all who need it at the same time
+// (SharedBodies).
 //
 // Output    delivery.content, of the size and with the checksum its record says. It is on disk in the log, and so
 //           is the record the delivery was read from: the outside world must not depend on what may be lost
@@ -37,7 +38,9 @@ class ContentReader {
   [[nodiscard]] async::Task<Result<void>> wait_durable(log::TopicPartition where,
                                                        log::Offset offset);
   [[nodiscard]] async::Task<Result<Rope>> read_inline(QueuedDelivery& delivery);
-  [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::Content& content);
+  [[nodiscard]] async::Task<Result<void>> load_body(QueuedDelivery& delivery, Instant share_by);
+  [[nodiscard]] async::Task<Result<void>> wait_for_slot(const QueuedDelivery& delivery);
+  [[nodiscard]] async::Task<Result<Rope>> read_body(const v1::BodyReference& body);
   [[nodiscard]] async::Task<Result<Rope>> read_parked(MessageId content, std::uint64_t size);
 
   Environment& env_;

@@ -20,6 +20,7 @@
 #include "sender/metrics.h"
 #include "sender/queued_delivery.h"
 #include "sender/settlement.h"
+#include "sender/shared_bodies.h"
 #include "sender/spare_room.h"
 
 namespace godwit::log {
@@ -53,6 +54,7 @@ struct Environment {
   std::string process;  // 16 random octets: names this life of the process
   poison::Slot& hand;   // the shard's
   const control::ReturnPath& return_path;
+  SharedBodies bodies{};
 };
 
 // What a lane and its couriers ask of the owner of their partition. All on the shard.

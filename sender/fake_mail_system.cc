@@ -137,6 +137,22 @@ void FakeMailSystem::put_octets(std::string_view octets) {
   producer_->append(std::move(records), [](Result<log::Written>) {});
 }
 
+void FakeMailSystem::put_copy(const MessageId& of, std::uint32_t index, const std::string& domain) {
+  for (const log::Record& record : log.records(log::Topic::kOutbound)) {
+    auto delivery = record::decode_delivery(record.value).value();
+    if (delivery.message_id() != of) continue;
+    delivery.head.set_index(index);
+    delivery.head.set_site(domain);
+    delivery.head.set_domain(domain);
+    delivery.envelope.mutable_recipients()->DeleteSubrange(1,
+                                                           delivery.envelope.recipients_size() - 1);
+    delivery.envelope.mutable_recipients(0)->set_index(index);
+    delivery.envelope.mutable_recipients(0)->set_address("one@" + domain);
+    return put_octets(record::encode(delivery).value().to_string());
+  }
+  CHECK(false, "{} is not in outbound", of.to_text());
+}
+
 MessageId FakeMailSystem::put(const Mail& mail, const Write& write) {
   const MessageId id = MessageId::generate(system_clock(), system_random());
   const Timestamp now = system_clock().now();
@@ -245,6 +261,12 @@ std::vector<v1::Delivery> FakeMailSystem::parked(log::PartitionId partition) con
 
 log::Offset FakeMailSystem::committed(log::Topic topic, log::PartitionId partition) {
   return log.committed("sender", {topic, partition}).value_or(-1);
+}
+
+double FakeMailSystem::metric(std::string_view name) const {
+  const std::string text = "\n" + metrics_->text();
+  const std::size_t at = text.find(fmt::format("\n{} ", name));
+  return at == std::string::npos ? 0 : std::stod(text.substr(at + name.size() + 2));
 }
 
 bool FakeMailSystem::eventually(const std::function<bool()>& so, std::chrono::seconds limit) {

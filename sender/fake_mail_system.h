@@ -67,6 +67,8 @@ class FakeMailSystem {
   MessageId put(const Mail& mail);
   // The same as a router ahead of the disk does it: readable at once, durable when the log is.
   MessageId put_unsynced(const Mail& mail);
+  // The same message to another domain: a delivery of its own, with the same content.
+  void put_copy(const MessageId& of, std::uint32_t index, const std::string& domain);
   // Any octets as a record of `outbound`.
   void put_octets(std::string_view octets);
 
@@ -79,6 +81,9 @@ class FakeMailSystem {
   [[nodiscard]] std::vector<v1::Delivery> parked(log::PartitionId partition = 0) const;
   [[nodiscard]] log::Offset committed(log::Topic topic = log::Topic::kOutbound,
                                       log::PartitionId partition = 0);
+
+  // The value of a metric without labels; 0: it is not there.
+  [[nodiscard]] double metric(std::string_view name) const;
 
   // Waits, up to a generous limit, until it is so; false: it never was.
   [[nodiscard]] static bool eventually(const std::function<bool()>& so,

@@ -161,7 +161,7 @@ Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event
   }
   if (delivery->slot) finish_slot(entry, *delivery->slot);
   if (was_parked) entry.left = delivery->id;
-  if (!entry.carries_content) delivery->memory = {};
+  if (!entry.carries_content) delivery->release_memory();
   delivery->content = {};  // where it is parked with it, its octets are in the batch
   entry.delivery = std::move(delivery);
   entries_.push_back(std::move(entry));

@@ -30,6 +30,8 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics)
                           "Deferrals that stay in memory: only the log's reserve is left.")),
       dead_(metrics.counter("godwit_sender_records_dead_total",
                             "Records that could not be handled.")),
+      bodies_read_(metrics.counter("godwit_sender_bodies_read_total",
+                                   "Contents read from bodies, each for all who needed it then.")),
       connection_failures_(
           metrics.counter("godwit_sender_connection_failures_total",
                           "Connections to one address that gave no usable session.")),

@@ -21,6 +21,7 @@ class SenderMetrics {
   void moved() { moved_.add(); }
   void deferral_unwritten() { deferrals_unwritten_.add(); }
   void dead() { dead_.add(); }
+  void body_read() { bodies_read_.add(); }
   void connection_opened() { connections_.add(1); }
   void connection_closed() { connections_.subtract(1); }
   void connection_failed() { connection_failures_.add(); }
@@ -44,6 +45,7 @@ class SenderMetrics {
   observe::Counter& moved_;
   observe::Counter& deferrals_unwritten_;
   observe::Counter& dead_;
+  observe::Counter& bodies_read_;
   observe::Counter& connection_failures_;
   observe::Counter& tls_failures_;
   observe::Counter& committed_;

@@ -10,6 +10,7 @@
 #include "common/log/types.h"
 #include "common/record/records.h"
 #include "sender/content_budget.h"
+#include "sender/shared_bodies.h"
 #include "sender/spare_room.h"
 
 namespace godwit::sender {
@@ -29,7 +30,8 @@ struct QueuedDelivery {
   std::optional<WindowSlot> slot;  // nullopt: it came from the table
   Timestamp expires;
   Rope content;                 // fetched for an attempt or for parking; empty otherwise
-  ContentBudget::Share memory;  // for `content`; none for what was inline
+  ContentBudget::Share memory;  // for `content`; none for what was inline or is of a body
+  SharedBodies::BodyPtr body;   // `content` is of it
   bool row_throttled = false;   // its row in the table says it waits behind its lane's limits
   SpareRoom::Share room;        // for its parking, until that is committed
   std::uint32_t returns =
@@ -37,7 +39,11 @@ struct QueuedDelivery {
 
   void drop_content() {
     content = {};
+    release_memory();
+  }
+  void release_memory() {
     memory = {};
+    body.reset();
   }
   [[nodiscard]] bool in_table() const { return !slot.has_value(); }
   [[nodiscard]] bool urgent() const { return record.head.class_() == v1::URGENT; }
