@@ -10,9 +10,11 @@ namespace {
 constexpr std::size_t kParkAtOnce = 256;
 constexpr Duration kTryAgain = std::chrono::seconds{1};
 
-bool ends_somebody(const std::vector<record::Event>& events) {
-  return std::ranges::any_of(
-      events, [](const record::Event& event) { return event.head.type() != v1::DEFERRED; });
+bool must_be_written(const std::vector<record::Event>& events) {
+  return std::ranges::any_of(events, [](const record::Event& event) {
+    // One that is held is not offered any more, and its row must say so.
+    return event.head.type() != v1::DEFERRED || event.head.held();
+  });
 }
 
 }  // namespace
@@ -63,9 +65,9 @@ bool Departures::take_room(QueuedDelivery& delivery) {
 // Only the reserve is left, and it is for endings. A delivery of the window stays there and is
 // tried again when it is due; one from the table is tried again from its row as it is. A deferral
 // alone writes nothing: attempts may go on for days, and what they wrote would use up the reserve
-// as well. Events that end somebody are written, with who is left.
+// as well. Events that end or hold somebody are written, with who is left.
 void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>& events) {
-  const bool changes_row = ends_somebody(events) || delivery->row_throttled;
+  const bool changes_row = must_be_written(events) || delivery->row_throttled;
   if (delivery->in_table()) {
     if (changes_row) return push({std::move(delivery), events, /*parked=*/true, {}, {}});
     env_.metrics.deferral_unwritten();

@@ -174,6 +174,20 @@ Result<void> Journal::add_moved(DeliveryPtr& delivery, log::Append record) {
   return {};
 }
 
+Result<void> Journal::add_decided(const WindowSlot& slot, DeliveryPtr& delivery,
+                                  const std::vector<record::Event>& events, After after) {
+  CHECK(delivery->in_table(), "{} is in a window", delivery->id.to_text());
+  TRY_VOID(add(delivery, events, after));
+  finish_slot(entries_.back(), slot);
+  return {};
+}
+
+void Journal::add_idle(const WindowSlot& slot) {
+  Entry entry;
+  finish_slot(entry, slot);
+  entries_.push_back(std::move(entry));
+}
+
 void Journal::add_dead(WindowSlot slot, const record::Dead& dead) {
   Entry entry;
   finish_slot(entry, slot);

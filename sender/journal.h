@@ -58,6 +58,11 @@ class Journal {
                                        const std::vector<record::Event>& events);
   // It goes on in another partition, as the record that is appended with its end here (Transfer). Errors as add().
   [[nodiscard]] Result<void> add_moved(DeliveryPtr& delivery, log::Append record);
+  // What an operator decided, in `slot`, about a delivery of the table. Errors as add().
+  [[nodiscard]] Result<void> add_decided(const WindowSlot& slot, DeliveryPtr& delivery,
+                                         const std::vector<record::Event>& events, After after);
+  // A record of the window that nothing follows from.
+  void add_idle(const WindowSlot& slot);
   // A record of the window that could not be handled: to `dead`, whole, with the cause.
   void add_dead(WindowSlot slot, const record::Dead& dead);
   // The same for a parked delivery. Errors as add().

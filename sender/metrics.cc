@@ -32,6 +32,17 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics)
                             "Records that could not be handled.")),
       bodies_read_(metrics.counter("godwit_sender_bodies_read_total",
                                    "Contents read from bodies, each for all who needed it then.")),
+      held_(metrics.counter("godwit_sender_recipients_held_total",
+                            "Recipients of unknown outcome that wait for an operator.")),
+      decided_retry_(metrics.counter("godwit_sender_held_decided_total",
+                                     "Held recipients an operator has decided about.",
+                                     {{"decision", "retry"}})),
+      decided_delivered_(metrics.counter("godwit_sender_held_decided_total",
+                                         "Held recipients an operator has decided about.",
+                                         {{"decision", "delivered"}})),
+      decided_failed_(metrics.counter("godwit_sender_held_decided_total",
+                                      "Held recipients an operator has decided about.",
+                                      {{"decision", "failed"}})),
       connection_failures_(
           metrics.counter("godwit_sender_connection_failures_total",
                           "Connections to one address that gave no usable session.")),
@@ -47,5 +58,14 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics)
       commit_seconds_(metrics.histogram("godwit_sender_commit_seconds",
                                         "From a commit to its acknowledgement.",
                                         observe::latency_bounds())) {}
+
+void SenderMetrics::decided(v1::Decision::What what, std::uint64_t recipients) {
+  switch (what) {
+    case v1::Decision::RETRY: return decided_retry_.add(recipients);
+    case v1::Decision::DELIVERED: return decided_delivered_.add(recipients);
+    case v1::Decision::FAILED: return decided_failed_.add(recipients);
+    default: return;
+  }
+}
 
 }  // namespace godwit::sender

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/observe/metrics.h"
+#include "godwit/v1/delivery.pb.h"
 
 namespace godwit::sender {
 
@@ -22,6 +23,8 @@ class SenderMetrics {
   void deferral_unwritten() { deferrals_unwritten_.add(); }
   void dead() { dead_.add(); }
   void body_read() { bodies_read_.add(); }
+  void held(std::uint64_t recipients) { held_.add(recipients); }
+  void decided(v1::Decision::What what, std::uint64_t recipients);
   void connection_opened() { connections_.add(1); }
   void connection_closed() { connections_.subtract(1); }
   void connection_failed() { connection_failures_.add(); }
@@ -46,6 +49,10 @@ class SenderMetrics {
   observe::Counter& deferrals_unwritten_;
   observe::Counter& dead_;
   observe::Counter& bodies_read_;
+  observe::Counter& held_;
+  observe::Counter& decided_retry_;
+  observe::Counter& decided_delivered_;
+  observe::Counter& decided_failed_;
   observe::Counter& connection_failures_;
   observe::Counter& tls_failures_;
   observe::Counter& committed_;

@@ -14,6 +14,7 @@ enum class Verdict : std::uint8_t {
   kBounced,    // terminal
   kDeferred,   // tried again when its time comes
   kUnknown,  // as deferred, but nobody knows whether the host has the message (10 minutes at least)
+  kHeld,     // not offered: it waits for an operator (Recipient.held)
   kAgain,    // the host takes no more recipients in this transaction: the next one, at once
 };
 

@@ -81,6 +81,14 @@ async::Task<std::vector<DeliveryPtr>> ParkedFeed::take_due() {
   co_return taken;
 }
 
+async::Task<std::optional<DeliveryPtr>> ParkedFeed::take(DeliveryId id) {
+  if (active_.contains(id)) co_return std::nullopt;
+  bool failed = false;
+  std::vector<DeliveryPtr> found = co_await fetch({id}, &failed);
+  if (failed) co_return std::nullopt;
+  co_return found.empty() ? nullptr : std::move(found.front());
+}
+
 void ParkedFeed::postponed(const DueEntry& entry) {
   active_.erase(entry.id);
   due_.put_back(entry);
@@ -145,7 +153,7 @@ async::Task<std::vector<DeliveryPtr>> ParkedFeed::take_waiting(Room room) {
 }
 
 // The records of parked deliveries; they count as active from here on. Those that are gone are left out.
-async::Task<std::vector<DeliveryPtr>> ParkedFeed::fetch(std::vector<DeliveryId> ids) {
+async::Task<std::vector<DeliveryPtr>> ParkedFeed::fetch(std::vector<DeliveryId> ids, bool* failed) {
   for (const DeliveryId& id : ids) active_.insert(id);
   auto read = [this, &ids]() -> Result<std::vector<std::optional<std::string>>> {
     std::vector<std::optional<std::string>> values;
@@ -156,6 +164,7 @@ async::Task<std::vector<DeliveryPtr>> ParkedFeed::fetch(std::vector<DeliveryId> 
     return values;
   };
   auto values = co_await env_.pool.run(std::move(read));
+  if (failed != nullptr) *failed = !values;
   std::vector<DeliveryPtr> deliveries;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!values || !(*values)[i]) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -32,6 +33,10 @@ class ParkedFeed {
   // What is due now.
   [[nodiscard]] async::Task<std::vector<DeliveryPtr>> take_due();
 
+  // That one, whenever it is due. nullopt: not now, it is in memory or the table cannot be read; null: it is not
+  // there.
+  [[nodiscard]] async::Task<std::optional<DeliveryPtr>> take(DeliveryId id);
+
   // A class of a lane's mail that has a backlog and little left in memory.
   struct Room {
     LaneId lane;
@@ -54,7 +59,8 @@ class ParkedFeed {
 
  private:
   [[nodiscard]] async::Task<void> scan_due();
-  [[nodiscard]] async::Task<std::vector<DeliveryPtr>> fetch(std::vector<DeliveryId> ids);
+  [[nodiscard]] async::Task<std::vector<DeliveryPtr>> fetch(std::vector<DeliveryId> ids,
+                                                            bool* failed = nullptr);
 
   Environment& env_;
   const log::Table& retries_;

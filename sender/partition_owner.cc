@@ -38,6 +38,7 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       content_(env_, retries_, partition_, life_),
       parked_(env_, retries_, partition_, lanes_),
       departures_(env_, *this, life_, journal_, content_, parked_, tally_),
+      decisions_(env_, journal_, parked_, tally_),
       dead_(env_, partition_, ownership_->batch_bytes_max(), journal_),
       intake_(env_, *ownership_, life_, windows_, journal_, lanes_, departures_, dead_, loops_,
               [this](DeliveryPtr delivery) { accept(std::move(delivery)); }),
@@ -180,6 +181,11 @@ void PartitionOwner::enter_lane(DeliveryPtr delivery) {
 
 // Where a delivery goes that has just come, from the window or from the table.
 void PartitionOwner::accept(DeliveryPtr delivery) {
+  if (delivery->record.head.has_decision()) {
+    decisions_.add(std::move(delivery));
+    life_.wake.due.notify();
+    return;
+  }
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   if (settle_ended(delivery)) return;
   const Timestamp now = env_.clock.now();
@@ -187,7 +193,9 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
     expired(std::move(delivery));
     return;
   }
-  if (from_unix_ms(delivery->record.head.due_unix_ms()) > now + kDueSoon) {
+  const bool held = all_held(delivery->record.envelope);
+  if (held) delivery->record.head.set_due_unix_ms(to_unix_ms(delivery->expires));
+  if (held || from_unix_ms(delivery->record.head.due_unix_ms()) > now + kDueSoon) {
     departures_.leave(std::move(delivery), {}, true);
     return;
   }
@@ -233,6 +241,15 @@ Settlement::Context PartitionOwner::context() const {
            env_.config.delay_notice}};
 }
 
+Settlement::Context PartitionOwner::context_of(const QueuedDelivery& delivery) const {
+  Settlement::Context context = this->context();
+  const control::SnapshotPtr control = env_.control.current();
+  const control::Tenant* tenant = control->tenant(delivery.record.head.tenant());
+  context.hold_unknown =
+      tenant != nullptr && tenant->outcome_unknown == control::OutcomeUnknown::kHold;
+  return context;
+}
+
 async::Task<bool> PartitionOwner::commit_token(const LaneId& lane) {
   lanes_.save_state(lane);
   life_.wake.commit.notify();
@@ -259,11 +276,13 @@ void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report
     switch (result.verdict) {
       case Verdict::kDelivered: env_.metrics.delivered(1); break;
       case Verdict::kBounced: env_.metrics.bounced(1); break;
+      case Verdict::kHeld: break;
       case Verdict::kUnknown: env_.metrics.outcome_unknown(1); [[fallthrough]];
       default: env_.metrics.deferred(1);
     }
   }
-  Settlement settlement = Settlement::of_attempt(*delivery, report, context());
+  Settlement settlement = Settlement::of_attempt(*delivery, report, context_of(*delivery));
+  env_.metrics.held(settlement.held());
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   departures_.leave(std::move(delivery), std::move(settlement.events()), !settlement.finished());
 }
@@ -298,6 +317,7 @@ async::Task<void> PartitionOwner::bring_back() {
     bring_kept();
     co_await bring_due();
     co_await refill_lanes();
+    co_await decide();
     const Instant now = env_.clock.instant();
     const Timestamp wall = env_.clock.now();
     const Timestamp next =
@@ -338,6 +358,10 @@ async::Task<void> PartitionOwner::refill_lanes() {
       enter_lane(std::move(delivery));
     }
   }
+}
+
+async::Task<void> PartitionOwner::decide() {
+  if (co_await decisions_.run(context())) life_.wake.commit.notify();
 }
 
 // --- what is committed ---

@@ -8,6 +8,7 @@
 #include "common/async/gate.h"
 #include "sender/content_reader.h"
 #include "sender/dead_records.h"
+#include "sender/decisions.h"
 #include "sender/departures.h"
 #include "sender/environment.h"
 #include "sender/intake.h"
@@ -30,6 +31,7 @@ namespace godwit::sender {
 //   Departures      what ended and what waits longer             -> Journal
 //   JournalWriter   commits it, with the positions               -> acknowledged()
 //   ParkedFeed      what is due, or has room in its lane again   -> accept()
+//   Decisions       what operators say about held recipients     -> Journal
 //
 // Claim      row `!owner` of the table is written before the first attempt and goes with the last commit. Whoever
 //            finds it there follows an owner that did not finish: limiters start without burst. When it is our
@@ -84,12 +86,14 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] bool move(DeliveryPtr& delivery);
   [[nodiscard]] bool settle_ended(DeliveryPtr& delivery);
   [[nodiscard]] Settlement::Context context() const;
+  [[nodiscard]] Settlement::Context context_of(const QueuedDelivery& delivery) const;
   [[nodiscard]] async::Task<void> bring_back();
   void move_strays();
   void bring_stalled();
   void bring_kept();
   [[nodiscard]] async::Task<void> bring_due();
   [[nodiscard]] async::Task<void> refill_lanes();
+  [[nodiscard]] async::Task<void> decide();
   void acknowledged(Journal::Sealed& sealed);
 
   Environment& env_;
@@ -105,6 +109,7 @@ class PartitionOwner final : public Dispatch {
   ContentReader content_;
   ParkedFeed parked_;
   Departures departures_;
+  Decisions decisions_;
   DeadRecords dead_;
   async::Gate loops_;
   Intake intake_;

@@ -90,8 +90,8 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
   const bool unknown = std::ranges::any_of(report.recipients, [](const RecipientResult& result) {
     return result.verdict == Verdict::kUnknown;
   });
-  const Timestamp due = context.schedule.next_attempt(attempt, context.now, delivery.expires,
-                                                      unknown, context.random);
+  Timestamp due = context.schedule.next_attempt(attempt, context.now, delivery.expires,
+                                                unknown && !context.hold_unknown, context.random);
 
   Settlement settlement;
   Notices notices(delivery, context);
@@ -100,6 +100,10 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
   for (int i = 0; i < envelope.recipients_size(); ++i) {
     const RecipientResult& result = report.recipients[static_cast<std::size_t>(i)];
     const v1::Recipient& recipient = envelope.recipients(i);
+    if (result.verdict == Verdict::kHeld) {
+      *left.add_recipients() = recipient;
+      continue;
+    }
     const v1::EventType type = type_of(result.verdict);
     record::Event event = event_of(delivery, recipient, type, attempt, context);
     v1::Event& out = event.head;
@@ -112,9 +116,14 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
     *out.mutable_reply() = result.reply;
     out.set_class_(result.category);
     if (type == v1::DEFERRED) {
+      const bool held = result.verdict == Verdict::kUnknown && context.hold_unknown;
       if (result.verdict == Verdict::kUnknown) out.set_outcome(v1::Event::OUTCOME_UNKNOWN);
-      out.set_due_unix_ms(to_unix_ms(due));
-      *left.add_recipients() = recipient;
+      out.set_held(held);
+      if (!held) out.set_due_unix_ms(to_unix_ms(due));
+      settlement.held_ += held ? 1 : 0;
+      v1::Recipient& stays = *left.add_recipients();
+      stays = recipient;
+      stays.set_held(held ? attempt : 0);
       *head.mutable_last_reply() = result.reply;
       head.set_last_class(result.category);
     }
@@ -124,9 +133,58 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
   notices.keep(left);
   envelope = std::move(left);
   settlement.finished_ = envelope.recipients_size() == 0;
+  if (all_held(envelope)) due = delivery.expires;
   head.set_attempts(attempt);
   head.set_due_unix_ms(to_unix_ms(due));
   head.set_throttled(false);
+  return settlement;
+}
+
+Settlement Settlement::of_decision(QueuedDelivery& delivery, const v1::Decision& decision,
+                                   const v1::Envelope& about, const Context& context) {
+  v1::Delivery& head = delivery.record.head;
+  v1::Envelope& envelope = delivery.record.envelope;
+  const auto is_meant = [&about](const v1::Recipient& recipient) {
+    return recipient.held() != 0 && std::ranges::any_of(about.recipients(), [&](const auto& one) {
+             return one.index() == recipient.index() && one.held() == recipient.held();
+           });
+  };
+  Settlement settlement;
+  Notices notices(delivery, context);
+  v1::Envelope left = envelope;
+  left.clear_recipients();
+  bool again = false;
+  for (const v1::Recipient& recipient : envelope.recipients()) {
+    if (!is_meant(recipient)) {
+      *left.add_recipients() = recipient;
+      continue;
+    }
+    ++settlement.held_;
+    if (decision.what() == v1::Decision::RETRY) {
+      again = true;
+      v1::Recipient& stays = *left.add_recipients();
+      stays = recipient;
+      stays.clear_held();
+      continue;
+    }
+    const bool delivered = decision.what() == v1::Decision::DELIVERED;
+    record::Event event = event_of(delivery, recipient, delivered ? v1::DELIVERED : v1::BOUNCED,
+                                   head.attempts(), context);
+    event.head.mutable_reply()->set_text("ended by " + decision.actor() +
+                                         ": whether the host has it was not known");
+    event.head.set_outcome(v1::Event::OUTCOME_UNKNOWN);
+    if (!delivered) event.head.set_class_(head.last_class());
+    notices.add(event, recipient);
+    settlement.events_.push_back(std::move(event));
+  }
+  envelope = std::move(left);
+  settlement.finished_ = envelope.recipients_size() == 0;
+  if (again) {
+    head.set_due_unix_ms(to_unix_ms(context.now));
+    head.set_throttled(false);
+  } else if (all_held(envelope)) {
+    head.set_due_unix_ms(to_unix_ms(delivery.expires));
+  }
   return settlement;
 }
 
@@ -144,6 +202,12 @@ Settlement Settlement::of_expiry(QueuedDelivery& delivery, const Context& contex
   delivery.record.envelope.clear_recipients();
   settlement.finished_ = true;
   return settlement;
+}
+
+bool all_held(const v1::Envelope& envelope) {
+  return envelope.recipients_size() > 0 &&
+         std::ranges::all_of(envelope.recipients(),
+                             [](const auto& one) { return one.held() != 0; });
 }
 
 }  // namespace godwit::sender

@@ -36,6 +36,10 @@ struct AttemptReport {
 //   delivered, bounced   its terminal event; out of the envelope
 //   deferred, unknown    a `deferred` event (outcome: unknown); stays, attempts + 1, due by the
 //                        schedule
+//   unknown, to be held  the same with `held`; stays, and is not offered again. A delivery in which all are held
+//                        is due when it expires
+//   held before          stays as it was, without an event
+//   an operator decided  `delivered`, or `bounced`; or is offered again
 //   past its expiry      an `expired` event, without an attempt
 //   who wants to know    the event carries what the notification needs (sender/notice.h)
 //
@@ -48,20 +52,31 @@ class Settlement {
     const std::string& node;
     Timestamp now;
     NoticeRules notices;
+    bool hold_unknown = false;  // the tenant's policy
   };
 
   // The delivery's record is changed; finished() says whether nobody is left in it.
   [[nodiscard]] static Settlement of_attempt(QueuedDelivery& delivery, const AttemptReport& report,
                                              const Context& context);
   [[nodiscard]] static Settlement of_expiry(QueuedDelivery& delivery, const Context& context);
+  // What an operator says about those recipients of `about` that are held here since the same attempt.
+  [[nodiscard]] static Settlement of_decision(QueuedDelivery& delivery,
+                                              const v1::Decision& decision,
+                                              const v1::Envelope& about, const Context& context);
 
   [[nodiscard]] bool finished() const { return finished_; }
+  // Recipients it was about: of a decision those it found, of an attempt those it has put aside.
+  [[nodiscard]] std::uint32_t held() const { return held_; }
   [[nodiscard]] const std::vector<record::Event>& events() const { return events_; }
   [[nodiscard]] std::vector<record::Event>& events() { return events_; }
 
  private:
   std::vector<record::Event> events_;
   bool finished_ = false;
+  std::uint32_t held_ = 0;
 };
+
+// Nobody in it may be offered: each waits for an operator.
+[[nodiscard]] bool all_held(const v1::Envelope& envelope);
 
 }  // namespace godwit::sender

@@ -10,7 +10,9 @@ namespace godwit::sender {
 using smtp::ClientStage;
 
 bool Work::fresh() const {
-  return std::ranges::none_of(results, [](const auto& result) { return result.has_value(); });
+  return std::ranges::none_of(results, [](const auto& result) {
+    return result.has_value() && result->verdict != Verdict::kHeld;
+  });
 }
 
 void Work::fill(Verdict verdict, const smtp::Reply& reply, std::string_view stage,
@@ -35,7 +37,13 @@ WorkPtr WorkInHand::take_in(DeliveryPtr delivery) {
   auto work = std::make_shared<Work>();
   const auto recipients = static_cast<int>(delivery->recipients());
   work->results.resize(static_cast<std::size_t>(recipients));
-  for (int i = 0; i < recipients; ++i) work->left.push_back(i);
+  for (int i = 0; i < recipients; ++i) {
+    if (delivery->record.envelope.recipients(i).held() != 0) {
+      work->results[static_cast<std::size_t>(i)] = RecipientResult{.verdict = Verdict::kHeld};
+    } else {
+      work->left.push_back(i);
+    }
+  }
   work->delivery = std::move(delivery);
   works_.push_back(work);
   return work;

@@ -42,7 +42,7 @@ using WorkPtr = std::shared_ptr<Work>;
 // Threads   pure; belongs to one shard
 class WorkInHand {
  public:
-  // Comes behind those that are there. All its recipients are left.
+  // Comes behind those that are there. All its recipients are left, but those that are held.
   WorkPtr take_in(DeliveryPtr delivery);
   // Somebody is left to be offered.
   [[nodiscard]] bool any_left() const { return !works_.empty(); }

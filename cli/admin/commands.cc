@@ -14,6 +14,7 @@
 #include "cli/admin/ctl_cluster.h"
 #include "cli/admin/ctl_control.h"
 #include "cli/admin/ctl_dead.h"
+#include "cli/admin/ctl_held.h"
 #include "cli/admin/events.h"
 #include "cli/admin/io.h"
 #include "cli/admin/log_repair.h"
@@ -287,6 +288,41 @@ void add_ctl_dead(CLI::App& ctl, int& status) {
   });
 }
 
+// `ctl held` alone lists, too.
+void add_ctl_held(CLI::App& ctl, int& status) {
+  const auto held =
+      add_ctl_command(ctl, "held", "Recipients of unknown outcome that wait for a decision");
+  auto rows = std::make_shared<std::uint32_t>(100);
+  const auto add_list = [rows, &status](const auto& to) {
+    to.command->add_option("--rows", *rows, "How many rows")
+        ->check(CLI::Range(1, 10'000))
+        ->capture_default_str();
+    to.command->callback([command = to.command, kept = to.kept, rows, &status] {
+      if (!command->get_subcommands().empty()) return;
+      if (const auto target = kept->where.target(status)) {
+        status = ctl_held_list(kept->options, *rows, *target, terminal());
+      }
+    });
+  };
+  add_list(held);
+  add_list(add_ctl_command(*held.command, "list", "All of them, the oldest first"));
+
+  auto delivery = std::make_shared<std::string>();
+  const auto add_decision = [&](const char* name, const char* what,
+                                accounting::HeldDecision decision) {
+    const auto decide = add_ctl_command(*held.command, name, what);
+    decide.command->add_option("DELIVERY", *delivery, "As `held list` shows it")->required();
+    decide.command->callback([kept = decide.kept, delivery, decision, &status] {
+      if (const auto target = kept->where.target(status)) {
+        status = ctl_held_decide(kept->options, *delivery, decision, *target, terminal());
+      }
+    });
+  };
+  add_decision("retry", "They are tried again at once", accounting::HeldDecision::kRetry);
+  add_decision("delivered", "They end as delivered", accounting::HeldDecision::kDelivered);
+  add_decision("failed", "They end as bounced", accounting::HeldDecision::kFailed);
+}
+
 void add_ctl_control(CLI::App& ctl, int& status) {
   struct Kept {
     Where where;
@@ -402,6 +438,7 @@ void add_commands(CLI::App& app, int& status) {
   add_ctl_process(*ctl, status);
   add_ctl_mail(*ctl, status);
   add_ctl_dead(*ctl, status);
+  add_ctl_held(*ctl, status);
   add_ctl_control(*ctl, status);
   add_ctl_cluster(*ctl, status);
   add_ctl_log(*ctl, status);

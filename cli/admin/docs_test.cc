@@ -51,6 +51,7 @@ TEST(Docs, EveryFieldOfAnEvent) {
   head.set_class_("c");
   head.set_outcome(v1::Event::OUTCOME_UNKNOWN);
   head.set_late(true);
+  head.set_held(true);
   head.set_due_unix_ms(1);
   head.set_size(1);
   head.add_tags("t");

@@ -57,6 +57,7 @@ std::string event_line(const record::Event& event) {
   add(reply_text(head.reply()));
   if (!head.class_().empty()) add("[" + text::printable(head.class_(), kNameBytesMax) + "]");
   if (head.outcome() == v1::Event::OUTCOME_UNKNOWN) add("outcome unknown");
+  if (head.held()) add("held");
   if (head.late()) add("late");
   if (head.due_unix_ms() > head.time_unix_ms()) {
     add("next " + age_text(from_unix_ms(head.due_unix_ms()), from_unix_ms(head.time_unix_ms())));

@@ -318,6 +318,7 @@ Result<void> Process::start_http() {
 Result<void> Process::start_admin() {
   records_ = std::make_unique<godwit::admin::LogRecords>(*log_, true);
   dead_desk_ = std::make_unique<godwit::admin::DeadDesk>(*log_, clock_, node_);
+  held_desk_ = std::make_unique<godwit::admin::HeldDesk>(*log_);
   auto server = godwit::admin::Server::start(
       {.listen = config_.admin.listen.to_text(), .token = config_.admin.token},
       {.process = this,
@@ -325,6 +326,7 @@ Result<void> Process::start_admin() {
        .queues = queues_,
        .control = control_.get(),
        .dead = dead_desk_.get(),
+       .held = held_desk_.get(),
        .registry = registry_.get(),
        .trail = trail_.get()});
   if (!server) return fail(std::move(server).error().within("admin.listen"));
@@ -430,6 +432,7 @@ void Process::end() {
   if (capture_server_) capture_server_->stop();
   if (pool_) pool_->stop();
   dead_desk_.reset();  // tables are closed before the log
+  held_desk_.reset();
   registry_.reset();
   if (log_) log_->close();
   if (observe_server_) observe_server_->stop(clock_.instant() + std::chrono::seconds(1));

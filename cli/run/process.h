@@ -17,6 +17,7 @@
 #include "cli/run/pulse.h"
 #include "common/admin/audit_trail.h"
 #include "common/admin/dead_desk.h"
+#include "common/admin/held_desk.h"
 #include "common/admin/log_records.h"
 #include "common/admin/registry.h"
 #include "common/admin/server.h"
@@ -141,6 +142,7 @@ class Process final : public godwit::admin::Process {
   std::unique_ptr<http::Server> http_server_;
   std::unique_ptr<godwit::admin::LogRecords> records_;
   std::unique_ptr<godwit::admin::DeadDesk> dead_desk_;
+  std::unique_ptr<godwit::admin::HeldDesk> held_desk_;
   std::unique_ptr<godwit::admin::Registry> registry_;
   std::unique_ptr<godwit::admin::Server> admin_server_;
 

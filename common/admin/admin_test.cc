@@ -13,6 +13,7 @@
 #include "common/admin/client.h"
 #include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
+#include "common/admin/held_desk.h"
 #include "common/admin/log_records.h"
 #include "common/admin/server.h"
 #include "common/base/manual_clock.h"
@@ -255,6 +256,9 @@ TEST_F(Admin, EveryCallButHealthNeedsTheToken) {
     EXPECT_EQ(asking.dead_show("k").error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.dead_retry("k").error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.dead_drop("k", true).error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.held(1).error().code, Errc::kUnauthenticated);
+    EXPECT_EQ(asking.held_decide("k", accounting::HeldDecision::kRetry).error().code,
+              Errc::kUnauthenticated);
     EXPECT_EQ(asking.control_diff("c", "", false).error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.control_apply("c", "", false).error().code, Errc::kUnauthenticated);
     EXPECT_EQ(asking.control_get().error().code, Errc::kUnauthenticated);
@@ -276,13 +280,14 @@ TEST_F(Admin, EveryCallButHealthNeedsTheToken) {
 TEST_F(Admin, TheServiceHasTheMethodsThatAreTested) {
   const auto* service = v1::NodeInfoRequest::descriptor()->file()->FindServiceByName("Admin");
   ASSERT_NE(service, nullptr);
-  EXPECT_EQ(service->method_count(), 20);
+  EXPECT_EQ(service->method_count(), 22);
 }
 
 TEST_F(Admin, WhatIsNotThereIsUnsupported) {
   const auto server = start(services());
   auto asking = client(*server);
   EXPECT_EQ(asking.dead_show("k").error().code, Errc::kUnsupported);
+  EXPECT_EQ(asking.held(1).error().code, Errc::kUnsupported);
   EXPECT_EQ(asking.control_get().error().code, Errc::kUnsupported);
   EXPECT_EQ(asking.nodes().error().code, Errc::kUnsupported);
   EXPECT_EQ(asking.audit_log({}, 1).error().code, Errc::kUnsupported);
@@ -341,6 +346,26 @@ TEST_F(Admin, AFailedDecisionIsWrittenDownToo) {
   ASSERT_THAT(entries, testing::SizeIs(2));
   EXPECT_THAT((std::vector<std::string>{entries[0].failure, entries[1].failure}),
               testing::UnorderedElementsAre("", HasSubstr("there is no accepted/0/1 in dead")));
+}
+
+TEST_F(Admin, ADecisionAboutNobodyIsRefusedAndWrittenDown) {
+  AuditTrail trail(log_, clock_, "mta1");
+  HeldDesk desk(log_);
+  Services with = services();
+  with.trail = &trail;
+  with.held = &desk;
+  const auto server = start(with);
+  auto asking = client(*server);
+  EXPECT_EQ(asking.held(10)->total, 0U);
+  EXPECT_EQ(asking.held(10'001).error().code, Errc::kInvalid);
+  EXPECT_EQ(asking.held_decide("x/0", accounting::HeldDecision::kFailed).error().code,
+            Errc::kInvalid);
+  EXPECT_EQ(asking.held_decide("x/0", accounting::HeldDecision{0}).error().code, Errc::kInvalid);
+  const auto entries = asking.audit_log({}, 10)->entries;
+  ASSERT_THAT(entries, testing::SizeIs(2)) << "no decision is none";
+  for (const auto& entry : entries) EXPECT_EQ(entry.action, "held.failed");
+  EXPECT_THAT((std::vector<std::string>{entries[0].failure, entries[1].failure}),
+              testing::UnorderedElementsAre("", HasSubstr("nobody of x/0 is held")));
 }
 
 TEST_F(Admin, SaysWhereNothingAnswers) {

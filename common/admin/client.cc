@@ -229,6 +229,24 @@ Result<DeadDropped> Client::dead_drop(const std::string& key, bool force) {
   return DeadDropped{response.cancelled()};
 }
 
+Result<accounting::HeldList> Client::held(std::uint32_t rows_max) {
+  v1::HeldListRequest request;
+  request.set_rows_max(rows_max);
+  TRY(const auto response,
+      state_->call<v1::HeldListResponse>(&v1::Admin::Stub::HeldList, request, kControlDeadline));
+  return from_message(response);
+}
+
+Result<std::uint32_t> Client::held_decide(const std::string& delivery,
+                                          accounting::HeldDecision decision) {
+  v1::HeldDecideRequest request;
+  request.set_delivery(delivery);
+  request.set_what(static_cast<v1::HeldDecideRequest::What>(decision));
+  TRY(const auto response, state_->call<v1::HeldDecideResponse>(&v1::Admin::Stub::HeldDecide,
+                                                                request, kControlDeadline));
+  return response.recipients();
+}
+
 namespace {
 v1::ControlRequest control_request(const std::string& file, const std::string& text, bool prune) {
   v1::ControlRequest request;

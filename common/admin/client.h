@@ -9,6 +9,7 @@
 
 #include "common/accounting/dead_list.h"
 #include "common/accounting/event_query.h"
+#include "common/accounting/held_list.h"
 #include "common/admin/audit_trail.h"
 #include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
@@ -49,6 +50,10 @@ class Client {
   [[nodiscard]] Result<DeadDetails> dead_show(const std::string& key);
   [[nodiscard]] Result<DeadRetried> dead_retry(const std::string& key);
   [[nodiscard]] Result<DeadDropped> dead_drop(const std::string& key, bool force);
+  [[nodiscard]] Result<accounting::HeldList> held(std::uint32_t rows_max);
+  // How many recipients it is about.
+  [[nodiscard]] Result<std::uint32_t> held_decide(const std::string& delivery,
+                                                  accounting::HeldDecision decision);
   // `file` names the text in problems. These wait up to kControlDeadline: each plain password costs a hash.
   static constexpr std::chrono::seconds kControlDeadline{120};
   [[nodiscard]] Result<ControlAnswer> control_diff(const std::string& file, const std::string& text,

@@ -237,4 +237,42 @@ audit::Report from_message(const v1::AuditReport& message) {
   return report;
 }
 
+void to_message(const accounting::HeldList& list, v1::HeldListResponse& message) {
+  message.set_total(list.total);
+  for (const accounting::HeldRow& row : list.rows) {
+    auto& into = *message.add_rows();
+    into.set_delivery(row.delivery.to_text());
+    into.set_partition(row.partition);
+    into.set_tenant(row.tenant);
+    into.set_sender(row.sender);
+    into.mutable_recipients()->Add(row.recipients.begin(), row.recipients.end());
+    into.set_site(row.site);
+    into.set_pool(row.pool);
+    into.set_reply(row.reply);
+    into.set_accepted_unix_ms(to_unix_ms(row.accepted));
+    into.set_expires_unix_ms(to_unix_ms(row.expires));
+    into.set_attempts(row.attempts);
+  }
+}
+
+accounting::HeldList from_message(const v1::HeldListResponse& message) {
+  accounting::HeldList list{.rows = {}, .total = message.total()};
+  for (const auto& row : message.rows()) {
+    const auto delivery = DeliveryId::from_text(row.delivery());
+    if (!delivery) continue;
+    list.rows.push_back({.delivery = *delivery,
+                         .partition = row.partition(),
+                         .tenant = row.tenant(),
+                         .sender = row.sender(),
+                         .recipients = {row.recipients().begin(), row.recipients().end()},
+                         .site = row.site(),
+                         .pool = row.pool(),
+                         .reply = row.reply(),
+                         .accepted = from_unix_ms(row.accepted_unix_ms()),
+                         .expires = from_unix_ms(row.expires_unix_ms()),
+                         .attempts = row.attempts()});
+  }
+  return list;
+}
+
 }  // namespace godwit::admin

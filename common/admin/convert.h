@@ -4,6 +4,7 @@
 
 #include "common/accounting/dead_list.h"
 #include "common/accounting/event_query.h"
+#include "common/accounting/held_list.h"
 #include "common/admin/audit_trail.h"
 #include "common/admin/dead_desk.h"
 #include "common/admin/registry.h"
@@ -19,6 +20,7 @@ class AuditReport;
 class ControlResponse;
 class DeadListResponse;
 class DeadShowResponse;
+class HeldListResponse;
 class EventsRequest;
 class LagResponse;
 class NodeInfoResponse;
@@ -50,6 +52,9 @@ void to_message(const audit::Report& report, v1::AuditReport& message);
 [[nodiscard]] audit::Report from_message(const v1::AuditReport& message);
 
 // convert_cluster.cc
+void to_message(const accounting::HeldList& list, v1::HeldListResponse& message);
+// Rows whose delivery is none are left out.
+[[nodiscard]] accounting::HeldList from_message(const v1::HeldListResponse& message);
 void to_message(const DeadDetails& details, v1::DeadShowResponse& message);
 [[nodiscard]] DeadDetails from_message(const v1::DeadShowResponse& message);
 void to_message(const control::Applied& applied, v1::ControlResponse& message);

@@ -15,6 +15,7 @@
 #include "common/admin/convert.h"
 #include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
+#include "common/admin/held_desk.h"
 #include "common/admin/registry.h"
 #include "common/config/node.h"
 #include "common/control/authority.h"
@@ -202,6 +203,35 @@ class AdminService final : public v1::Admin::Service {
       });
       if (dropped) response->set_cancelled(dropped->cancelled);
       return status_of(dropped);
+    });
+  }
+
+  Status HeldList(ServerContext* context, const v1::HeldListRequest* request,
+                  v1::HeldListResponse* response) override {
+    return answer(context, [&] {
+      if (services_.held == nullptr) return unsupported("this process opens no log");
+      const auto rows_max = rows(request->rows_max(), kDeadRowsDefault, kDeadRowsMax);
+      if (!rows_max) return too_many(kDeadRowsMax);
+      const auto list = services_.held->list(*rows_max);
+      if (list) to_message(*list, *response);
+      return status_of(list);
+    });
+  }
+
+  Status HeldDecide(ServerContext* context, const v1::HeldDecideRequest* request,
+                    v1::HeldDecideResponse* response) override {
+    return answer(context, [&]() -> Status {
+      if (services_.held == nullptr) return unsupported("this process opens no log");
+      if (request->what() < v1::HeldDecideRequest::RETRY ||
+          request->what() > v1::HeldDecideRequest::FAILED) {
+        return {StatusCode::INVALID_ARGUMENT, "no decision"};
+      }
+      const auto decision = static_cast<accounting::HeldDecision>(request->what());
+      const auto decided = change(
+          context, fmt::format("held.{}", accounting::decision_name(decision)), request->delivery(),
+          [&] { return services_.held->decide(request->delivery(), decision, actor(context)); });
+      if (decided) response->set_recipients(*decided);
+      return status_of(decided);
     });
   }
 

@@ -17,6 +17,7 @@ namespace godwit::admin {
 
 class AuditTrail;
 class DeadDesk;
+class HeldDesk;
 class Registry;
 
 struct ServerConfig {
@@ -35,6 +36,7 @@ struct Services {
   // None: what they are for is UNIMPLEMENTED.
   control::Authority* control = nullptr;
   DeadDesk* dead = nullptr;
+  HeldDesk* held = nullptr;
   Registry* registry = nullptr;
   // None: changes are not written down, and AuditLog is UNIMPLEMENTED.
   AuditTrail* trail = nullptr;

@@ -196,8 +196,13 @@ class Reading {
     });
   }
 
+  // Recipients that wait for an operator are held, wherever they are.
   Result<void> pending(const record::Delivery& delivery, Stage stage) {
     for (const auto& recipient : delivery.envelope.recipients()) {
+      if (recipient.held() != 0) {
+        TRY_VOID(ledger_.held({delivery.message_id(), recipient.index()}));
+        continue;
+      }
       TRY_VOID(ledger_.pending({delivery.message_id(), recipient.index()}, stage));
     }
     return {};

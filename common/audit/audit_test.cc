@@ -223,6 +223,30 @@ TEST_F(Audit, FollowsRecipientsThroughEveryStage) {
   EXPECT_TRUE(report.clean());
 }
 
+TEST_F(Audit, WhoWaitsForAnOperatorIsHeld) {
+  accept(0, 3);
+  route_out(0, 3);
+  record::Delivery parked = delivery(0, 0, 3);
+  parked.envelope.mutable_recipients(1)->set_held(1);
+  std::vector<log::TableChange> changes;
+  changes.push_back({.where = {Topic::kRetries, partition(0)},
+                     .key = record::delivery_key({id(0), 0}),
+                     .value = encoded(parked)});
+  finish(0, {}, std::move(changes));
+  EXPECT_EQ(audited().held, 1u);
+  EXPECT_EQ(audited().pending_parked, 2u);
+  // The operator's decision on its way says nothing else.
+  parked.head.set_version(record::kDecisionVersion);
+  parked.head.mutable_decision()->set_what(v1::Decision::RETRY);
+  parked.envelope.mutable_recipients()->DeleteSubrange(2, 1);
+  parked.envelope.mutable_recipients()->DeleteSubrange(0, 1);
+  route(0, list(append_to(Topic::kOutbound, 0, encoded(parked))));
+  const Report report = audited();
+  EXPECT_EQ(report.held, 1u);
+  EXPECT_EQ(report.pending_outbound, 0u);
+  EXPECT_TRUE(report.clean());
+}
+
 TEST_F(Audit, UrgentMailCountsToo) {
   accept(0, 1, Topic::kAcceptedUrgent);
   accept(1, 1, Topic::kAcceptedUrgent);

@@ -53,6 +53,11 @@ constexpr auto config_names(Shaping::Tls /*unused*/) {
        {"disabled", Shaping::Tls::kDisabled}});
 }
 
+constexpr auto config_names(OutcomeUnknown /*unused*/) {
+  return std::to_array<config::EnumName<OutcomeUnknown>>(
+      {{"retry", OutcomeUnknown::kRetry}, {"hold", OutcomeUnknown::kHold}});
+}
+
 void describe(config::Fields& fields, Credential& credential);
 void describe(config::Fields& fields, ApiKey& key);
 void describe(config::Fields& fields, DkimKey& key);

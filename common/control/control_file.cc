@@ -143,6 +143,8 @@ void describe(config::Fields& fields, Tenant& tenant) {
       .not_yet("there is no HTTP API");
   fields.add("domains", tenant.domains, "Domains it sends from.");
   fields.add("dsn", tenant.dsn, "Its senders get notifications about what was not delivered.");
+  fields.add("outcome_unknown", tenant.outcome_unknown,
+             "When a host may have taken a mail or not: `retry`, or `hold` for an operator.");
 }
 
 void describe(config::Fields& fields, Source& source) {

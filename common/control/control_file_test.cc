@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -177,6 +178,37 @@ TEST(ControlFile, IsPrintedAsItIsRead) {
   EXPECT_THAT(text, HasSubstr("      - {name: app, key: plain, scopes: [send, read]}\n"));
   EXPECT_THAT(text, HasSubstr("  - {domain: slow.example, connection_limit: 2, "));
   EXPECT_EQ(print_control({}), "");
+}
+
+TEST(ControlFile, WhatATenantDoesNotShareWithOthersIsPrinted) {
+  const struct {
+    const char* yaml;
+    const char* printed;
+    bool dsn;
+    OutcomeUnknown outcome_unknown;
+  } cases[] = {
+      {"", "", true, OutcomeUnknown::kRetry},
+      {"dsn: true, outcome_unknown: retry", "", true, OutcomeUnknown::kRetry},
+      {"outcome_unknown: hold", "    outcome_unknown: hold\n", true, OutcomeUnknown::kHold},
+      {"dsn: false", "    dsn: false\n", false, OutcomeUnknown::kRetry},
+  };
+  for (const auto& test : cases) {
+    const std::string yaml = fmt::format("tenants: [{{name: t, {}}}]", test.yaml);
+    const ParsedControl parsed = parse_control(yaml, "c.yaml");
+    ASSERT_THAT(parsed.problems, IsEmpty()) << yaml;
+    const std::string text = print_control(parsed.content);
+    EXPECT_EQ(text, fmt::format("tenants:\n  - name: t\n    pool: default\n{}", test.printed));
+    std::vector<std::string> wrong;
+    for (const Content& content : {parsed.content, parse_control(text, "c.yaml").content,
+                                   content_of(objects_of(parsed.content), wrong)}) {
+      EXPECT_EQ(content.tenants.at("t").dsn, test.dsn) << yaml;
+      EXPECT_EQ(content.tenants.at("t").outcome_unknown, test.outcome_unknown) << yaml;
+    }
+  }
+  const auto wrong = parse_control("tenants:\n  - name: t\n    outcome_unknown: maybe\n", "c.yaml");
+  ASSERT_THAT(wrong.problems, SizeIs(1));
+  EXPECT_THAT(wrong.problems.front().to_string(),
+              HasSubstr("c.yaml:3:22: tenants[0].outcome_unknown: "));
 }
 
 class FileControlTest : public testing::Test {

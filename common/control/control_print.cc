@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/config/print.h"
 #include "common/control/control_fields.h"
@@ -45,6 +47,20 @@ Node take(Node& map, std::string_view key) {
   Node value = std::move(found->value);
   map.entries.erase(found);
   return value;
+}
+
+// A tenant's `dsn: false` says something, and `true` does not.
+Node node_of(const Tenant& tenant) {
+  Node node = config::Codec<Tenant>::write(tenant, {});
+  Node assumed = config::Codec<Tenant>::write(Tenant{}, {});
+  std::vector<config::Entry> said;
+  for (const char* key : {"dsn", "outcome_unknown"}) {
+    Node value = take(node, key);
+    if (value.text != take(assumed, key).text) said.push_back({key, {}, std::move(value)});
+  }
+  node = pruned(std::move(node));
+  std::ranges::move(said, std::back_inserter(node.entries));
+  return node;
 }
 
 // "  - name: acme", its other keys below, lists of theirs an item a line.

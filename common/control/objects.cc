@@ -239,6 +239,7 @@ std::string take(Content& content, const ObjectName& id, const std::string& data
       Tenant fresh{.name = TenantName(id.name)};
       if (!message.pool().empty()) fresh.pool = PoolName(message.pool());
       fresh.dsn = !message.dsn_off();
+      if (message.hold_unknown()) fresh.outcome_unknown = OutcomeUnknown::kHold;
       content.tenants.insert_or_assign(id.name, std::move(fresh));
       return {};
     }
@@ -325,6 +326,7 @@ Objects objects_of(const Content& content) {
     v1::ControlTenant message;
     message.set_pool(tenant.pool.text());
     message.set_dsn_off(!tenant.dsn);
+    message.set_hold_unknown(tenant.outcome_unknown == OutcomeUnknown::kHold);
     objects.emplace(ObjectName{Kind::kTenant, name}, serialised(message));
     for (const Credential& credential : tenant.credentials) {
       v1::ControlCredential of;

@@ -49,6 +49,13 @@ struct SenderDomain {
   std::vector<DkimKey> dkim;
 };
 
+// What becomes of a recipient when the connection died after the final dot: nobody can know whether the host has the
+// mail.
+enum class OutcomeUnknown : std::uint8_t {
+  kRetry,  // tried again after a while: it may arrive twice
+  kHold,   // waits for an operator, or its age: it may not arrive
+};
+
 struct Tenant {
   TenantName name;
   PoolName pool{"default"};
@@ -56,6 +63,7 @@ struct Tenant {
   std::vector<ApiKey> api_keys;
   std::vector<SenderDomain> domains;
   bool dsn = true;  // its senders get notifications (RFC 3461) about relayed and submitted mail
+  OutcomeUnknown outcome_unknown = OutcomeUnknown::kRetry;
 };
 
 // An egress address. Empty addresses: the system chooses.

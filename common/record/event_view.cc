@@ -52,6 +52,7 @@ void add_attempt(Json& out, const v1::Event& event) {
   add(out, "tls", event.tls());
   add(out, "class", event.class_());
   if (event.outcome() == v1::Event::OUTCOME_UNKNOWN) out["outcome"] = "unknown";
+  if (event.held()) out["held"] = true;
 }
 
 }  // namespace

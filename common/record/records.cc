@@ -2,6 +2,7 @@
 
 #include <climits>
 #include <initializer_list>
+#include <type_traits>
 
 #include "common/base/check.h"
 #include "common/record/errc.h"
@@ -18,9 +19,9 @@ constexpr std::size_t kMessageIdBytes = 16;
 [[maybe_unused]] const auto kSilenced = google::protobuf::SetLogHandler(nullptr);
 
 // A record without a version is one nobody of us wrote; one above ours may mean anything.
-Result<void> check_version(std::uint64_t version) {
+Result<void> check_version(std::uint64_t version, std::uint32_t known = kVersion) {
   if (version == 0) return fail(Errc::kMalformed, "no version");
-  if (version > kVersion) return fail(Errc::kUnknownVersion, "version " + std::to_string(version));
+  if (version > known) return fail(Errc::kUnknownVersion, "version " + std::to_string(version));
   return {};
 }
 
@@ -111,9 +112,9 @@ Result<void> check_text(const v1::Delivery& delivery) {
   for (const v1::Step& step : delivery.history()) {
     TRY_VOID(check_utf8("step", {step.site(), step.pool(), step.cause()}));
   }
-  return check_utf8("delivery",
-                    {delivery.tenant(), delivery.pool(), delivery.site(), delivery.domain(),
-                     delivery.last_class(), delivery.origin_protocol()});
+  return check_utf8(
+      "delivery", {delivery.tenant(), delivery.pool(), delivery.site(), delivery.domain(),
+                   delivery.last_class(), delivery.origin_protocol(), delivery.decision().actor()});
 }
 
 Result<void> check_text(const v1::Event& event) {
@@ -155,7 +156,9 @@ Result<void> check_head(const v1::Message& message, const v1::Envelope& envelope
   }
   return {};
 }
-Result<void> check_head(const v1::Delivery& /*delivery*/, const v1::Envelope& /*envelope*/) {
+Result<void> check_head(const v1::Delivery& delivery, const v1::Envelope& /*envelope*/) {
+  const bool decides = delivery.version() == kDecisionVersion;
+  if (decides != delivery.has_decision()) return fail(Errc::kMalformed, "a decision");
   return {};
 }
 
@@ -173,7 +176,8 @@ Result<Carrier<Head>> decode_carrier(const Rope& record) {
   TakenField envelope{.number = Head::kEnvelopeFieldNumber};
   TakenField content{.number = Head::kContentFieldNumber};
   TRY(const TakenApart apart, take_apart(record, {&envelope, &content}));
-  TRY_VOID(check_version(apart.version));
+  constexpr bool kDelivery = std::is_same_v<Head, v1::Delivery>;
+  TRY_VOID(check_version(apart.version, kDelivery ? kDecisionVersion : kVersion));
   Carrier<Head> out;
   TRY_VOID(parse(apart.rest.view(), out.head));
   TRY_VOID(unseal(envelope, out.seal, out.envelope));

@@ -31,6 +31,8 @@
 namespace godwit::record {
 
 inline constexpr std::uint32_t kVersion = 1;  // of every record kind so far
+// Of a delivery that carries an operator's decision: who does not know decisions must not take it for mail.
+inline constexpr std::uint32_t kDecisionVersion = 2;
 
 // A record with an envelope and a content: topic `accepted` (v1::Message) or `outbound`
 // (v1::Delivery).

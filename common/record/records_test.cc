@@ -99,6 +99,22 @@ TEST(Records, RefusesAnotherVersionBeforeAnythingElse) {
   EXPECT_EQ(decode_error(Bytes::of_static("\x10\x02")), Errc::kMalformed);  // none
 }
 
+// Who does not know decisions must refuse one, and a delivery must not look like one.
+TEST(Records, ADecisionHasAVersionOfItsOwn) {
+  Delivery delivery;
+  delivery.head.set_message_id(std::string(16, 'm'));
+  delivery.envelope.add_recipients()->set_address("a@b.example");
+  EXPECT_EQ(decode_delivery(encode(delivery).value()).value().head.version(), kVersion);
+  delivery.head.set_version(kDecisionVersion);
+  EXPECT_EQ(encode(delivery).error().code, Errc::kMalformed);
+  delivery.head.mutable_decision()->set_what(v1::Decision::RETRY);
+  EXPECT_TRUE(decode_delivery(encode(delivery).value()));
+  delivery.head.set_version(kVersion);
+  EXPECT_EQ(encode(delivery).error().code, Errc::kMalformed);
+  delivery.head.set_version(kDecisionVersion + 1);
+  EXPECT_EQ(encode(delivery).error().code, Errc::kMalformed);
+}
+
 TEST(Records, RefusesWhatItCannotOpen) {
   Message message = some_message();
   message.seal.set_enc(static_cast<v1::Sealed::Encryption>(1));

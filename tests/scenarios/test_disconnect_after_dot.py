@@ -4,6 +4,7 @@ The mail is tried again, because a copy too many is better than none; but not so
 busy with it. The recipient ends once.
 """
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from support.destinations import DISCONNECT, Mail, Script, ScriptedServer
 from support.godwit import HASTY
 from support.mail import Client, message
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka_long
 
@@ -54,3 +56,56 @@ def test_it_waits_ten_minutes_by_default(start_godwit, own) -> None:
     accepted = godwit.wait_for_event("accepted")
     due, began = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (deferred["due"], accepted["time"]))
     assert due - began >= timedelta(minutes=9)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(("decision", "kept", "ending", "copies"), [
+    ("retry", False, "delivered", 1),  # the operator has learned that it is not there
+    ("delivered", True, "delivered", 1),
+    ("failed", False, "bounced", 0),
+])
+def test_a_tenant_may_have_it_held(start_godwit, own, decision: str, kept: bool, ending: str, copies: int) -> None:
+    """An operator decides; nobody is attempted before. Who has another answer goes on meanwhile."""
+    calls = 0
+
+    def answer(_: Mail) -> object | None:
+        nonlocal calls
+        calls += 1
+        return DISCONNECT if calls == 1 else None
+
+    server = own(ScriptedServer(Script(data=answer, keeps_on_disconnect=kept)))
+    godwit = start_godwit(to=server.address, control={"tenants": [{"name": "default", "outcome_unknown": "hold"}]},
+                          config={"sender": {"retry": {**HASTY, "after_unknown": "1ms"}}})
+
+    def ctl(*arguments: str) -> dict:
+        done = godwit.command("ctl", *arguments, "--json", "-c", godwit.config_file)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert ctl("held") == {"total": 0, "rows": []}
+    with Client(godwit.relay) as client:
+        client.submit(message("a@example.test"), "ann@sender.test", "a@example.test")
+        deferred = godwit.wait_for_event("deferred", recipient="a@example.test")
+        assert deferred["outcome"] == "unknown"
+        assert deferred["held"] is True
+        assert "due" not in deferred
+        client.submit(message("b@example.test"), "ann@sender.test", "b@example.test")
+    godwit.wait_until_ended(1)
+    assert calls == 2
+    report = godwit.audit()
+    assert (report["held"], report["clean"]) == (1, True), report
+
+    (row,) = ctl("held", "list")["rows"]
+    assert row["recipients"] == ["a@example.test"]
+    assert row["delivery"] == deferred["delivery"]
+    none = godwit.command("ctl", "held", decision, row["delivery"][:-1] + "7", "-c", godwit.config_file)
+    assert (none.returncode, "nobody of" in none.stderr) == (1, True), none.stderr
+    assert ctl("held", decision, row["delivery"]) == {"recipients": 1}
+
+    godwit.wait_until_ended(2)
+    assert godwit.endings() == {"a@example.test": [ending], "b@example.test": ["delivered"]}
+    assert server.recipients().count("a@example.test") == copies
+    wait_until(lambda: ctl("held")["total"] == 0, 30, "nobody held")
+    assert godwit.audit()["clean"]
+    noted = [one["action"] for one in ctl("audit-log")["entries"] if one["subject"] == row["delivery"]]
+    assert noted == [f"held.{decision}"]
