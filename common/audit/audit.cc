@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +64,7 @@ class Reading {
       : log_(log), options_(options), ledger_(options.limits) {}
 
   Result<Report> run() {
+    TRY_VOID(killers());
     for (const auto topic : {log::Topic::kAcceptedUrgent, log::Topic::kAccepted}) {
       TRY_VOID(accepted(topic));
     }
@@ -90,9 +92,35 @@ class Reading {
     return positions;
   }
 
+  // Records that killed whoever decoded them are still in their topics, and this is a process too.
+  Result<void> killers() {
+    return accounting::visit_dead(log_, [this](const accounting::DeadEntry& entry) {
+      if (entry.dead && entry.dead->head.crashes() > 0) {
+        const v1::DeadRecord& head = entry.dead->head;
+        killers_.insert({{static_cast<log::Topic>(head.topic()), head.partition()}, head.offset()});
+      }
+      return true;
+    });
+  }
+  [[nodiscard]] bool is_killer(const log::HistoryRecord& at) const {
+    return killers_.contains({at.where, at.record.offset});
+  }
+
+  // Who was promised is all that is taken from it; `dead` says the rest.
+  Result<void> accepted_killer(const Rope& value) {
+    const Bytes octets = value.flatten();
+    const Salvaged salvaged = salvage(octets.view());
+    if (!salvaged.message || salvaged.recipients.empty()) return unreadable();
+    for (const std::uint32_t index : salvaged.recipients) {
+      TRY_VOID(ledger_.accepted({*salvaged.message, index}));
+    }
+    return {};
+  }
+
   Result<void> accepted(log::Topic topic) {
     TRY(const auto routed, positions("router", topic));
     return read(topic, [&](const log::HistoryRecord& at) -> Result<void> {
+      if (is_killer(at)) return accepted_killer(at.record.value);
       const auto message = record::decode_message(at.record.value);
       if (!message) return unreadable();
       const bool unrouted = at.record.offset >= routed.at(at.where.partition);
@@ -121,6 +149,7 @@ class Reading {
     return read(topic, [&](const log::HistoryRecord& at) -> Result<void> {
       if (at.record.offset < taken.at(at.where.partition)) return {};
       if (finished_.contains(at.where, at.record.offset)) return {};
+      if (is_killer(at)) return {};  // `dead` says whose it is
       const auto delivery = record::decode_delivery(at.record.value);
       // The sender, when it gets there, moves what it cannot read to `dead`.
       if (!delivery) return held_unread(at.record.value, {});
@@ -268,6 +297,7 @@ class Reading {
   const AuditOptions& options_;
   Ledger ledger_;
   Finished finished_;
+  std::set<log::RecordPosition> killers_;
   std::uint64_t records_ = 0;
 };
 

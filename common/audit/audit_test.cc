@@ -458,6 +458,61 @@ TEST_F(Audit, WhatKilledItsReaderIsHeldAndNotDecoded) {
   EXPECT_EQ(report.unreadable_records, 0u);
 }
 
+// It is still in `accepted`, where the audit finds it as well: with octets that no decoder takes, as above.
+TEST_F(Audit, WhatKilledTheRouterIsNotDecodedInItsTopicEither) {
+  Rope killer = encoded(message(0, 2));
+  killer.append(Bytes::of_static("\xff\xff\xff"));
+  write(append_to(Topic::kAccepted, 0, killer));
+  accept(1, 1);
+  EXPECT_EQ(audited().unreadable_records, 1u) << "before it has killed often enough";
+  record::Dead dead;
+  dead.head.set_topic(static_cast<std::uint32_t>(Topic::kAccepted));
+  dead.head.set_partition(partition(0));
+  dead.head.set_crashes(3);
+  dead.value = killer;
+  auto table = log_.shared_table(Topic::kDead);
+  ASSERT_TRUE(table);
+  std::vector<log::TableChange> changes;
+  changes.push_back({{Topic::kDead, 0}, record::dead_key("accepted", 0, 0), record::encode(dead)});
+  (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  const Report report = audited();
+  EXPECT_EQ(report.accepted, 3u);
+  EXPECT_EQ(report.held, 2u);
+  EXPECT_EQ(report.pending_unrouted, 1u);
+  EXPECT_EQ(report.unreadable_records, 0u);
+  EXPECT_TRUE(report.clean());
+}
+
+// Records of every topic it reads, damaged: it says so, and goes on with what is behind them.
+TEST_F(Audit, NoRecordEndsIt) {
+  const std::vector<std::pair<Topic, Rope>> whole = {
+      {Topic::kAccepted, encoded(message(0, 2))},
+      {Topic::kOutbound, encoded(delivery(0, 0, 2))},
+      {Topic::kEvents, event(0, 0, v1::DELIVERED).value}};
+  for (const std::string& octets : {std::string(), std::string("\xff\xff\xff\xff"),
+                                    std::string(5000, '\x0b'), std::string("\x08\x63")}) {
+    for (const auto& [topic, value] : whole)
+      write(append_to(topic, 0, Rope(Bytes::copy_of(octets))));
+  }
+  EXPECT_EQ(audited().unreadable_records, 12u);
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededRandom random(seed);
+    for (const auto& [topic, value] : whole) {
+      std::string damaged = value.to_string();
+      for (int i = 0; i < 3; ++i) {
+        damaged[random.below(damaged.size())] = static_cast<char>(random.next());
+      }
+      write(append_to(topic, 0,
+                      Rope(Bytes::copy_of(damaged.substr(0, random.below(damaged.size() + 1))))));
+    }
+  }
+  accept(1, 3);
+  const Report report = audited();
+  EXPECT_GT(report.unreadable_records, 300u);
+  EXPECT_GE(report.pending_unrouted, 3u) << "what is behind them";
+}
+
 TEST_F(Audit, AnOutboundRecordThatCannotBeDecodedHolds) {
   accept(0, 1);
   auto tomorrow = delivery(0, 0, 1);

@@ -16,39 +16,77 @@ using Wire = google::protobuf::internal::WireFormatLite;
 static_assert(int{v1::Message::kMessageIdFieldNumber} == int{v1::Delivery::kMessageIdFieldNumber});
 static_assert(int{v1::Message::kEnvelopeFieldNumber} == int{v1::Delivery::kEnvelopeFieldNumber});
 
+// The fields of a message that hold octets or a number, one after the other, without taking any apart.
+class Fields {
+ public:
+  explicit Fields(std::string_view octets)
+      : in_(reinterpret_cast<const std::uint8_t*>(octets.data()), static_cast<int>(octets.size())) {
+  }
+
+  // False: at the end, or at octets that are no field.
+  bool next() {
+    const std::uint32_t tag = in_.ReadTag();
+    if (tag == 0) {
+      whole_ = in_.ConsumedEntireMessage();
+      return false;
+    }
+    number = Wire::GetTagFieldNumber(tag);
+    octets.clear();
+    value = 0;
+    std::uint32_t size = 0;
+    switch (Wire::GetTagWireType(tag)) {
+      case Wire::WIRETYPE_VARINT: return in_.ReadVarint64(&value);
+      case Wire::WIRETYPE_LENGTH_DELIMITED:
+        return in_.ReadVarint32(&size) && in_.ReadString(&octets, static_cast<int>(size));
+      default: return Wire::SkipField(&in_, tag);
+    }
+  }
+  [[nodiscard]] bool whole() const { return whole_; }
+
+  int number = 0;
+  std::string octets;
+  std::uint64_t value = 0;
+
+ private:
+  google::protobuf::io::CodedInputStream in_;
+  bool whole_ = false;
+};
+
+// Whatever killed who decoded the record may be in there: it is walked over, not parsed.
 std::vector<std::uint32_t> recipients_of(const std::string& envelope_field) {
-  v1::Sealed sealed;
-  v1::Envelope envelope;
-  if (!sealed.ParseFromString(envelope_field) || sealed.enc() != v1::Sealed::CLEAR ||
-      !envelope.ParseFromString(sealed.data())) {
-    return {};
+  std::string envelope;
+  Fields sealed(envelope_field);
+  while (sealed.next()) {
+    if (sealed.number == v1::Sealed::kEncFieldNumber && sealed.value != v1::Sealed::CLEAR)
+      return {};
+    if (sealed.number == v1::Sealed::kDataFieldNumber) envelope = sealed.octets;
   }
   std::vector<std::uint32_t> indexes;
-  for (const auto& recipient : envelope.recipients()) indexes.push_back(recipient.index());
+  Fields fields(envelope);
+  while (fields.next()) {
+    if (fields.number != v1::Envelope::kRecipientsFieldNumber) continue;
+    std::uint64_t index = 0;
+    Fields recipient(fields.octets);
+    while (recipient.next()) {
+      if (recipient.number == v1::Recipient::kIndexFieldNumber) index = recipient.value;
+    }
+    if (!recipient.whole()) return {};
+    indexes.push_back(static_cast<std::uint32_t>(index));
+  }
+  if (!sealed.whole() || !fields.whole()) return {};
   return indexes;
 }
 
 Salvaged walk(std::string_view record, bool envelope) {
   Salvaged salvaged;
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(record.data()),
-                                            static_cast<int>(record.size()));
-  // Field by field until one cannot be read.
-  while (const std::uint32_t tag = in.ReadTag()) {
-    const int field = Wire::GetTagFieldNumber(tag);
-    const bool wanted =
-        field == v1::Message::kMessageIdFieldNumber || field == v1::Message::kEnvelopeFieldNumber;
-    if (!wanted || Wire::GetTagWireType(tag) != Wire::WIRETYPE_LENGTH_DELIMITED) {
-      if (!Wire::SkipField(&in, tag)) break;
-      continue;
-    }
-    std::uint32_t size = 0;
-    std::string value;
-    if (!in.ReadVarint32(&size) || !in.ReadString(&value, static_cast<int>(size))) break;
-    if (field == v1::Message::kMessageIdFieldNumber) {
-      salvaged.message = MessageId::from_octets(value);
+  Fields fields(record);
+  // Until one cannot be read.
+  while (fields.next()) {
+    if (fields.number == v1::Message::kMessageIdFieldNumber) {
+      salvaged.message = MessageId::from_octets(fields.octets);
       if (!envelope) return salvaged;
-    } else if (envelope) {
-      salvaged.recipients = recipients_of(value);
+    } else if (envelope && fields.number == v1::Message::kEnvelopeFieldNumber) {
+      salvaged.recipients = recipients_of(fields.octets);
     }
   }
   return salvaged;

@@ -14,6 +14,7 @@ namespace godwit::audit {
 // Input     octets of a Message or a Delivery, whole or its first part
 // Output    what could still be read in front of the content: the message id, and the recipients when the envelope
 //           is whole and in the clear. Both records keep them under the same field numbers, for ever
+// Safe      fields are walked over and not parsed: it may be what killed the process that decoded it
 // Threads   pure
 struct Salvaged {
   std::optional<MessageId> message;
