@@ -42,6 +42,18 @@ int refused(const Error& error, Io io) {
   return answer ? kAnswerIsNo : kCouldNotRun;
 }
 
+Json json_of(const accounting::DeadRow& row) {
+  return {{"key", row.key},
+          {"topic", log::topic_name(row.topic)},
+          {"partition", row.partition},
+          {"offset", row.offset},
+          {"time", json_time(row.time)},
+          {"role", row.role},
+          {"cause", row.cause},
+          {"crashes", row.crashes},
+          {"size", row.size}};
+}
+
 }  // namespace
 
 int ctl_dead_list(const CtlOptions& options, std::uint32_t rows_max, const Target& target, Io io) {
@@ -52,16 +64,9 @@ int ctl_dead_list(const CtlOptions& options, std::uint32_t rows_max, const Targe
   if (options.json) {
     Json json{{"total", list->total}, {"rows", Json::array()}};
     for (const auto& row : list->rows) {
-      json["rows"].push_back({{"key", row.key},
-                              {"topic", log::topic_name(row.topic)},
-                              {"partition", row.partition},
-                              {"offset", row.offset},
-                              {"time", json_time(row.time)},
-                              {"role", row.role},
-                              {"cause", row.cause},
-                              {"crashes", row.crashes},
-                              {"size", row.size},
-                              {"recipients", row.recipients}});
+      Json one = json_of(row);
+      one["recipients"] = row.recipients;
+      json["rows"].push_back(std::move(one));
     }
     return say(json, io);
   }
@@ -96,21 +101,13 @@ int ctl_dead_show(const CtlOptions& options, const std::string& key, const Targe
   if (!details) return refused(details.error(), io);
   const auto& row = details->row;
   if (options.json) {
-    return say({{"key", row.key},
-                {"topic", log::topic_name(row.topic)},
-                {"partition", row.partition},
-                {"offset", row.offset},
-                {"time", json_time(row.time)},
-                {"role", row.role},
-                {"cause", row.cause},
-                {"crashes", row.crashes},
-                {"size", row.size},
-                {"parts", details->parts},
-                {"message_id", details->message_id},
-                {"sender", details->sender},
-                {"recipients", details->recipients},
-                {"head_hex", hex(details->head)}},
-               io);
+    Json json = json_of(row);
+    json["parts"] = details->parts;
+    json["message_id"] = details->message_id;
+    json["sender"] = details->sender;
+    json["recipients"] = details->recipients;
+    json["head_hex"] = hex(details->head);
+    return say(json, io);
   }
   const auto line = [&io](std::string_view name, std::string_view value) {
     io.out << fmt::format("{:<12}{}\n", name, text::printable(value, 2'000));

@@ -94,49 +94,14 @@ TEST_F(RegistryTest, AFullDiskIsForMail) {
 }
 
 // A log that others share: it knows whom it has put out.
-class Shared final : public log::Log {
+class Shared final : public log::ForwardingLog {
  public:
-  explicit Shared(log::Log& log) : log_(log) {}
-  [[nodiscard]] log::PartitionId partitions(log::Topic topic) const override {
-    return log_.partitions(topic);
-  }
-  [[nodiscard]] std::unique_ptr<log::Producer> producer() override { return log_.producer(); }
-  [[nodiscard]] Result<std::unique_ptr<log::Group>> join(
-      log::GroupSpec spec, std::shared_ptr<log::GroupListener> listener) override {
-    return log_.join(std::move(spec), std::move(listener));
-  }
-  [[nodiscard]] Result<std::unique_ptr<log::Reader>> read_from(log::TopicPartition where,
-                                                               log::Offset from) override {
-    return log_.read_from(where, from);
-  }
-  [[nodiscard]] Result<std::unique_ptr<log::SharedTable>> shared_table(log::Topic topic) override {
-    return log_.shared_table(topic);
-  }
-  [[nodiscard]] bool reads_by_position() const override { return log_.reads_by_position(); }
-  void read_at(log::RecordPosition position, log::ReadDone done) override {
-    log_.read_at(position, std::move(done));
-  }
-  [[nodiscard]] Result<void> history(log::Topic topic, Timestamp since,
-                                     const log::VisitHistory& visit) override {
-    return log_.history(topic, since, visit);
-  }
-  [[nodiscard]] Result<log::Offset> committed(std::string_view group,
-                                              log::TopicPartition where) override {
-    return log_.committed(group, where);
-  }
-  [[nodiscard]] log::Offset end(log::TopicPartition where) const override {
-    return log_.end(where);
-  }
-  [[nodiscard]] log::Status status() const override { return log_.status(); }
+  using ForwardingLog::ForwardingLog;
   [[nodiscard]] Result<bool> evict(std::string_view group, std::string_view node) override {
     return members.erase({std::string(group), std::string(node)}) > 0;
   }
-  void close() override { log_.close(); }
 
   std::set<std::pair<std::string, std::string>> members;
-
- private:
-  log::Log& log_;
 };
 
 TEST_F(RegistryTest, OnlyTheSilentArePutOut) {

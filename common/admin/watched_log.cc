@@ -44,7 +44,8 @@ Result<std::unique_ptr<log::Group>> WatchedLog::join(log::GroupSpec spec,
     index = state_->owned.size();
     state_->owned.push_back(std::move(owned));
   }
-  return log_.join(std::move(spec), std::make_shared<Listener>(state_, index, std::move(listener)));
+  return ForwardingLog::join(std::move(spec),
+                             std::make_shared<Listener>(state_, index, std::move(listener)));
 }
 
 std::vector<Owned> WatchedLog::owned() const {
