@@ -5,19 +5,13 @@
 #include <filesystem>
 
 #include "bouncer/role.h"
-#include "common/async/blocking_pool.h"
-#include "common/async/shard.h"
 #include "common/base/test_directory.h"
 #include "common/base/test_eventually.h"
-#include "common/log/fake_log.h"
-#include "common/net/fake_resolver.h"
-#include "common/observe/health.h"
-#include "common/observe/metrics.h"
 #include "common/poison/fake_death.h"
-#include "common/poison/slots.h"
 #include "common/record/event_view.h"
 #include "common/record/records.h"
 #include "common/report/return_address.h"
+#include "common/role/test_process.h"
 
 namespace godwit::bouncer {
 namespace {
@@ -26,39 +20,16 @@ using namespace std::chrono_literals;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class FixedControl final : public control::View {
- public:
-  [[nodiscard]] control::SnapshotPtr current() const override { return snapshot_; }
-
- private:
-  control::SnapshotPtr snapshot_ = std::make_shared<control::Snapshot>();
-};
-
 // The role on real shards and a log in memory.
-class BouncerTest : public testing::Test {
+class BouncerTest : public testing::Test, protected role::TestProcess {
  protected:
   static constexpr log::PartitionId kPartitions = 2;
 
-  BouncerTest() { shards_.start(); }
-  ~BouncerTest() override {
-    log_.release();
-    role_.reset();
-    shards_.stop();
-  }
+  BouncerTest() : TestProcess(kPartitions) {}
+  ~BouncerTest() override { log.release(); }
 
   void start() {
-    role_ = make_bouncer({.shards = shards_,
-                          .pool = pool_,
-                          .log = log_,
-                          .control = control_,
-                          .resolver = dns_,
-                          .clock = system_clock(),
-                          .metrics = metrics_,
-                          .health = health_,
-                          .poison = *poison_,
-                          .node = "n1",
-                          .data_dir = {}},
-                         {.domain = "bounces.example", .always = true, .keys = keys_});
+    role_ = make_bouncer(context(), {.domain = "bounces.example", .always = true, .keys = keys_});
     ASSERT_TRUE(role_->start());
   }
 
@@ -66,7 +37,7 @@ class BouncerTest : public testing::Test {
     std::vector<log::Append> records;
     records.push_back(
         {.where = where, .key = "k", .value = std::move(value), .refers_to = std::nullopt});
-    log_.producer()->append(std::move(records), [](const auto& written) { ASSERT_TRUE(written); });
+    log.producer()->append(std::move(records), [](const auto& written) { ASSERT_TRUE(written); });
   }
   // A report as ingress writes it: a qmail bounce to a return address.
   void report(log::PartitionId partition = 0) {
@@ -100,35 +71,27 @@ class BouncerTest : public testing::Test {
   }
   [[nodiscard]] std::vector<record::Event> late() const {
     std::vector<record::Event> found;
-    for (const log::Record& record : log_.records(log::Topic::kEvents)) {
+    for (const log::Record& record : log.records(log::Topic::kEvents)) {
       auto event = record::decode_event(record.value);
       if (event && event->head.late()) found.push_back(*std::move(event));
     }
     return found;
   }
-  [[nodiscard]] std::size_t told() const { return log_.records(log::Topic::kAccepted).size(); }
+  [[nodiscard]] std::size_t told() const { return log.records(log::Topic::kAccepted).size(); }
   [[nodiscard]] log::Offset committed(log::Topic topic) {
     log::Offset sum = 0;
     for (log::PartitionId p = 0; p < kPartitions; ++p)
-      sum += log_.committed("bouncer", {topic, p}).value();
+      sum += log.committed("bouncer", {topic, p}).value();
     return sum;
   }
   // Rows of a table that nobody owns by partition are one table.
-  [[nodiscard]] std::size_t dead() const { return log_.rows({log::Topic::kDead, 0}).size(); }
+  [[nodiscard]] std::size_t dead() const { return log.rows({log::Topic::kDead, 0}).size(); }
 
   const MessageId about_ = *MessageId::from_text("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e");
   std::uint32_t next_ = 0;
   const std::shared_ptr<const report::ReturnKeys> keys_ = std::make_shared<report::ReturnKeys>(
       std::vector<report::ReturnKey>{{1, std::string(32, 'k')}});
   TestDirectory directory_;
-  async::Shards shards_{2};
-  async::BlockingPool pool_{"test", 1, 16};
-  log::FakeLog log_{system_clock(), kPartitions};
-  FixedControl control_;
-  net::FakeResolver dns_;
-  observe::Metrics metrics_;
-  observe::Health health_;
-  std::unique_ptr<poison::Slots> poison_ = std::make_unique<poison::Slots>(2);
   std::unique_ptr<role::Role> role_;
 };
 
@@ -158,7 +121,7 @@ TEST_F(BouncerTest, OnlyEventsWithANoticeAreTold) {
 TEST_F(BouncerTest, ACommitThatFailedIsRepeatedOnce) {
   event(true);
   report();
-  log_.fail_next(log::Errc::kNoSpace);
+  log.fail_next(log::Errc::kNoSpace);
   start();
   EXPECT_TRUE(eventually([&] { return told() == 1 && late().size() == 1; }));
   EXPECT_TRUE(eventually([&] { return role_->problem().empty(); }));
@@ -193,9 +156,8 @@ TEST_F(BouncerTest, WhatCannotBeReadIsDeadAndTheRestGoesOn) {
 TEST_F(BouncerTest, ARecordThatKilledThreeTimesIsDead) {
   report();
   const std::filesystem::path file = directory_ / "poison";
-  for (int i = 0; i < 3; ++i)
-    poison::fake_death(file, {{{{log::Topic::kReports, 0}, 0}, poison::Step::kDecode}});
-  poison_ = std::make_unique<poison::Slots>(file, 2);
+  poison::fake_deaths(file, {{{{log::Topic::kReports, 0}, 0}, poison::Step::kDecode}});
+  poison = std::make_unique<poison::Slots>(file, 2);
   start();
   EXPECT_TRUE(eventually([&] { return dead() == 1; }));
   EXPECT_THAT(late(), IsEmpty());
@@ -204,7 +166,7 @@ TEST_F(BouncerTest, ARecordThatKilledThreeTimesIsDead) {
 TEST_F(BouncerTest, ARecordWithoutItsOctetsIsPassed) {
   report();
   report();
-  log_.corrupt({{log::Topic::kReports, 0}, 0});
+  log.corrupt({{log::Topic::kReports, 0}, 0});
   start();
   EXPECT_TRUE(eventually([&] { return late().size() == 1; }));
   EXPECT_TRUE(eventually([&] { return role_->problem().empty(); }));

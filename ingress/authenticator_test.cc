@@ -2,9 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sodium.h>
 
-#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,7 +10,9 @@
 
 #include "common/async/test_loop.h"
 #include "common/base/manual_clock.h"
+#include "common/control/fake_view.h"
 #include "common/observe/metrics.h"
+#include "ingress/test_password_hash.h"
 
 using namespace std::chrono_literals;
 
@@ -27,29 +27,11 @@ constexpr int kInvalid = 535;
 constexpr int kTemporary = 454;
 constexpr int kClosed = 421;
 
-std::string hash_of(const std::string& password) {
-  EXPECT_GE(sodium_init(), 0);
-  std::array<char, crypto_pwhash_STRBYTES> hash{};
-  EXPECT_EQ(crypto_pwhash_str(hash.data(), password.data(), password.size(),
-                              crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN),
-            0);
-  return hash.data();
+control::Snapshot account(const std::string& stored) {
+  control::Snapshot snapshot;
+  snapshot.tenants["acme"] = {.name = TenantName("acme"), .credentials = {{"ann", stored}}};
+  return snapshot;
 }
-
-class OneAccount final : public control::View {
- public:
-  explicit OneAccount(const std::string& stored) { set(stored); }
-  void set(const std::string& stored) {
-    auto snapshot = std::make_shared<control::Snapshot>();
-    snapshot->tenants["acme"] = {.name = TenantName("acme"), .credentials = {{"ann", stored}}};
-    snapshot->index();
-    current_ = std::move(snapshot);
-  }
-  [[nodiscard]] control::SnapshotPtr current() const override { return current_; }
-
- private:
-  control::SnapshotPtr current_;
-};
 
 class AuthenticatorTest : public testing::Test {
  protected:
@@ -88,7 +70,7 @@ class AuthenticatorTest : public testing::Test {
                 HasSubstr("godwit_ingress_password_hashes_total " + std::to_string(count) + "\n"));
   }
 
-  OneAccount control{hash_of("secret")};
+  control::FakeView control{account(password_hash("secret"))};
   ManualClock clock;
   BudgetConfig limits;
   observe::Metrics metrics;
@@ -117,16 +99,16 @@ TEST_F(AuthenticatorTest, AFailureCostsAHashEachTime) {
 
 TEST_F(AuthenticatorTest, AChangedPasswordHoldsAtOnce) {
   EXPECT_EQ(login("ann", "secret"), kAccepted);
-  control.set(hash_of("other"));
+  control.set(account(password_hash("other")));
   EXPECT_EQ(login("ann", "secret"), kInvalid);
   EXPECT_EQ(login("ann", "other"), kAccepted);
-  control.set("");  // no password: nobody gets in
+  control.set(account(""));  // no password: nobody gets in
   EXPECT_EQ(login("ann", "other"), kInvalid);
   EXPECT_EQ(login("ann", ""), kInvalid);
 }
 
 TEST_F(AuthenticatorTest, PlainTextCostsAHashOnlyWhenItIsWrong) {
-  control.set("trial");
+  control.set(account("trial"));
   EXPECT_EQ(login("ann", "trial"), kAccepted);
   expect_hashes(0);
   EXPECT_EQ(login("ann", "trial "), kInvalid);

@@ -19,11 +19,7 @@ TEST_F(IngressTest, SubmissionNeedsALogin) {
   EXPECT_THAT(client.ask("EHLO client.example"), HasSubstr("AUTH PLAIN LOGIN"));
   EXPECT_EQ(client.ask("MAIL FROM:<a@acme.example>"), "530 5.7.0 Authentication required");
   const auto login = [&](const std::string& user, const std::string& password,
-                         const std::string& as = {}) {
-    return client.ask(
-        "AUTH PLAIN " +
-        smtp::plain_response({.authorization = as, .username = user, .password = password}));
-  };
+                         const std::string& as = {}) { return log_in(client, user, password, as); };
   const std::string invalid = "535 5.7.8 Authentication credentials invalid";
   EXPECT_EQ(login("ann", "wrong"), invalid);
   EXPECT_EQ(login("nobody", "secret"), invalid);
@@ -65,10 +61,7 @@ TEST_F(IngressTest, SubmissionKeepsTheClientsFields) {
   start(ListenerKind::kSubmission);
   TestClient client = connect();
   client.ask("EHLO client.example");
-  EXPECT_THAT(client.ask("AUTH PLAIN " +
-                         smtp::plain_response(
-                             {.authorization = {}, .username = "fred", .password = "hunter2"})),
-              StartsWith("235 "));
+  EXPECT_THAT(log_in(client, "fred", "hunter2"), StartsWith("235 "));
   const std::string mail =
       "Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@client.example>\r\nFrom: "
       "any@where.example\r\n\r\nx\r\n";
@@ -79,13 +72,8 @@ TEST_F(IngressTest, SubmissionKeepsTheClientsFields) {
 }
 
 TEST_F(IngressTest, HashedPasswordsAndFailureLimits) {
-  char hash[crypto_pwhash_STRBYTES];
-  ASSERT_GE(sodium_init(), 0);
-  ASSERT_EQ(
-      crypto_pwhash_str(hash, "secret", 6, crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN),
-      0);
   control::Snapshot snapshot = tenants();
-  snapshot.tenants["acme"].credentials = {{"ann", hash}};
+  snapshot.tenants["acme"].credentials = {{"ann", password_hash("secret")}};
   control.set(std::move(snapshot));
   config.budgets.auth_failures_per_account_max = 1;
   config.budgets.auth_failures_per_address_max = 3;
@@ -94,9 +82,7 @@ TEST_F(IngressTest, HashedPasswordsAndFailureLimits) {
   TestClient client = connect();
   client.ask("EHLO client.example");
   const auto login = [&](const std::string& user, const std::string& password) {
-    return client.ask(
-        "AUTH PLAIN " +
-        smtp::plain_response({.authorization = {}, .username = user, .password = password}));
+    return log_in(client, user, password);
   };
   EXPECT_THAT(login("ann", "wrong"), StartsWith("535 "));
   EXPECT_THAT(login("ann", "secret"), StartsWith("454 4.7.0 "));  // of the account
@@ -107,21 +93,13 @@ TEST_F(IngressTest, HashedPasswordsAndFailureLimits) {
 }
 
 TEST_F(IngressTest, HashedPasswordIsAccepted) {
-  char hash[crypto_pwhash_STRBYTES];
-  ASSERT_GE(sodium_init(), 0);
-  ASSERT_EQ(
-      crypto_pwhash_str(hash, "secret", 6, crypto_pwhash_OPSLIMIT_MIN, crypto_pwhash_MEMLIMIT_MIN),
-      0);
   control::Snapshot snapshot = tenants();
-  snapshot.tenants["acme"].credentials = {{"ann", hash}};
+  snapshot.tenants["acme"].credentials = {{"ann", password_hash("secret")}};
   control.set(std::move(snapshot));
   start(ListenerKind::kSubmission);
   TestClient client = connect();
   client.ask("EHLO client.example");
-  EXPECT_THAT(client.ask("AUTH PLAIN " +
-                         smtp::plain_response(
-                             {.authorization = {}, .username = "ann", .password = "secret"})),
-              StartsWith("235 "));
+  EXPECT_THAT(log_in(client, "ann", "secret"), StartsWith("235 "));
 }
 
 }  // namespace

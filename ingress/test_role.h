@@ -2,54 +2,33 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sodium.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 
-#include "common/async/blocking_pool.h"
 #include "common/async/test_loop.h"
 #include "common/base/crc32c.h"
 #include "common/base/test_directory.h"
 #include "common/base/test_eventually.h"
-#include "common/control/snapshot.h"
 #include "common/log/by_message.h"
-#include "common/log/fake_log.h"
-#include "common/net/fake_resolver.h"
 #include "common/net/stream.h"
-#include "common/observe/health.h"
 #include "common/observe/log.h"
-#include "common/observe/metrics.h"
-#include "common/poison/slots.h"
 #include "common/record/body.h"
 #include "common/record/records.h"
 #include "common/report/return_address.h"
+#include "common/role/test_process.h"
 #include "common/smtp/sasl.h"
 #include "ingress/intake.h"
 #include "ingress/role.h"
 #include "ingress/test_client.h"
+#include "ingress/test_password_hash.h"
 
 // The role as a whole: real sockets on loopback, the log's fake.
 namespace godwit::ingress::testing {
 
 using namespace std::chrono_literals;
-
-class FixedControl final : public control::View {
- public:
-  [[nodiscard]] control::SnapshotPtr current() const override { return snapshot_.load(); }
-  void set(control::Snapshot snapshot) {
-    auto next = std::make_shared<control::Snapshot>(std::move(snapshot));
-    next->version = version_++;  // from 0 on, as of a table that nobody has written to
-    next->index();
-    snapshot_ = std::move(next);
-  }
-
- private:
-  std::uint64_t version_ = 0;
-  std::atomic<control::SnapshotPtr> snapshot_;
-};
 
 inline control::Snapshot tenants() {
   control::Snapshot snapshot;
@@ -69,34 +48,18 @@ inline SmtpListenerConfig listener(ListenerKind kind) {
   return config;
 }
 
-class IngressTest : public ::testing::Test {
+class IngressTest : public ::testing::Test, protected role::TestProcess {
  protected:
   IngressTest() {
     control.set(tenants());
-    shards.start();
     config.hostname = "mx.example";
   }
-  ~IngressTest() override {
-    log.release();
-    role.reset();
-    pool.stop();
-    shards.stop();
-  }
+  ~IngressTest() override { log.release(); }
 
   void start(std::vector<SmtpListenerConfig> listeners) {
     config.smtp = std::move(listeners);
-    role = make_ingress({.shards = shards,
-                         .pool = pool,
-                         .log = log,
-                         .control = control,
-                         .resolver = resolver,
-                         .clock = system_clock(),
-                         .metrics = metrics,
-                         .health = health,
-                         .poison = poison,
-                         .node = "node1",
-                         .data_dir = {}},
-                        config, {.domain = "bounces.example", .always = false, .keys = keys});
+    role = make_ingress(context(), config,
+                        {.domain = "bounces.example", .always = false, .keys = keys});
     const auto started = role->start();
     ASSERT_TRUE(started) << started.error().to_string();
   }
@@ -106,6 +69,13 @@ class IngressTest : public ::testing::Test {
   }
   TestClient connect(std::size_t index = 0) { return TestClient::greeted(address(index)); }
 
+  // The reply to AUTH PLAIN.
+  static std::string log_in(TestClient& client, const std::string& user,
+                            const std::string& password, const std::string& as = {}) {
+    return client.ask(
+        "AUTH PLAIN " +
+        smtp::plain_response({.authorization = as, .username = user, .password = password}));
+  }
   // An envelope up to 354.
   static std::string begin_message(TestClient& client,
                                    const std::string& sender = "a@client.example",
@@ -157,16 +127,8 @@ class IngressTest : public ::testing::Test {
 
   observe::LogCapture quiet{[](std::string_view) {}};
   TestDirectory directory;
-  async::Shards shards{2};
-  async::BlockingPool pool{"test", 2, 64};
-  log::FakeLog log{system_clock()};
   const std::shared_ptr<const report::ReturnKeys> keys = std::make_shared<report::ReturnKeys>(
       std::vector<report::ReturnKey>{{1, std::string(32, 'k')}});
-  FixedControl control;
-  net::FakeResolver resolver;
-  observe::Metrics metrics;
-  observe::Health health;
-  poison::Slots poison{1};
   Config config;
   std::unique_ptr<role::Role> role;
 };

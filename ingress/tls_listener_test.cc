@@ -111,21 +111,10 @@ TEST_F(IngressTest, StartSaysWhatIsWrong) {
   SmtpListenerConfig implicit = listener(ListenerKind::kSubmission);
   implicit.tls = ListenerTls::kImplicit;
   config.smtp = {implicit};
-  const role::RoleContext context{.shards = shards,
-                                  .pool = pool,
-                                  .log = log,
-                                  .control = control,
-                                  .resolver = resolver,
-                                  .clock = system_clock(),
-                                  .metrics = metrics,
-                                  .health = health,
-                                  .poison = poison,
-                                  .node = "node1",
-                                  .data_dir = {}};
-  auto without = make_ingress(context, config, {});
+  auto without = make_ingress(context(), config, {});
   EXPECT_THAT(without->start().error().to_string(), HasSubstr("names no certificate"));
   config.tls = {"/nowhere/tls.crt", "/nowhere/tls.key", {}};
-  auto missing = make_ingress(context, config, {});
+  auto missing = make_ingress(context(), config, {});
   EXPECT_THAT(missing->start().error().to_string(), HasSubstr("/nowhere/tls.crt"));
 }
 

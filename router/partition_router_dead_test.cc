@@ -95,10 +95,8 @@ TEST_F(PartitionRouterTest, WhatGoesToDeadTakesItsBodyAlong) {
   for (int i = 0; i < 2; ++i) append(log::Topic::kAccepted, record::encode(message).value());
   const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
-  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
-    poison::fake_death(file, {{{{log::Topic::kAccepted, 0}, 0}, poison::Step::kDecode}});
-    poison::fake_death(file, {{{{log::Topic::kAccepted, 0}, 1}, poison::Step::kSplit}});
-  }
+  poison::fake_deaths(file, {{{{log::Topic::kAccepted, 0}, 0}, poison::Step::kDecode},
+                             {{{log::Topic::kAccepted, 0}, 1}, poison::Step::kSplit}});
   poison_ = std::make_unique<poison::Slots>(file, 4);
   start();
   settle();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/async/test_loop.h"
+#include "common/control/fake_view.h"
 #include "common/log/fake_log.h"
 #include "common/poison/slots.h"
 #include "router/fake_held_resolver.h"
@@ -18,14 +19,11 @@
 // For tests: one partition of a router in virtual time, on a FakeLog, with a DNS that answers when the test says so.
 namespace godwit::router {
 
-class FixedControl final : public control::View {
- public:
-  FixedControl() : snapshot_(std::make_shared<control::Snapshot>()) { snapshot_->pools["default"]; }
-  [[nodiscard]] control::SnapshotPtr current() const override { return snapshot_; }
-
- private:
-  std::shared_ptr<control::Snapshot> snapshot_;
-};
+inline control::Snapshot default_pool() {
+  control::Snapshot snapshot;
+  snapshot.pools["default"];
+  return snapshot;
+}
 
 class Owner final : public log::GroupListener {
  public:
@@ -157,7 +155,7 @@ class PartitionRouterTest : public testing::Test {
   std::unique_ptr<log::Producer> producer_ = log_.producer();
   std::unique_ptr<log::Producer> bodies_ = log_.producer();
   HeldResolver dns_;
-  FixedControl control_;
+  control::FakeView control_{default_pool()};
   const control::StaticRoutes routes_ = static_routes();
   PlanContext plan_{
       .outbound_partitions = 1, .node = "n1", .by_position = true, .event_partitions = 1};

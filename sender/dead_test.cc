@@ -75,8 +75,7 @@ TEST_P(InHandAtThreeCrashes, GoesToDeadAndTheOthersGoOn) {
   FakePeer peer;
   const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
-  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash)
-    poison::fake_death(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
+  poison::fake_deaths(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
   FakeMailSystem system;
   system.read_slots(file);
   system.route_all_to(peer.port());
@@ -106,8 +105,7 @@ TEST_P(InHandAtThreeCrashes, IsDeliveredWhenItIsRetriedAfterItsSegmentsAreGone) 
   FakePeer peer;
   const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
-  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash)
-    poison::fake_death(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
+  poison::fake_deaths(file, {{{{log::Topic::kOutbound, 0}, 0}, GetParam()}});
   FakeMailSystem system;
   system.read_slots(file);
   system.route_all_to(peer.port());
@@ -161,8 +159,7 @@ TEST(SenderRole, AParkedDeliveryInHandAtThreeCrashesGoesToDead) {
   system.stop();
   later = false;
   const auto row = static_cast<log::Offset>(std::hash<DeliveryId>{}(DeliveryId{id, 0}) >> 1);
-  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash)
-    poison::fake_death(file, {{{{log::Topic::kRetries, 0}, row}, poison::Step::kTransaction}});
+  poison::fake_deaths(file, {{{{log::Topic::kRetries, 0}, row}, poison::Step::kTransaction}});
   system.read_slots(file);
   system.start();
   EVENTUALLY(system.log.rows({log::Topic::kDead, 0}).size() == 1);

@@ -35,9 +35,7 @@ TEST(ArchivePolicy, WhatKilledItsReaderIsKeptWholeAndNotDecoded) {
   const TestDirectory directory;
   const auto file = directory.path() / poison::kFileName;
   const log::TopicPartition where{log::Topic::kAccepted, 3};
-  for (std::uint32_t crash = 1; crash <= poison::kCrashesMax; ++crash) {
-    poison::fake_death(file, {{{where, 7}, poison::Step::kDecode}});
-  }
+  poison::fake_deaths(file, {{{where, 7}, poison::Step::kDecode}});
   poison::Slots slots(file, 1);
   const log::ArchivePolicy policy = archive_policy([&]() -> poison::Slot& { return slots.at(0); });
 

@@ -22,4 +22,10 @@ void fake_death(const std::filesystem::path& file, const std::vector<Work>& in_h
   std::ofstream(file, std::ios::binary | std::ios::trunc) << left;
 }
 
+void fake_deaths(const std::filesystem::path& file, const std::vector<Work>& in_hand) {
+  for (std::uint32_t death = 1; death <= kCrashesMax; ++death) {
+    for (const Work& work : in_hand) fake_death(file, {work});
+  }
+}
+
 }  // namespace godwit::poison

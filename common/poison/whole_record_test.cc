@@ -144,8 +144,7 @@ TEST_F(WholeRecord, IsNotLookedAtWhenThatHasKilledThreeTimes) {
   append(log::Topic::kAccepted, kContent);
   const TestDirectory directory;
   const auto file = directory.path() / kFileName;
-  for (std::uint32_t crash = 0; crash < kCrashesMax; ++crash)
-    fake_death(file, {{kPlace, Step::kSalvage}});
+  fake_deaths(file, {{kPlace, Step::kSalvage}});
   Slots slots(file, 1);
   const Rope record = record::encode(delivery()).value();
   EXPECT_EQ(whole(record, slots).to_string(), record.to_string());
