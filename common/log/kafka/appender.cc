@@ -52,7 +52,10 @@ class Appender::Client final : public ClientEvents {
                                                             const TopicNames& names) {
     auto client = std::make_shared<Client>(owner);
     ClientConfig config(options, "append", *client);
+    // One request of a partition at a time: where a later one is refused because an earlier one, which a dying leader
+    // may have written, has yet to be asked again, the client begins a new epoch and writes that one twice.
     config.set("enable.idempotence", "true")
+        .set("max.in.flight.requests.per.connection", "1")
         .set("acks", "all")
         .set("linger.ms", "0")
         .set("message.timeout.ms", std::chrono::milliseconds(kAnswerMax))
@@ -94,6 +97,7 @@ class Appender::Client final : public ClientEvents {
     } else {
       const bool absent = rd_kafka_message_status(&message) == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
       write.some_unknown = write.some_unknown || !absent;
+      in_doubt_ = in_doubt_ || (!absent && message.err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
       const Errc code = message.err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? Errc::kTooLarge
                                                                             : Errc::kUnavailable;
       write.failure = Error{code, rd_kafka_err2str(message.err)};
@@ -101,10 +105,12 @@ class Appender::Client final : public ClientEvents {
     if (write.open.fetch_sub(1) == 1) owner_.answered(write);
   }
 
-  [[nodiscard]] bool fatal() const {
+  // A record that may be there and was given up begins a new epoch, too, in which all that waits for an answer is
+  // written again: better it is answered as unknown.
+  [[nodiscard]] bool failed() const {
     std::array<char, 256> text{};
-    return rd_kafka_fatal_error(handle_.get(), text.data(), text.size()) !=
-           RD_KAFKA_RESP_ERR_NO_ERROR;
+    return in_doubt_ || rd_kafka_fatal_error(handle_.get(), text.data(), text.size()) !=
+                            RD_KAFKA_RESP_ERR_NO_ERROR;
   }
   void poll(int ms) { rd_kafka_poll(handle_.get(), ms); }
   void flush(int ms) { (void)rd_kafka_flush(handle_.get(), ms); }
@@ -114,6 +120,7 @@ class Appender::Client final : public ClientEvents {
 
  private:
   Appender& owner_;
+  bool in_doubt_ = false;  // the appender thread's
   Handle handle_;
   std::vector<rd_kafka_topic_s*> topics_;
 };
@@ -203,7 +210,7 @@ void Appender::work() {
   while (!stopping_) {
     const std::shared_ptr<Client> at = client();
     at->poll(kPollMs);
-    if (at->fatal()) replace();
+    if (at->failed()) replace();
   }
 }
 

@@ -23,7 +23,9 @@ struct WriteHealth {
 //
 // Bounds   `producer_bytes` and kRecordsMax under way; at the bound a write fails at once with kUnavailable. A write
 //          that is not answered in kAnswerMax fails: kUnavailable when nothing of it can be there, else kUnknown
-// Errors   a client that reports a fatal error is replaced; what it had under way is kUnknown
+// Errors   a client that reports a fatal error is replaced, and so is one that gave up a record which may be there; what
+//          it had under way is kUnknown
+// Once     nothing is written twice when a leader dies with answers under way: one request at a time for each broker
 // Threads  write() any; completions run on the appender's thread
 class Appender {
  public:

@@ -1,0 +1,85 @@
+// What the idempotent client sends and when, on the mock cluster of librdkafka: a broker whose answers take long.
+
+#include "common/log/kafka/appender.h"
+
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+
+// after it
+#include <librdkafka/rdkafka_mock.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+#include "common/log/kafka/kafka_test_support.h"
+
+namespace godwit::log {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
+constexpr int kAnswerMs = 300;
+
+class AppenderTest : public testing::Test {
+ protected:
+  AppenderTest() {
+    std::array<char, 256> problem{};
+    client_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), problem.data(), problem.size());
+    CHECK(client_ != nullptr, "{}", problem.data());
+    cluster_ = rd_kafka_mock_cluster_new(client_, 1);
+    CHECK(rd_kafka_mock_topic_create(cluster_, "t.accepted", 1, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    options_.brokers = {rd_kafka_mock_cluster_bootstraps(cluster_)};
+    options_.node = "n";
+    appender_ = Appender::open(options_, TopicNames("t.")).value();
+  }
+  ~AppenderTest() override {
+    appender_.reset();
+    rd_kafka_mock_cluster_destroy(cluster_);
+    rd_kafka_destroy(client_);
+  }
+
+  void append() {
+    appender_->write({{{Topic::kAccepted, 0}, "key", Rope(Bytes::copy_of("value"))}},
+                     [this](const Result<Written>& written) { answered_ += written ? 1 : 0; });
+  }
+  // When each of them was sent.
+  std::vector<std::chrono::microseconds> produce_requests() {
+    std::size_t count = 0;
+    rd_kafka_mock_request_t** all = rd_kafka_mock_get_requests(cluster_, &count);
+    std::vector<std::chrono::microseconds> found;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (rd_kafka_mock_request_api_key(all[i]) == kProduce)
+        found.emplace_back(rd_kafka_mock_request_timestamp(all[i]));
+    }
+    rd_kafka_mock_request_destroy_array(all, count);
+    std::ranges::sort(found);
+    return found;
+  }
+
+  rd_kafka_t* client_ = nullptr;
+  rd_kafka_mock_cluster_t* cluster_ = nullptr;
+  KafkaOptions options_;
+  std::unique_ptr<Appender> appender_;
+  std::atomic<int> answered_{0};
+};
+
+// A second request that is under way with the first is what librdkafka begins a new epoch for when the first one's
+// leader dies: it then writes again what the dead leader's followers have.
+TEST_F(AppenderTest, OneRequestIsUnderWayAtATime) {
+  append();
+  ASSERT_TRUE(eventually([&] { return answered_ == 1; }));
+  rd_kafka_mock_start_request_tracking(cluster_);
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, kAnswerMs);
+  append();
+  ASSERT_TRUE(eventually([&] { return produce_requests().size() == 1; }));
+  append();
+  ASSERT_TRUE(eventually([&] { return answered_ == 3; }));
+  const auto sent = produce_requests();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_GE(sent[1] - sent[0], std::chrono::milliseconds(kAnswerMs));
+}
+
+}  // namespace
+}  // namespace godwit::log
