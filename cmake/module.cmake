@@ -1,9 +1,17 @@
+# godwit_test_hooks(NAME): builds for tests can be told to die at points in its sources (GODWIT_TEST_HOOKS).
+function(godwit_test_hooks name)
+  if(GODWIT_TEST_HOOKS)
+    target_compile_definitions(${name} PRIVATE GODWIT_TEST_HOOKS)
+  endif()
+endfunction()
+
 # godwit_module(NAME [DEPS ...] [PRIVATE_DEPS ...] [TEST_DEPS ...]):
 # the library of one folder, its unit tests and its micro-benchmarks.
 #
 # Sources are found by name: *.cc is the library, *_test.cc goes into NAME_test, *_bench.cc into NAME_bench,
 # fake_*.cc hold test doubles and are part of NAME_fakes, which only tests link.
 # Dependencies are other modules (plain names) or imported targets; private ones are not seen by those who link NAME.
+
 function(godwit_module name)
   cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} *.cc)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/kill_point.h"
 #include "common/mail/address_list.h"
 #include "common/mail/compose.h"
 #include "common/mail/header.h"
@@ -236,6 +237,7 @@ async::Task<Reply> SmtpSession::finish_message() {
                {{"session", id()}, {"id", intake.id.to_text()}, {"error", stored.error()}});
     co_return reply_for(stored.error());
   }
+  KILL_POINT("ingress.stored");
   const std::size_t recipients = intake.envelope.recipients.size();
   services_.metrics.message_accepted(port_.config.kind, recipients, intake.content.size());
   const std::string message_id = intake.id.to_text();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/async/stop_signal.h"
+#include "common/base/kill_point.h"
 #include "common/report/category.h"
 #include "sender/errc.h"
 #include "sender/lane.h"
@@ -300,6 +301,7 @@ void Courier::begin(smtp::ClientSession& session, const WorkPtr& work) {
 void Courier::outcome(const smtp::TransactionOutcome& outcome, Ended& ended) {
   const WorkInHand::Ended transaction = works_.outcome(outcome);
   if (!outcome.attempted) return lane_.return_token(source_);
+  KILL_POINT("sender.answered");
   ended.served = true;
   env_.metrics.transaction(now() - transaction.began);
   if (transaction.work->complete()) finish(*transaction.work);

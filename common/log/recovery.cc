@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "common/base/kill_point.h"
+
 namespace godwit::log {
 namespace {
 
@@ -56,6 +58,7 @@ class Recovery {
   }
 
   Result<void> replay(const Segment& segment, const BatchHeader& header, std::string_view octets) {
+    KILL_POINT("log.replaying");
     for (const Run& run : header.runs) {
       if (run.kind == RunKind::kRecords || run.kind == RunKind::kHole) continue;
       RunReader reader(octets.substr(run.offset, run.length));

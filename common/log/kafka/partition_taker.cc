@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/kill_point.h"
 #include "common/log/errc.h"
 #include "common/observe/log.h"
 
@@ -29,6 +30,7 @@ class Replay final : public RecordSink {
       : where_(where), rebuild_(rebuild), copies_(std::move(copies)), next_(from) {}
 
   bool on_record(Record record, bool tombstone) override {
+    KILL_POINT("kafka.rebuilding");
     next_ = record.offset + 1;
     bytes_ += record.key.size() + record.value.size();
     TableChange& change = changes_.emplace_back();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/kill_point.h"
 #include "common/log/kafka/owned_partition.h"
 #include "common/log/ownership_rules.h"
 #include "common/observe/log.h"
@@ -285,6 +286,7 @@ Result<void> TransactionLane::apply(const std::vector<Pending>& pendings) {
     }
   }
   if (changes.empty()) return {};
+  KILL_POINT("kafka.committed");
   std::vector<PositionChange> positions;
   for (const auto& [where, next] : reached) positions.push_back({where, next});
   const Instant deadline = std::chrono::steady_clock::now() + env_.options.lease;

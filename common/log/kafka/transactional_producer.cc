@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/kill_point.h"
 #include "common/log/errc.h"
 
 namespace godwit::log {
@@ -160,6 +161,7 @@ TransactionalProducer::Outcome TransactionalProducer::run(
         return give_up(error, deadline);
     }
   }
+  if (group != nullptr && !writes.empty()) KILL_POINT("kafka.writes_sent");
   return end(deadline);
 }
 
