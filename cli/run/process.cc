@@ -10,14 +10,13 @@
 #include "bouncer/role.h"
 #include "cli/admin/address_file.h"
 #include "cli/run/capture_pages.h"
+#include "cli/run/control_data.h"
 #include "cli/run/log_options.h"
 #include "cli/run/return_keys.h"
 #include "cli/version.h"
 #include "common/admin/client.h"
 #include "common/admin/errc.h"
 #include "common/config/print.h"
-#include "common/control/file_control.h"
-#include "common/control/log_control.h"
 #include "common/log/embedded.h"
 #include "common/log/kafka/kafka.h"
 #include "common/net/unbound_resolver.h"
@@ -162,59 +161,13 @@ void Process::open_poison() {
 
 Result<void> Process::load_control() {
   trail_ = std::make_unique<godwit::admin::AuditTrail>(*log_, clock_, node_);
-  return config_.control_mode() == ControlMode::kFile ? load_control_file() : open_control_table();
-}
-
-Result<void> Process::load_control_file() {
-  if (config_.control.file.empty()) {
-    control_ = control::FileControl::defaults();
-    return {};
-  }
-  TRY(auto control, control::FileControl::load(config_.control.file));
-  for (const config::Problem& notice : control->notices()) {
-    kLog.warning("not in effect", {{"at", notice.to_string()}});
-  }
-  control_ = std::move(control);
-  return {};
-}
-
-// No role starts before the table is read to its end: a user who is not known yet must not be
-// refused.
-Result<void> Process::open_control_table() {
-  constexpr auto kLookAgain = std::chrono::milliseconds(20);
-  TRY(auto control, control::LogControl::open(*log_, clock_, node_));
-  for (std::string problem; !(problem = control->problem()).empty();) {
-    startup_->problem(problem);
-    if (signals_.wait(kLookAgain) == role::Signals::Signal::kTerminate)
-      return fail(std::make_error_code(std::errc::operation_canceled), problem);
-  }
-  startup_->problem("starting");
-  TRY_VOID(seed_control(*control));
-  control_ = std::move(control);
-  return {};
-}
-
-Result<void> Process::seed_control(control::LogControl& control) {
-  const std::filesystem::path& file = config_.control.file;
-  if (file.empty()) return {};
-  const auto announce = [&](const control::ChangePlan& plan,
-                            std::string_view batch) -> Result<void> {
-    godwit::admin::AuditEntry entry{
-        .actor = "control.mode: seed", .action = "control.seed", .subject = std::string(batch)};
-    for (const control::ObjectChange& change : plan.changes)
-      entry.changes.push_back(change.to_text());
-    return trail_->write(std::move(entry));
+  const auto told_to_end = [this](std::string_view problem) {
+    constexpr auto kLookAgain = std::chrono::milliseconds(20);
+    startup_->problem(std::string(problem));
+    return signals_.wait(kLookAgain) == role::Signals::Signal::kTerminate;
   };
-  auto seeded = control.seed(file, announce);
-  if (!seeded) return fail(std::move(seeded).error().within("control.file"));
-  for (const config::Problem& notice : seeded->plan.notices)
-    kLog.warning("not in effect", {{"at", notice.to_string()}});
-  if (!seeded->batch.empty()) {
-    kLog.info("control data seeded", {{"file", file.string()}, {"batch", seeded->batch}});
-  } else if (const auto& plan = seeded->plan; !plan.changes.empty() || !plan.left.empty()) {
-    kLog.warning("the control file is not what is in force; `godwit ctl diff` shows how",
-                 {{"file", file.string()}, {"changes", plan.changes.size()}});
-  }
+  TRY(control_, open_control(config_, {*log_, clock_, node_, *trail_}, told_to_end));
+  startup_->problem("starting");
   return {};
 }
 

@@ -39,10 +39,6 @@
 #include "common/role/lifecycle.h"
 #include "common/role/signals.h"
 
-namespace godwit::control {
-class LogControl;
-}
-
 namespace godwit::cli::run {
 
 struct RunOptions {
@@ -92,9 +88,6 @@ class Process final : public godwit::admin::Process {
   // Of the thread of the log that archives; opens the slots when it comes first.
   poison::Slot& archiving_hand();
   [[nodiscard]] Result<void> load_control();
-  [[nodiscard]] Result<void> load_control_file();
-  [[nodiscard]] Result<void> open_control_table();
-  [[nodiscard]] Result<void> seed_control(control::LogControl& control);
   [[nodiscard]] Result<void> start_observe();
   [[nodiscard]] Result<std::optional<net::Address>> start_capture();
   [[nodiscard]] Result<control::ReturnPath> load_return_path() const;
