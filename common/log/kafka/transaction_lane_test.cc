@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 // Kafka's numbers of requests.
 constexpr std::int16_t kProduce = 0;
+constexpr std::int16_t kFindCoordinator = 10;
 constexpr std::int16_t kAddPartitionsToTxn = 24;
 constexpr std::int16_t kEndTxn = 26;
 constexpr std::int16_t kTxnOffsetCommit = 28;
@@ -218,6 +219,18 @@ TEST_F(TransactionLaneTest, ACommitWithoutAnAnswerIsUnknownAfterTheLease) {
   EXPECT_EQ(commit(3).error().code, Errc::kFenced);
   answer_with(kEndTxn, {});
   take();
+  EXPECT_TRUE(commit(2));
+}
+
+// Librdkafka asks three times for the coordinator of a group and then waits for a connection to begin or end, however
+// long that takes: the partition would stand still, and nobody could take it.
+TEST_F(TransactionLaneTest, AGroupWithoutACoordinatorForAWhileDoesNotHoldALaneForEver) {
+  answer_with(kFindCoordinator,
+              std::vector<rd_kafka_resp_err_t>(3, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE));
+  const auto started = std::chrono::steady_clock::now();
+  const auto written = commit(1);
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 10 * options_.lease);
+  if (!written && owned_->ended()) take();
   EXPECT_TRUE(commit(2));
 }
 

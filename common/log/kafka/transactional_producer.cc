@@ -38,7 +38,10 @@ Result<std::unique_ptr<TransactionalProducer>> TransactionalProducer::make(
   constexpr std::size_t kKibibyte = 1024;
   auto producer = std::make_unique<TransactionalProducer>(names);
   ClientConfig config(options, settings.id, *producer);
+  // Positions are sent to the group's coordinator. After three answers that there is none the client waits until a
+  // connection begins or ends, without a bound of its own: idle ones end soon, so that the wait does.
   config.set("transactional.id", settings.id)
+      .set("connections.max.idle.ms", 2 * options.lease)
       .set("transaction.timeout.ms", settings.timeout)
       .set("message.timeout.ms", settings.timeout)
       .set("linger.ms", "5")
