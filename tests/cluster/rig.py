@@ -5,8 +5,10 @@ What was acknowledged is remembered here, what arrived is in the sink's ledger, 
 
 import json
 import random
+import shutil
 import signal
 import smtplib
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -278,7 +280,17 @@ class ChaosRig:
             wait_until(ended, SETTLE_SECONDS, lambda: f"everything ended: {latest}")
         except AssertionError as late:  # the account tells what is missing
             self._say(str(late))
+            self._keep_stacks()
         return latest
+
+    def _keep_stacks(self) -> None:
+        """Where each thread of each process stands, beside its log: of what hangs nothing else tells."""
+        debugger = shutil.which("gdb")
+        for node in self.nodes.values():
+            if debugger and node.process and node.process.status is None:
+                done = subprocess.run([debugger, "-batch", "-p", str(node.process.pid), "-ex", "thread apply all bt"],
+                                      capture_output=True, text=True, timeout=120, check=False)
+                (node.directory / "stacks").write_text(done.stdout)
 
     def _account(self, outcome: Outcome, load: SteadyLoad) -> None:
         times: dict[str, list[float]] = {}
