@@ -1,10 +1,11 @@
+#include "bouncer/role.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <filesystem>
 
-#include "bouncer/role.h"
 #include "common/base/test_directory.h"
 #include "common/base/test_eventually.h"
 #include "common/poison/fake_death.h"

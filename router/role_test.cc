@@ -1,4 +1,4 @@
-#include "router/router.h"
+#include "router/role.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,6 @@
 #include "common/base/test_eventually.h"
 #include "common/record/records.h"
 #include "common/role/test_process.h"
-#include "router/role.h"
 
 namespace godwit::router {
 namespace {

@@ -1,10 +1,11 @@
+#include "bouncer/role.h"
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "bouncer/metrics.h"
 #include "bouncer/partition_bouncer.h"
-#include "bouncer/role.h"
 #include "common/async/gate.h"
 #include "common/role/partitions.h"
 

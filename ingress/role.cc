@@ -1,3 +1,5 @@
+#include "ingress/role.h"
+
 #include <algorithm>
 #include <atomic>
 #include <latch>
@@ -7,7 +9,6 @@
 
 #include "common/net/listener.h"
 #include "common/observe/log.h"
-#include "ingress/role.h"
 #include "ingress/services.h"
 #include "ingress/smtp_session.h"
 
