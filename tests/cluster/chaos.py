@@ -18,10 +18,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cluster.rig import ChaosRig, Outcome  # noqa: E402
+from cluster.rig import CALM_SECONDS, ChaosRig, Outcome  # noqa: E402
 from support.kafka import KafkaCluster  # noqa: E402
 
 RATE = 100.0
+RECOVERED = 0.9
+# A wait is no complaint below this, however short it was before.
+PROMPT_SECONDS = 2.0
 
 
 def complaints(outcome: Outcome) -> list[str]:
@@ -35,6 +38,11 @@ def complaints(outcome: Outcome) -> list[str]:
         found.append(f"{len(outcome.unexplained)} copies that no fault explains: {outcome.unexplained[:10]}")
     if outcome.dead:
         found.append(f"{outcome.dead} recipients in dead")
+    if outcome.before:
+        before, after = outcome.before, outcome.after
+        if after["delivered_per_second"] < RECOVERED * before["delivered_per_second"] or \
+                not 0 <= after["waited_p95"] <= max(before["waited_p95"] / RECOVERED, PROMPT_SECONDS):
+            found.append(f"not as before a minute after the last fault: {before}, then {after}")
     return found + outcome.crashes
 
 
@@ -49,6 +57,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--rate", type=float, default=RATE, help="messages a second")
+    parser.add_argument("--calm", type=float, default=CALM_SECONDS,
+                        help="seconds before the first fault; with fewer than by default recovery is not judged")
     parser.add_argument("--godwit", type=Path, default=ROOT / "build/test/bin/godwit")
     parser.add_argument("--out", type=Path, default=ROOT / "reliability.json")
     parser.add_argument("--directory", type=Path, help="is kept; by default a temporary one")
@@ -61,7 +71,7 @@ def main() -> int:
         brokers.start()
         rig = stack.enter_context(contextlib.closing(
             ChaosRig(arguments.godwit.resolve(), directory / "godwit", brokers, lambda line: print(line, flush=True))))
-        outcome = rig.run(arguments.seed, arguments.minutes * 60, arguments.rate)
+        outcome = rig.run(arguments.seed, arguments.minutes * 60, arguments.rate, arguments.calm)
     arguments.out.write_text(json.dumps({"commit": commit(), **outcome.report()}, indent=1) + "\n")
     print(f"{outcome.acknowledged} acknowledged, {len(outcome.lost)} lost, {outcome.copies} copies; "
           f"{len(outcome.faults)} faults; all ended {outcome.settled_seconds} s after the load: {arguments.out}")

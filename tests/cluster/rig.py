@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +36,8 @@ BEFORE_SECONDS = 2.0 * LEASE
 # After a fault the old owner's session has to end, and a stopped process finds out that it lost.
 AFTER_SECONDS = SESSION + LEASE + 2.0
 SETTLE_SECONDS = 120
+CALM_SECONDS = 20.0
+RECOVERY_SECONDS = 60.0
 
 
 @dataclass
@@ -48,14 +50,14 @@ class Fault:
     ended: float = 0
 
 
-def schedule(seed: int, seconds: float) -> list[Fault]:
+def schedule(seed: int, seconds: float, calm: float = 3) -> list[Fault]:
     """Faults one after the other, the next beginning at times before the last has ended; never two brokers at once."""
     dice = random.Random(seed)
     targets = [f"{role}{number}" for role, count in NODES.items() for number in range(1, count + 1)]
     faults: list[Fault] = []
     broker_free = 0.0
-    at = 3.0
-    while at < seconds:
+    at = calm
+    while at < calm + seconds:
         kind = dice.choice(["kill", "stop"])
         target = dice.choice(targets)
         length = dice.uniform(0.2, 3) if kind == "kill" else dice.uniform(0.5, 2 * SESSION)
@@ -74,7 +76,7 @@ class SteadyLoad:
         self._servers, self._pause = servers, clients / rate
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self.acknowledged: dict[str, str] = {}
+        self.acknowledged: dict[str, float] = {}  # recipient -> when, by the wall clock
         self.refused: Counter[int] = Counter()
         self.unanswered = 0
         self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(clients)]
@@ -92,8 +94,7 @@ class SteadyLoad:
                         sent += 1
                         under_way = True
                         try:
-                            message_id = client.submit(message(recipient, "x" * 70 + "\r\n"), "ann@sender.test",
-                                                       recipient)
+                            client.submit(message(recipient, "x" * 70 + "\r\n"), "ann@sender.test", recipient)
                         except smtplib.SMTPResponseException as refusal:
                             with self._lock:
                                 self.refused[refusal.smtp_code] += 1
@@ -102,7 +103,7 @@ class SteadyLoad:
                             continue
                         under_way = False
                         with self._lock:
-                            self.acknowledged[recipient] = message_id
+                            self.acknowledged[recipient] = time.time()
             except (OSError, smtplib.SMTPException):
                 with self._lock:
                     self.unanswered += under_way
@@ -134,6 +135,8 @@ class Outcome:
     dead: int = 0
     crashes: list[str] = field(default_factory=list)  # ends that nobody ordered
     settled_seconds: float = 0  # from the end of the load until everything had ended
+    before: dict[str, float] = field(default_factory=dict)  # the faults: a Pace
+    after: dict[str, float] = field(default_factory=dict)  # RECOVERY_SECONDS after the last of them
 
     def report(self) -> dict[str, Any]:
         found = asdict(self)
@@ -142,16 +145,18 @@ class Outcome:
 
 
 class ChaosRig:
-    def __init__(self, executable: Path, directory: Path, brokers: KafkaCluster, say: Callable[[str], None]) -> None:
+    """`nodes` are how many processes each role has; `retry` and `rules` are the senders' and the sink's."""
+
+    def __init__(self, executable: Path, directory: Path, brokers: KafkaCluster, say: Callable[[str], None], *,
+                 nodes: Mapping[str, int] = NODES, retry: Mapping[str, Any] = RETRY, rules: Sequence[str] = ()) -> None:
         self._say, self._brokers = say, brokers
-        self._stopping = threading.Event()
         directory.mkdir(parents=True, exist_ok=True)
-        self.sink = BenchSink(executable, directory)
+        self.sink = BenchSink(executable, directory, *[word for rule in rules for word in ("--rule", rule)])
         log = on_kafka(brokers, fresh_prefix("chaos"), session_timeout=f"{SESSION}s", lease=f"{LEASE}s", partitions=8)
-        routes = {"routes": [{"domain": "*", "to": self.sink.address}], "retry": RETRY}
+        routes = {"routes": [{"domain": "*", "to": self.sink.address}], "retry": dict(retry)}
         self.ports: list[tuple[str, int]] = []
         self.nodes: dict[str, Godwit] = {}
-        for role, count in NODES.items():
+        for role, count in nodes.items():
             for number in range(1, count + 1):
                 name = f"{role}{number}"
                 config: dict[str, Any] = {"node": name, "sender": routes}
@@ -222,7 +227,9 @@ class ChaosRig:
             self._say(f"          {name} ended with {status}, starts again")
             node.launch()
 
-    def _play(self, faults: list[Fault], seconds: float) -> None:
+    def play(self, faults: list[Fault], seconds: float) -> None:
+        """Each fault at its time, and `seconds` at least; a fault whose target has not come back from another is left
+        out of the list."""
         began = time.monotonic()
         to_end: list[Fault] = []
         waiting = list(faults)
@@ -248,22 +255,40 @@ class ChaosRig:
 
     # --- the run
 
-    def run(self, seed: int, seconds: float, rate: float) -> Outcome:
-        faults = schedule(seed, seconds)
-        outcome = Outcome(seed, seconds, faults)
+    def run(self, seed: int, seconds: float, rate: float, calm: float = 3) -> Outcome:
+        """With a calm of CALM_SECONDS the outcome says how it went before the faults, and how some time after them."""
+        outcome = Outcome(seed, seconds, schedule(seed, seconds, calm))
+        looks_back = calm >= CALM_SECONDS
         load = SteadyLoad(self.ports, rate)
         try:
-            self._play(faults, seconds)
+            self.play(outcome.faults, calm + seconds)
+            if looks_back:
+                self.play([], RECOVERY_SECONDS + CALM_SECONDS)
         finally:
             load.stop()
+        self.account(outcome, load)
+        if looks_back:
+            first, last = outcome.faults[0].began, max(fault.ended for fault in outcome.faults)
+            outcome.before = self._pace(load, first - CALM_SECONDS / 2, first)
+            outcome.after = self._pace(load, last + RECOVERY_SECONDS, last + RECOVERY_SECONDS + CALM_SECONDS / 2)
+        return outcome
+
+    def _pace(self, load: SteadyLoad, begin: float, end: float) -> dict[str, float]:
+        """Deliveries a second in that time, and how long 95% of them had waited since their 250, at most."""
+        waits = sorted(arrived[0] - load.acknowledged[recipient] for recipient, arrived in self._arrivals().items()
+                       if begin <= arrived[0] < end and recipient in load.acknowledged)
+        return {"delivered_per_second": round(len(waits) / (end - begin), 1),
+                "waited_p95": round(waits[len(waits) * 95 // 100], 3) if waits else -1}
+
+    def account(self, outcome: Outcome, load: SteadyLoad) -> None:
+        """When the load has stopped: waits until everything has ended, and compares."""
         outcome.acknowledged = len(load.acknowledged)
         outcome.refused = {str(code): count for code, count in load.refused.items()}
         outcome.unanswered = load.unanswered
         began = time.monotonic()
         outcome.audit = self._settle(outcome.acknowledged)
         outcome.settled_seconds = round(time.monotonic() - began, 1)
-        self._account(outcome, load)
-        return outcome
+        self._compare(outcome, load)
 
     def _settle(self, acknowledged: int) -> dict[str, Any]:
         latest: dict[str, Any] = {}
@@ -292,11 +317,16 @@ class ChaosRig:
                                       capture_output=True, text=True, timeout=120, check=False)
                 (node.directory / "stacks").write_text(done.stdout)
 
-    def _account(self, outcome: Outcome, load: SteadyLoad) -> None:
+    def _arrivals(self) -> dict[str, list[float]]:
         times: dict[str, list[float]] = {}
         for line in self.sink.ledger():
-            for recipient in line["recipients"]:
-                times.setdefault(recipient, []).append(datetime.fromisoformat(line["time"]).timestamp())
+            if line["outcome"] == "accepted":
+                for recipient in line["recipients"]:
+                    times.setdefault(recipient, []).append(datetime.fromisoformat(line["time"]).timestamp())
+        return times
+
+    def _compare(self, outcome: Outcome, load: SteadyLoad) -> None:
+        times = self._arrivals()
         outcome.delivered = len(times)
         outcome.lost = sorted(set(load.acknowledged) - set(times))
         outcome.copies = sum(len(found) - 1 for found in times.values())

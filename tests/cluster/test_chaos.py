@@ -28,5 +28,5 @@ def test_nothing_is_lost(executable: Path, tmp_path: Path, brokers: KafkaCluster
     outcome = rig.run(SEED, SECONDS, rate=60)
     record_property("outcome", json.dumps(outcome.report()))
     print(json.dumps(outcome.report(), indent=1))
-    assert outcome.acknowledged > SECONDS * 10, "a load"
+    assert outcome.acknowledged > SECONDS, "hardly any load"
     assert complaints(outcome) == []
