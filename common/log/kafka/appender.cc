@@ -208,9 +208,13 @@ WriteHealth Appender::health() const {
 
 void Appender::work() {
   while (!stopping_) {
-    const std::shared_ptr<Client> at = client();
-    at->poll(kPollMs);
-    if (at->failed()) replace();
+    bool failed = false;
+    {
+      const std::shared_ptr<Client> at = client();
+      at->poll(kPollMs);
+      failed = at->failed();
+    }
+    if (failed) replace();  // which waits until nobody holds the old one
   }
 }
 

@@ -41,8 +41,9 @@ class AppenderTest : public testing::Test {
   }
 
   void append() {
-    appender_->write({{{Topic::kAccepted, 0}, "key", Rope(Bytes::copy_of("value"))}},
-                     [this](const Result<Written>& written) { answered_ += written ? 1 : 0; });
+    appender_->write(
+        {{{Topic::kAccepted, 0}, "key", Rope(Bytes::copy_of("value"))}},
+        [this](const Result<Written>& written) { ++(written ? answered_ : refused_); });
   }
   // When each of them was sent.
   std::vector<std::chrono::microseconds> produce_requests() {
@@ -63,6 +64,7 @@ class AppenderTest : public testing::Test {
   KafkaOptions options_;
   std::unique_ptr<Appender> appender_;
   std::atomic<int> answered_{0};
+  std::atomic<int> refused_{0};
 };
 
 // A second request that is under way with the first is what librdkafka begins a new epoch for when the first one's
@@ -79,6 +81,22 @@ TEST_F(AppenderTest, OneRequestIsUnderWayAtATime) {
   const auto sent = produce_requests();
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_GE(sent[1] - sent[0], std::chrono::milliseconds(kAnswerMs));
+}
+
+// Out of order at the head of the line: librdkafka calls the client failed, and refuses everything from then on.
+TEST_F(AppenderTest, AClientThatFailedIsReplacedAndWritesGoOn) {
+  append();
+  ASSERT_TRUE(eventually([&] { return answered_ == 1; }));
+  const std::array errors{RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER};
+  rd_kafka_mock_push_request_errors_array(cluster_, kProduce, errors.size(), errors.data());
+  append();
+  ASSERT_TRUE(eventually([&] { return refused_ == 1; }));
+  // Until it is replaced, what comes is refused.
+  EXPECT_TRUE(eventually([&] {
+    const int before = answered_ + refused_;
+    append();
+    return eventually([&] { return answered_ + refused_ > before; }) && answered_ == 2;
+  }));
 }
 
 }  // namespace
