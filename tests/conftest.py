@@ -114,7 +114,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker_doors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Brokers, Brokers]]:
+def broker_doors(request: pytest.FixtureRequest,
+                 tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Brokers, Brokers]]:
     """A single broker for all tests, each with topics of its own: the door for everybody, and the one with TLS and a
     password."""
     shared = getattr(request.config, "workerinput", {}).get("broker")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.kafka_long
 def test_expire(start_godwit, own) -> None:
     server = own(ScriptedServer(Script(rcpt=lambda _: "450 4.2.1 never today")))
     godwit = start_godwit(to=server.address, config={"sender": {"retry": {
-        "first": "1s", "factor": 1, "max": "1s", "age": "4s"}}})
+        "first": "200ms", "factor": 1, "max": "200ms", "age": "4s"}}})
 
     with Client(godwit.relay) as client:
         client.submit(message())

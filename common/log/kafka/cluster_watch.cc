@@ -90,7 +90,7 @@ void ClusterWatch::work() {
     if (writable && std::chrono::steady_clock::now() >= deeper) {
       look_at_transactions();
       look_at_retention();
-      deeper = std::chrono::steady_clock::now() + kLookDeeper;
+      deeper = std::chrono::steady_clock::now() + (overdue().empty() ? kLookDeeper : kLookSoon);
     }
     lock.lock();
     if (problem.empty() != problem_.empty()) {

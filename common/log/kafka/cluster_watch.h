@@ -14,10 +14,12 @@
 namespace godwit::log {
 
 // Looks after the brokers: once a second whether they take writes, every kLookDeeper what transactions hide, and
-// whether mail that waits comes near its retention. One thread; asks nobody but brokers.
+// whether mail that waits comes near its retention (every kLookSoon while some does). One thread; asks nobody but
+// brokers.
 class ClusterWatch {
  public:
   static constexpr std::chrono::seconds kLookDeeper{15};
+  static constexpr std::chrono::seconds kLookSoon{1};
 
   ClusterWatch(KafkaAdmin& admin, const KafkaOptions& options, const KafkaTopics& topics);
   ~ClusterWatch();

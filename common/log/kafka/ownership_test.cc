@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "common/log/kafka/admin.h"
 #include "common/log/kafka/kafka_test_support.h"
 
 namespace godwit::log {
@@ -159,6 +160,24 @@ TEST(KafkaOwnership, APositionIsWrittenThoughNothingIsFinishedAndPassesWhatNobod
   EXPECT_EQ(owned.at(1)->committed(Topic::kOutbound), 1);
   EXPECT_TRUE(eventually(
       [&] { return node.metric("godwit_kafka_lease_age_seconds{group=\"sender\"}") < 0.5; }));
+}
+
+// Only a member of the group's generation gets a transaction with positions through: who was away and does not know yet
+// that it is no member any more is told nothing.
+TEST(KafkaOwnership, APositionIsCommittedBeforeAnybodyHasThePartition) {
+  const std::string prefix = fresh_prefix("confirmed");
+  KafkaNode node(prefix, "a");
+  node.open().join();
+  (void)node.listener->wait_for(2);
+  const auto admin = KafkaAdmin::open(node.options).value();
+  const auto committed = admin->committed(prefix + "sender", {{prefix + "outbound", 0},
+                                                              {prefix + "outbound", 1},
+                                                              {prefix + "outbound.urgent", 0},
+                                                              {prefix + "outbound.urgent", 1}});
+  ASSERT_TRUE(committed) << committed.error().to_string();
+  for (const KafkaAdmin::At& at : *committed) {
+    EXPECT_EQ(at.offset, 0) << at.topic << " " << at.partition;  // -1: there is none
+  }
 }
 
 TEST(KafkaOwnership, WhatExpiredUnfinishedIsCountedAndPassed) {
