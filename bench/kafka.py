@@ -5,14 +5,19 @@
 
 `godwit bench source` sends at a rate and notes when each message was acknowledged; `godwit bench sink` notes when each
 was complete. Printed are percentiles of the difference, one message with the other by Message-ID, for the whole run
-but its first tenth; wanted are 250 ms at p50 and 600 ms at p99. Replicas are in this machine's page cache.
+but its first tenth; wanted are 250 ms at p50 and 600 ms at p99. Replicas are in this machine's page cache. Beside them
+stands what explains them: how long transactions took and how many there were, the processors each process had, and how
+many others wanted them (the load average).
 """
 
 import argparse
 import contextlib
 import json
+import os
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from support.bench import BenchSink  # noqa: E402
-from support.cluster import Cluster  # noqa: E402
+from support.cluster import ROLES, Cluster  # noqa: E402
 from support.godwit import merged  # noqa: E402
 from support.kafka import KafkaCluster  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
@@ -47,6 +52,32 @@ def nested(key: str, value: str) -> dict[str, Any]:
     return result  # type: ignore[no-any-return]
 
 
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def explained(cluster: Cluster, brokers: KafkaCluster) -> Iterator[None]:
+    """Prints what the processes did meanwhile."""
+    pids = {role: cluster[role].process.pid for role in ROLES}  # type: ignore[union-attr]
+    pids |= {f"broker{number}": process.pid for number, process in enumerate(brokers.processes) if process}
+    groups = [role for role in ROLES if role != "ingress"]
+
+    def transactions() -> dict[str, tuple[float, float]]:
+        return {role: (cluster[role].metric("godwit_kafka_commit_seconds_sum"),
+                       cluster[role].metric("godwit_kafka_commit_seconds_count")) for role in groups}
+
+    started, before, used = time.monotonic(), transactions(), {name: processor_seconds(pid) for name, pid in pids.items()}
+    yield
+    seconds = time.monotonic() - started
+    for role, (total, count) in transactions().items():
+        total, count = total - before[role][0], count - before[role][1]
+        print(f"{role}: {count / seconds:.0f} transactions/s of {total / max(count, 1) * 1000:.0f} ms")
+    print("processors: " + ", ".join(f"{name} {(processor_seconds(pid) - used[name]) / seconds:.2f}" for name, pid in pids.items()) +
+          f" of {os.cpu_count()}; load average {os.getloadavg()[0]:.1f}")
+
+
 def measure(executable: Path, directory: Path, rate: int, seconds: int, settings: dict[str, Any]) -> list[float]:
     """Milliseconds from each acknowledgement to the end of the first attempt, ascending."""
     kafka_settings = settings.get("log", {}).get("kafka", {})
@@ -61,10 +92,11 @@ def measure(executable: Path, directory: Path, rate: int, seconds: int, settings
                               settings={"partitions": 16, **kafka_settings})).start()
         host, port = cluster.relay
         sent = directory / "sent.ledger"
-        done = cluster.command("bench", "source", "--to", f"{host}:{port}", "--duration", f"{seconds}s", "--rate", rate,
-                               "--messages", rate * seconds, "--connections", "50", "--domains", "bench.test",
-                               "--domain-count", "100", "--threads", "1", "--ledger", sent, seconds=seconds + 60)
-        assert done.returncode == 0, done.stderr
+        with explained(cluster, brokers):
+            done = cluster.command("bench", "source", "--to", f"{host}:{port}", "--duration", f"{seconds}s", "--rate", rate,
+                                   "--messages", rate * seconds, "--connections", "50", "--domains", "bench.test",
+                                   "--domain-count", "100", "--threads", "1", "--ledger", sent, seconds=seconds + 60)
+            assert done.returncode == 0, done.stderr
         acknowledged = times([json.loads(line) for line in sent.read_text().splitlines()])
         wait_until(lambda: len(sink.ledger()) >= len(acknowledged), 120, "everything at the sink")
         arrived = times(sink.ledger())

@@ -13,6 +13,10 @@ namespace {
 
 constexpr int kStepMs = 1000;  // a call that takes longer is asked again, so that ends are seen
 constexpr int kPauseMs = 50;
+// A coordinator refuses the next transaction until the end of the one before stands in each of its partitions, some
+// milliseconds behind its answer. Librdkafka's own 100 ms would be most of what a transaction takes.
+constexpr std::chrono::milliseconds kBackoff{20};
+constexpr std::chrono::milliseconds kBackoffMax{100};
 constexpr char kEmpty[1] = {0};  // the value of a record that has none must not be a tombstone
 
 bool is_over(Instant deadline) {
@@ -45,6 +49,8 @@ Result<std::unique_ptr<TransactionalProducer>> TransactionalProducer::make(
       .set("transaction.timeout.ms", settings.timeout)
       .set("message.timeout.ms", settings.timeout)
       .set("linger.ms", "5")
+      .set("retry.backoff.ms", kBackoff)
+      .set("retry.backoff.max.ms", kBackoffMax)
       .set("queue.buffering.max.messages", std::uint64_t{2 * kRecordsMax})
       .set("queue.buffering.max.kbytes", std::uint64_t{2 * settings.queue_bytes / kKibibyte});
   TRY(producer->handle_, std::move(config).make_producer());
