@@ -179,6 +179,20 @@ TEST_F(IngressTest, TextWithoutHeaderStaysTheBody) {
               HasSubstr("\r\n\r\njust text\r\n"));
 }
 
+TEST_F(IngressTest, WithoutItsBodyNoRecordIsWritten) {
+  start(ListenerKind::kRelay);
+  TestClient client = connect();
+  std::string mail = "Subject: long\r\n\r\n";
+  while (mail.size() < 700'000) mail += "line " + std::to_string(mail.size()) + "\r\n";
+  log.fail_next(log::Errc::kUnavailable);
+  EXPECT_THAT(send_message(client, mail), StartsWith("451 4.3.0 "));
+  log.unknown_next(true);  // it may be there, and its offsets are not known
+  EXPECT_THAT(send_message(client, mail), StartsWith("451 4.3.0 "));
+  EXPECT_TRUE(messages().empty());
+  EXPECT_THAT(send_message(client, mail), StartsWith("250 2.0.0 "));
+  EXPECT_EQ(messages().size(), 1u);
+}
+
 TEST_F(IngressTest, LongContentGoesToBodiesFirst) {
   start(ListenerKind::kRelay);
   log.hold();
