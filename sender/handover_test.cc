@@ -203,6 +203,25 @@ TEST_F(SenderHandover, ALeaseIsRenewedByIdleOwners) {
   EVENTUALLY(system_.count(v1::DELIVERED) == 1);
 }
 
+// Brokers may be slow to end the transaction before it. What a host has heard is not attempted by the next owner.
+TEST_F(SenderHandover, TheLastCommitIsWaitedForAsLongAsItsLease) {
+  system_.log.set_lease(20s);
+  system_.start();
+  EVENTUALLY(claimed());
+  system_.log.hold();
+  system_.put_unsynced({});
+  system_.log.sync();
+  EVENTUALLY(peer_.mails().size() == 1);
+  EVENTUALLY(system_.log.writes_waiting() > 0);
+  system_.log.revoke("sender", 0);
+  const auto slow = std::chrono::steady_clock::now() + 6s;
+  EVENTUALLY(std::chrono::steady_clock::now() > slow);
+  system_.log.release();
+  EVENTUALLY(system_.committed() == 1);
+  EXPECT_EQ(system_.count(v1::DELIVERED), 1U);
+  EVENTUALLY(!claimed());
+}
+
 TEST_F(SenderHandover, AfterTheLeaseNoMailAndNoFinalDotGoesOut) {
   constexpr auto kLease = 300ms;
   system_.log.set_lease(kLease);

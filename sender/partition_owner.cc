@@ -20,7 +20,7 @@ namespace {
 
 constexpr observe::Logger kLog{"sender"};
 constexpr Duration kLook = seconds{1};         // loops look again at least this often
-constexpr Duration kFlushMax = seconds{5};     // for the last commit
+constexpr Duration kFlushMax = seconds{5};     // for the last commit, where the log has no lease
 constexpr milliseconds kDueSoon = seconds{1};  // a due time this close is now
 constexpr milliseconds kEndingPoll{20};
 
@@ -129,8 +129,11 @@ async::Task<void> PartitionOwner::stop(Instant deadline) {
   co_await couriers_.close();
   life_.flush();
   // What cannot be committed in time stays in the log as it was, and is attempted again by the next
-  // owner.
-  const Instant flush_by = std::max(deadline, env_.clock.instant()) + kFlushMax;
+  // owner. A commit under way has its answer when its lease is over: brokers may be slow to end the
+  // transaction before it. Where the log waits for less, it refuses the commit, and that ends it.
+  const Duration flush =
+      std::max<Duration>(kFlushMax, ownership_->lease().value_or(milliseconds{0}) + seconds{1});
+  const Instant flush_by = std::max(deadline, env_.clock.instant()) + flush;
   while (loops_.count() > 0 && env_.clock.instant() < flush_by) {
     co_await async::sleep_for(kEndingPoll);
   }
