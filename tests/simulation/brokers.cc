@@ -15,7 +15,11 @@ using log::Offset;
 using log::TopicPartition;
 
 Brokers::Brokers(World& world, log::PartitionId partitions, Mutant mutant)
-    : world_(world), partitions_(partitions), mutant_(mutant), slow_tables_(world.chance(40)) {}
+    : world_(world),
+      partitions_(partitions),
+      mutant_(mutant),
+      slow_tables_(world.chance(40)),
+      slow_(world.chance(20)) {}
 
 const Brokers::Partition* Brokers::find(TopicPartition where) const {
   const auto found = logs_.find(where);
@@ -127,9 +131,9 @@ Brokers::Ended Brokers::end(const ProducerId& producer, bool commit) {
 
 Duration Brokers::marker_delay(bool slow) {
   // Mostly at once; now and then a broker is slow to hear of it.
-  if (slow && world_.chance(60)) return world_.between(500ms, 4s);
-  if (world_.chance(80)) return world_.between(0ms, 5ms);
-  return world_.chance(60) ? world_.between(5ms, 500ms) : world_.between(500ms, 4s);
+  if (slow && world_.chance(60)) return world_.between(500ms, slow_ ? 12s : 4s);
+  if (world_.chance(slow_ ? 30 : 80)) return world_.between(0ms, 5ms);
+  return world_.chance(60) ? world_.between(5ms, 500ms) : world_.between(500ms, slow_ ? 12s : 4s);
 }
 
 // From here on there is no way back; who reads hears of it partition by partition.
@@ -216,6 +220,14 @@ Brokers::Fetched Brokers::fetch(TopicPartition where, Offset from, std::size_t r
   }
   fetched.at_end = fetched.next >= stable;
   return fetched;
+}
+
+std::vector<log::Record> Brokers::records(TopicPartition where) const {
+  std::vector<log::Record> records;
+  for (Fetched::One& one : fetch(where, 0, ~std::size_t{0}, ~std::size_t{0}).records) {
+    records.push_back(std::move(one.record));
+  }
+  return records;
 }
 
 void Brokers::when_readable(TopicPartition where, Offset from, log::Wake wake_up) {

@@ -53,6 +53,9 @@ class Brokers {
     return log::is_single_partition(topic) ? 1 : partitions_;
   }
 
+  // The records of a partition that can be read, whatever became of them.
+  [[nodiscard]] std::vector<log::Record> records(log::TopicPartition where) const;
+
   // Outside transactions.
   log::Offset append(log::TopicPartition where, std::string key, Rope value);
 
@@ -156,6 +159,7 @@ class Brokers {
   const log::PartitionId partitions_;
   const Mutant mutant_;
   const bool slow_tables_;  // the broker that has them hears late of decisions
+  const bool slow_;         // brokers hear of decisions up to 12 s late, and mostly late
   std::vector<Watch> watches_;
   std::map<log::TopicPartition, Partition> logs_;
   std::map<std::string, Transaction> transactions_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "tests/simulation/laws.h"
 #include "tests/simulation/process.h"
@@ -8,7 +9,8 @@
 
 namespace godwit::simulation {
 
-// Hands mail in as ingress does, and remembers what was acknowledged. What was not may be there all the same.
+// Hands mail in as ingress does, and remembers what was acknowledged. What was not may be there all the same. Some of it
+// has its content in `bodies`; some is so large, for so many, that the router puts it there.
 class Customer {
  public:
   Customer(Cluster& cluster, std::chrono::milliseconds age);
@@ -16,10 +18,14 @@ class Customer {
   // One message, somewhere in the next `within`.
   void send(Duration within);
   [[nodiscard]] Process& process() { return process_; }
+  [[nodiscard]] SimulatedLog& log() { return log_; }
   void heal() { process_.losses_percent = 0; }
 
  private:
+  struct Mail;
   void hand_in();
+  void put_body(std::shared_ptr<Mail> mail);
+  void put_message(const std::shared_ptr<Mail>& mail);
 
   Cluster& cluster_;
   const std::chrono::milliseconds age_;

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/accounting/held_list.h"
 #include "common/base/ids.h"
 #include "common/log/log.h"
 #include "tests/simulation/world.h"
@@ -22,13 +24,17 @@ class Brokers;
 //   a recipient whose end is committed and acknowledged is not attempted any more
 //   a recipient is not attempted by one process while another owns its partition
 //   a recipient is not attempted beyond its age
+//   a recipient that is held for an operator is not attempted before he says so
+//   a host takes the content that was handed in, and no other
 //   a recipient whose outcome nobody knows, because its owner gave up waiting for the final dot's answer, is not attempted
 //   again at once, by him or by whom he gave the partition to
 // At the end (judge)
 //   every recipient that was accepted has exactly one terminal event, as the audit counts
-//   `delivered` is said only of mail that a host took
-//   a host has a second copy only where the first one's 250 was not heard, or its process died or stood still, or its
-//   ownership ended, before the commit was acknowledged
+//   `delivered` is said only of mail that a host took, or an operator says so
+//   in `dead` is each record that nobody can read, once; of others only those that killed a process
+//   a host has a second copy only where the first one's 250 was not heard, or its process died, stood still or had no way
+//   to the brokers, or its ownership was lost, before the commit was acknowledged: a partition that is given back in
+//   order takes along what its owner heard
 class Laws {
  public:
   // An attempt may begin this long after its recipient's age: it waited for its connection.
@@ -42,13 +48,22 @@ class Laws {
   struct Promise {
     RecipientId recipient;
     Timestamp expires;
+    std::shared_ptr<const std::string> content;
   };
   void accepted(const std::string& address, const Promise& promise) {
     promises_[address] = promise;
   }
 
-  // It had no way to the brokers for a while.
+  // It had no way to the brokers for a while, or a bad one.
   void cut_off(std::uint64_t life) { lives_[life].cut_off = true; }
+
+  // Somebody wrote a record there that nobody can read.
+  void garbage(const log::RecordPosition& at) { garbage_.insert(at); }
+  // Processes die with mail to them in hand: it may be held in `dead`.
+  void poisoned(const std::string& address) { poisoned_.insert(address); }
+  // An operator decides about a recipient that is held since that attempt.
+  void decided(const std::string& address, std::uint32_t attempt,
+               accounting::HeldDecision decision);
 
   // What processes do.
   void began(std::uint64_t life, std::string name) { lives_[life].name = std::move(name); }
@@ -63,7 +78,7 @@ class Laws {
 
   // What mail hosts see. `heard`: the process could read the 250.
   void attempted(std::uint64_t life, const std::string& address);
-  std::size_t taken(std::uint64_t life, const std::string& address);
+  std::size_t taken(std::uint64_t life, const std::string& address, std::string_view content);
   void heard(std::size_t copy) { copies_[copy].heard = true; }
   // The process closed the connection while the answer to the final dot was open.
   void given_up(std::uint64_t life, const std::string& address);
@@ -101,6 +116,7 @@ class Laws {
     std::string address;
     std::uint64_t life = 0;
     Instant at;
+    std::optional<log::PartitionId> partition;
     bool heard = false;
   };
   struct Ending {
@@ -112,7 +128,11 @@ class Laws {
   };
   void breaks(std::string what);
   [[nodiscard]] std::optional<log::PartitionId> partition_of(const std::string& address);
-  void judge_audit(log::Log& log);
+  [[nodiscard]] bool may_be_held(const std::string& address) const {
+    return poisoned_.contains(address);
+  }
+  void judge_audit(log::Log& log, std::size_t not_ended);
+  void judge_dead(log::Log& log);
   void judge_copies(const std::map<RecipientId, std::set<Ending>>& endings);
 
   World& world_;
@@ -129,10 +149,20 @@ class Laws {
   struct Unknown {
     std::uint64_t life = 0;
     Instant at;
+    std::optional<log::PartitionId> partition;
   };
   std::map<std::string, Unknown> unknown_;  // by address: the last one
   std::size_t attempts_ = 0;
-  std::map<std::string, log::PartitionId> partitions_;  // by address
+  struct Place {
+    log::PartitionId partition = 0;
+    Timestamp since;
+  };
+  std::map<std::string, Place> places_;           // by address: its newest delivery's
+  std::map<std::string, std::uint32_t> held_;     // by address: since that attempt, acknowledged
+  std::map<std::string, std::uint32_t> retried_;  // by address: of those the last he let go on
+  std::set<std::string> said_;                    // by an operator: they have it
+  std::set<std::string> poisoned_;
+  std::set<log::RecordPosition> garbage_;
   std::map<log::TopicPartition, log::Offset> looked_at_;
   std::string broken_;
 };

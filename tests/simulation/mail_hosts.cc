@@ -182,7 +182,9 @@ async::Task<void> MailHosts::serve(MailHosts& hosts, std::unique_ptr<Session> ow
       if (session.recipients.empty()) {
         reply = "503 5.5.1 no recipients";
       } else {
-        if (!co_await session.say("354 go on") || !co_await session.take("\r\n.\r\n")) co_return;
+        if (!co_await session.say("354 go on")) co_return;
+        const auto content = co_await session.take("\r\n.\r\n");
+        if (!content) co_return;
         if (hosts.does(habits.cuts)) co_return;
         const bool takes = !hosts.does(habits.defers_content);
         const bool slow = hosts.does(habits.slow);
@@ -190,7 +192,7 @@ async::Task<void> MailHosts::serve(MailHosts& hosts, std::unique_ptr<Session> ow
         std::vector<std::size_t> copies;
         const auto take_all = [&] {
           for (const auto& to : session.recipients) {
-            copies.push_back(hosts.laws_.taken(session.life, to));
+            copies.push_back(hosts.laws_.taken(session.life, to, *content + "\r\n"));
           }
         };
         if (takes && !takes_late) take_all();

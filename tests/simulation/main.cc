@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   }
   const Roots roots;
   options.tls_ca_file = roots.file();
+  options.directory = roots.directory();
   bool good = false;
   if (check) {
     good = run_check(options, seeds, jobs);

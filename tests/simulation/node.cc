@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
+#include "common/poison/fake_death.h"
 #include "common/poison/slots.h"
 #include "router/role.h"
 #include "sender/role.h"
@@ -20,15 +21,6 @@ namespace godwit::simulation {
 using namespace std::chrono_literals;
 
 namespace {
-
-class FixedView final : public control::View {
- public:
-  explicit FixedView(control::SnapshotPtr snapshot) : snapshot_(std::move(snapshot)) {}
-  [[nodiscard]] control::SnapshotPtr current() const override { return snapshot_; }
-
- private:
-  control::SnapshotPtr snapshot_;
-};
 
 // The schedule of days, in minutes: what is proven about one holds for the other.
 sender::Config sender_config(const Settings& settings) {
@@ -59,20 +51,21 @@ std::uint64_t lives = 0;
 
 struct Node::Life {
   Life(Cluster& cluster, MailHosts& hosts, Dns& dns, const Settings& settings,
-       const std::string& node, Disk& disk)
+       const std::string& node, Disk& disk, std::unique_ptr<poison::Slots> hands)
       : process(cluster, node, ++lives, disk),
-        view(settings.control),
+        view(settings.control.view(process)),
         wires(hosts.connector(process)),
         log(process),
+        slots(std::move(hands)),
         context{.shards = process.shards,
                 .pool = pool,
                 .log = log,
-                .control = view,
+                .control = *view,
                 .resolver = dns,
                 .clock = cluster.world.clock(),
                 .metrics = metrics,
                 .health = health,
-                .poison = slots,
+                .poison = *slots,
                 .node = process.name(),
                 .data_dir = {},
                 .connector = *wires} {
@@ -82,13 +75,13 @@ struct Node::Life {
   }
 
   Process process;
-  FixedView view;
+  std::unique_ptr<control::View> view;
   std::unique_ptr<net::Connector> wires;
   SimulatedLog log;
+  std::unique_ptr<poison::Slots> slots;
   async::BlockingPool pool{"simulation", 0, 0};
   observe::Metrics metrics;
   observe::Health health;
-  poison::Slots slots{1};
   role::RoleContext context;
   std::unique_ptr<role::Role> router;
   std::unique_ptr<sender::Sender> sender;
@@ -99,7 +92,9 @@ Node::Node(Cluster& cluster, MailHosts& hosts, Dns& dns, const Settings& setting
 
 void Node::start() {
   if (alive()) return;
-  life_ = new Life(cluster_, hosts_, dns_, settings_, name_, disk_);
+  auto slots = settings_.directory.empty() ? std::make_unique<poison::Slots>(1)
+                                           : std::make_unique<poison::Slots>(slots_file(), 1);
+  life_ = new Life(cluster_, hosts_, dns_, settings_, name_, disk_, std::move(slots));
   cluster_.laws.began(life_->process.life, life_->process.name());
   cluster_.world.say(life_->process.name(), "starts");
   for (role::Role* role : {life_->router.get(), static_cast<role::Role*>(life_->sender.get())}) {
@@ -130,6 +125,7 @@ void Node::pause() {
   cluster_.world.say(life_->process.name(), "is paused");
   cluster_.laws.stood_still(life_->process.life);
   paused_ = true;
+  life_->process.paused = true;
 }
 
 void Node::resume() {
@@ -137,6 +133,17 @@ void Node::resume() {
   cluster_.world.say(life_->process.name(), "goes on");
   cluster_.laws.stood_still(life_->process.life);
   paused_ = false;
+  life_->process.paused = false;
+}
+
+void Node::die_of(const poison::Work& work, std::uint64_t times) {
+  if (!alive()) return;
+  cluster_.world.say(
+      life_->process.name(),
+      fmt::format("dies {} times of {}/{}/{}", times, log::topic_name(work.record.where.topic),
+                  work.record.where.partition, work.record.offset));
+  kill();
+  for (std::uint64_t i = 0; i < times; ++i) poison::fake_death(slots_file(), {work});
 }
 
 void Node::finish(bool leave) {
@@ -157,7 +164,9 @@ void Node::cut(Duration time) {
 }
 
 void Node::lose_answers(unsigned percent) {
-  if (alive()) life_->process.losses_percent = percent;
+  if (!alive()) return;
+  if (percent > 0) cluster_.laws.cut_off(life_->process.life);
+  life_->process.losses_percent = percent;
 }
 
 bool Node::step() {

@@ -6,7 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "common/control/snapshot.h"
+#include "common/poison/slots.h"
+#include "tests/simulation/control_data.h"
 #include "tests/simulation/dns.h"
 #include "tests/simulation/mail_hosts.h"
 #include "tests/simulation/process.h"
@@ -15,10 +16,11 @@ namespace godwit::simulation {
 
 // What every process is configured with.
 struct Settings {
-  control::SnapshotPtr control;
+  ControlData& control;
   std::chrono::milliseconds age{};
   std::chrono::milliseconds drain_wait{};
   std::filesystem::path tls_ca_file;  // roots nobody needs: the system's take long to read
+  std::filesystem::path directory;    // for what outlives a process; empty: nothing does
 };
 
 // A machine of the cluster: its disk, and the process on it, which runs the roles `router` and `sender` as they are.
@@ -38,6 +40,8 @@ class Node {
   void resume();
   // SIGTERM: finishes and ends; its place in the groups stays, or not.
   void finish(bool leave);
+  // Is killed with that in hand, and so often again, each time before it has done anything.
+  void die_of(const poison::Work& work, std::uint64_t times);
   void cut(Duration time);
   void lose_answers(unsigned percent);
   void lose_disk() { disk_.lose(); }
@@ -54,6 +58,9 @@ class Node {
  private:
   struct Life;
   void end(std::string_view how);
+  [[nodiscard]] std::filesystem::path slots_file() const {
+    return settings_.directory / (name_ + ".poison");
+  }
 
   Cluster& cluster_;
   MailHosts& hosts_;

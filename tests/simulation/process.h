@@ -43,6 +43,7 @@ struct Process {
   async::Shards shards{1, cluster.world.clock()};
   async::Gate gate;  // never closed
   bool alive = true;
+  bool paused = false;  // its thread stands still
   bool awake = true;    // its thread may have something to do; whoever gives it something says so
   Instant cut_until{};  // no way to the brokers, there or back
   unsigned losses_percent = 0;

@@ -196,18 +196,16 @@ bool tell(std::string_view name, const std::string& why) {
 
 Roots::Roots() {
   std::string name = (std::filesystem::temp_directory_path() / "godwit-simulation-XXXXXX").string();
-  const int created = ::mkstemp(name.data());
-  CHECK(created >= 0, "{}: {}", name, errno);
-  ::close(created);
-  file_ = name;
+  CHECK(::mkdtemp(name.data()) != nullptr, "{}: {}", name, errno);
+  directory_ = name;
   const auto context = net::TlsServerContext::self_signed("simulation");
   CHECK(context.has_value(), "{}", context.error().to_string());
-  std::ofstream(file_) << (*context)->certificate_pem();
+  std::ofstream(file()) << (*context)->certificate_pem();
 }
 
 Roots::~Roots() {
   std::error_code ignored;
-  std::filesystem::remove(file_, ignored);
+  std::filesystem::remove_all(directory_, ignored);
 }
 
 Broken run_seeds(const Options& options, std::uint64_t seeds, std::size_t jobs) {

@@ -10,17 +10,18 @@
 
 namespace godwit::simulation {
 
-// A file with one root certificate, for the life of the object.
+// A directory with a file of one root certificate, for the life of the object.
 class Roots {
  public:
   Roots();
   ~Roots();
   Roots(const Roots&) = delete;
   Roots& operator=(const Roots&) = delete;
-  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  [[nodiscard]] std::filesystem::path file() const { return directory_ / "roots.pem"; }
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
  private:
-  std::filesystem::path file_;
+  std::filesystem::path directory_;
 };
 
 // Seeds in child processes, a few in each, because what was made in a world stays in memory. A seed whose process

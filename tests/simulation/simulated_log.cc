@@ -1,12 +1,15 @@
 #include "tests/simulation/simulated_log.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
+#include "common/async/sleep.h"
 #include "common/base/check.h"
 
 namespace godwit::simulation {
 
+using namespace std::chrono_literals;
 using log::Errc;
 
 namespace {
@@ -22,6 +25,16 @@ class SimulatedProducer final : public log::Producer {
   static async::Task<void> send(Process& process, std::vector<log::Append> records,
                                 log::WriteDone done) {
     log::Written written;
+    if (process.cluster.mutant == Mutant::kReferenceBeforeBody &&
+        records.front().where.topic == log::Topic::kBodies) {
+      const log::Offset next = process.cluster.brokers.high_watermark(records.front().where);
+      for (std::size_t i = 0; i < records.size(); ++i) {
+        written.offsets.push_back(next + static_cast<log::Offset>(i));
+      }
+      process.spawn(send_later(process, std::move(records)));
+      done(std::move(written));
+      co_return;
+    }
     for (log::Append& append : records) {
       const auto offset = co_await ask<log::Offset>(
           process, [&brokers = process.cluster.brokers, append = std::move(append)] {
@@ -36,8 +49,32 @@ class SimulatedProducer final : public log::Producer {
     done(std::move(written));
   }
 
+  static async::Task<void> send_later(Process& process, std::vector<log::Append> records) {
+    co_await async::sleep_for(process.world().between(0ms, 3s));
+    for (log::Append& append : records) {
+      std::ignore = co_await ask<log::Offset>(
+          process, [&brokers = process.cluster.brokers, append = std::move(append)] {
+            return brokers.append(append.where, append.key, append.value);
+          });
+    }
+  }
+
   Process& process_;
 };
+
+async::Task<void> read_one(Process& process, log::RecordPosition position, log::ReadDone done) {
+  auto fetched =
+      co_await ask<Brokers::Fetched>(process, [&brokers = process.cluster.brokers, position] {
+        return brokers.fetch(position.where, position.offset, 1, 1u << 20);
+      });
+  if (!fetched) {
+    done(fail(Errc::kUnavailable, "no answer"));
+  } else if (fetched->records.empty() || fetched->records[0].record.offset != position.offset) {
+    done(fail(Errc::kNotFound, "simulated"));
+  } else {
+    done(std::move(fetched->records[0].record));
+  }
+}
 
 // The place in the group belongs to the process, whose end it is that ends it.
 class SimulatedGroup final : public log::Group {
@@ -80,12 +117,7 @@ Result<std::unique_ptr<log::SharedTable>> SimulatedLog::shared_table(log::Topic)
 }
 
 void SimulatedLog::read_at(log::RecordPosition position, log::ReadDone done) {
-  Brokers::Fetched fetched =
-      process_.cluster.brokers.fetch(position.where, position.offset, 1, 1u << 20);
-  if (fetched.records.empty() || fetched.records[0].record.offset != position.offset) {
-    return done(fail(Errc::kNotFound, "simulated"));
-  }
-  done(std::move(fetched.records[0].record));
+  process_.spawn(read_one(process_, position, std::move(done)));
 }
 
 Result<void> SimulatedLog::history(log::Topic topic, Timestamp since,

@@ -1,14 +1,20 @@
 #include "tests/simulation/simulation.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "common/base/check.h"
+#include "common/record/records.h"
+#include "tests/simulation/control_data.h"
 #include "tests/simulation/customer.h"
+#include "tests/simulation/operator.h"
 #include "tests/simulation/simulated_log.h"
 
 namespace godwit::simulation {
@@ -36,6 +42,9 @@ class Simulation {
   void plan();
   void plan_fault();
   void plan_absence();
+  void plan_change();
+  void plan_garbage();
+  void plan_poison();
   void calm_down();
   void heal();
   void keep_up();
@@ -51,8 +60,10 @@ class Simulation {
   Cluster cluster_;
   MailHosts hosts_;
   Dns dns_;
+  ControlData control_;
   Settings settings_;
   Customer customer_;
+  Operator operator_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::uint64_t steps_ = 0;
   std::uint64_t deaths_ = 0;
@@ -73,9 +84,11 @@ Simulation::Simulation(const Options& options)
                options.mutant},
       hosts_(world_, laws_),
       dns_(world_),
-      settings_{control::default_snapshot(), kAge, world_.chance(50) ? kDrainWait : kDrainSoon,
-                options.tls_ca_file},
-      customer_(cluster_, kAge) {
+      control_(world_, cluster_.brokers.partitions(log::Topic::kOutbound)),
+      settings_{control_, kAge, world_.chance(50) ? kDrainWait : kDrainSoon, options.tls_ca_file,
+                world_.chance(10) ? options.directory : std::filesystem::path()},
+      customer_(cluster_, kAge),
+      operator_(cluster_, customer_.log()) {
   repeat_system_random(options.seed);
   laws_.watch(cluster_.brokers);
   for (const char* name : {"router", "sender"}) {
@@ -99,6 +112,17 @@ void Simulation::plan() {
   for (std::uint64_t i = 0; i < faults; ++i) {
     world_.after(world_.between(1s, kTrouble), [this] { plan_fault(); });
   }
+  const std::uint64_t changes = world_.chance(60) ? 1 + world_.random().below(4) : 0;
+  for (std::uint64_t i = 0; i < changes; ++i) {
+    world_.after(world_.between(1s, kTrouble), [this] { plan_change(); });
+  }
+  if (world_.chance(15)) world_.after(world_.between(1s, kTrouble), [this] { plan_garbage(); });
+  if (!settings_.directory.empty()) {
+    for (int i = 0; i < 3; ++i) {
+      world_.after(world_.between(5s, kTrouble), [this] { plan_poison(); });
+    }
+  }
+  world_.after(10s, [this] { operator_.look(); });
   if (world_.chance(40)) dns_.fail(5 + static_cast<unsigned>(world_.random().below(30)));
   world_.after(kTrouble + 1s, [this] { heal(); });
   if (world_.chance(8)) world_.after(kTrouble + 2s, [this] { plan_absence(); });
@@ -172,6 +196,61 @@ void Simulation::plan_fault() {
   }
 }
 
+// Often a node dies while mail is on its way to other partitions.
+void Simulation::plan_change() {
+  const Instant effective = control_.change();
+  if (!world_.chance(60)) return;
+  world_.after(effective - world_.now() + world_.between(0ms, 1500ms), [this] {
+    Node& node = any();
+    if (world_.chance(50)) {
+      node.kill_after(1 + world_.random().below(400));
+    } else {
+      cluster_.brokers.when_decided("sender." + node.name() + ".", [this, &node] { kill(node); });
+    }
+    if (world_.chance(50)) evict(node);
+    come_back(node, world_.between(1s, 20s));
+  });
+}
+
+void Simulation::plan_garbage() {
+  constexpr std::array kTopics{log::Topic::kAccepted, log::Topic::kAcceptedUrgent,
+                               log::Topic::kOutbound, log::Topic::kOutboundUrgent};
+  constexpr std::array<std::string_view, 3> kOctets{"no record", "", "\x08\x63 of a later version"};
+  const log::Topic topic = kTopics[world_.random().below(kTopics.size())];
+  const log::TopicPartition where{
+      topic,
+      static_cast<log::PartitionId>(world_.random().below(cluster_.brokers.partitions(topic)))};
+  const std::string_view octets = kOctets[world_.random().below(kOctets.size())];
+  const log::Offset at = cluster_.brokers.append(where, "garbage", Rope(Bytes::copy_of(octets)));
+  laws_.garbage({where, at});
+  world_.say("world",
+             fmt::format("garbage at {}/{}/{}", log::topic_name(topic), where.partition, at));
+}
+
+// A node dies with a delivery in hand, perhaps until it takes it no more.
+void Simulation::plan_poison() {
+  const log::Topic topic = world_.chance(30) ? log::Topic::kOutboundUrgent : log::Topic::kOutbound;
+  const log::TopicPartition where{
+      topic,
+      static_cast<log::PartitionId>(world_.random().below(cluster_.brokers.partitions(topic)))};
+  const std::vector<log::Record> records = cluster_.brokers.records(where);
+  if (records.empty()) return;
+  const log::Record& record = records[world_.random().below(records.size())];
+  const auto delivery = record::decode_delivery(record.value);
+  if (!delivery) return;
+  for (const v1::Recipient& recipient : delivery->envelope.recipients()) {
+    laws_.poisoned(recipient.address());
+  }
+  constexpr std::array kSteps{poison::Step::kDecode, poison::Step::kContent,
+                              poison::Step::kTransaction};
+  const poison::Work work{{where, record.offset}, kSteps[world_.random().below(kSteps.size())]};
+  for (const auto& node : nodes_) {
+    if (!world_.chance(70)) continue;
+    node->die_of(work, 1 + world_.random().below(4));
+    come_back(*node, world_.between(1s, 10s));
+  }
+}
+
 // All nodes go, and come back when tombstones are gone.
 void Simulation::plan_absence() {
   absent_ = true;
@@ -210,6 +289,7 @@ void Simulation::calm_down() {
   world_.say("world", "hosts and DNS are kind");
   hosts_.calm();
   dns_.fail(0);
+  control_.calm();
 }
 
 // One thing happens: what is scheduled, or else a step of somebody's, whoever it is.
@@ -266,9 +346,15 @@ Outcome Simulation::run() {
 }  // namespace
 
 Outcome simulate(const Options& options) {
+  Options mine = options;
+  mine.directory /= fmt::format("{}-{}", ::getpid(), options.seed);
+  std::filesystem::create_directory(mine.directory);
   // Never destroyed: see simulation.h.
-  auto* const simulation = new Simulation(options);
-  return simulation->run();
+  auto* const simulation = new Simulation(mine);
+  Outcome outcome = simulation->run();
+  std::error_code ignored;
+  std::filesystem::remove_all(mine.directory, ignored);
+  return outcome;
 }
 
 }  // namespace godwit::simulation

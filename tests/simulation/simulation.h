@@ -15,6 +15,8 @@ struct Options {
   std::uint64_t seed = 1;
   Mutant mutant = Mutant::kNone;
   std::filesystem::path tls_ca_file;
+  std::filesystem::path
+      directory;  // for what outlives processes; made and removed by who runs the seed
   std::function<void(std::string_view)> say;  // the trace, line by line
 };
 

@@ -139,6 +139,11 @@ async::Task<void> TransactionLane::run(std::vector<Pending> pendings) {
       if (end == TransactionEnd::kCommitted) {
         end = co_await attempt(pendings, Part::kRecords, deadline);
       }
+    } else if (process_.cluster.mutant == Mutant::kMoveInTwo && !env_.spec.tables.empty()) {
+      end = co_await attempt(pendings, Part::kButMoves, deadline);
+      if (end == TransactionEnd::kCommitted) {
+        end = co_await attempt(pendings, Part::kMoves, deadline);
+      }
     } else {
       end = co_await attempt(pendings, Part::kAll, deadline);
     }
@@ -160,7 +165,8 @@ async::Task<void> TransactionLane::run(std::vector<Pending> pendings) {
   }
 }
 
-async::Task<bool> TransactionLane::write(std::vector<Pending>& pendings, Instant deadline) {
+async::Task<bool> TransactionLane::write(std::vector<Pending>& pendings, Part part,
+                                         Instant deadline) {
   struct One {
     Pending* pending;
     std::size_t index;
@@ -168,12 +174,15 @@ async::Task<bool> TransactionLane::write(std::vector<Pending>& pendings, Instant
   };
   std::map<TopicPartition, std::vector<One>> by_partition;
   for (Pending& pending : pendings) {
-    pending.appended.assign(pending.batch.appends.size(), -1);
-    pending.changed.assign(pending.batch.changes.size(), -1);
+    pending.appended.resize(pending.batch.appends.size(), -1);
+    pending.changed.resize(pending.batch.changes.size(), -1);
     for (std::size_t i = 0; i < pending.batch.appends.size(); ++i) {
+      const log::Topic topic = pending.batch.appends[i].where.topic;
+      const bool move = topic == log::Topic::kOutbound || topic == log::Topic::kOutboundUrgent;
+      if (part == (move ? Part::kButMoves : Part::kMoves)) continue;
       by_partition[pending.batch.appends[i].where].push_back({&pending, i, true});
     }
-    for (std::size_t i = 0; i < pending.batch.changes.size(); ++i) {
+    for (std::size_t i = 0; part != Part::kMoves && i < pending.batch.changes.size(); ++i) {
       by_partition[pending.batch.changes[i].where].push_back({&pending, i, false});
     }
   }
@@ -228,10 +237,10 @@ async::Task<TransactionEnd> TransactionLane::attempt(std::vector<Pending>& pendi
                                                      Instant deadline) {
   // As it is when the transaction begins.
   const MemberId member = env_.member();
-  if (part != Part::kPositions && !co_await write(pendings, deadline)) {
+  if (part != Part::kPositions && !co_await write(pendings, part, deadline)) {
     co_return co_await give_up(TransactionEnd::kAborted, deadline);
   }
-  if (part != Part::kRecords) {
+  if (part != Part::kRecords && part != Part::kMoves) {
     std::map<TopicPartition, Offset> positions;
     for (const Pending& pending : pendings) {
       const log::PositionChange at = pending.partition->position();

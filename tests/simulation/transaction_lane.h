@@ -47,7 +47,7 @@ class TransactionLane {
     std::vector<log::Offset> appended;
     std::vector<log::Offset> changed;
   };
-  enum class Part : std::uint8_t { kAll, kPositions, kRecords };
+  enum class Part : std::uint8_t { kAll, kPositions, kRecords, kButMoves, kMoves };
 
   async::Task<void> work();
   async::Task<void> begin();
@@ -55,7 +55,7 @@ class TransactionLane {
   async::Task<void> run(std::vector<Pending> pendings);
   async::Task<log::TransactionEnd> attempt(std::vector<Pending>& pendings, Part part,
                                            Instant deadline);
-  async::Task<bool> write(std::vector<Pending>& pendings, Instant deadline);
+  async::Task<bool> write(std::vector<Pending>& pendings, Part part, Instant deadline);
   async::Task<log::TransactionEnd> give_up(log::TransactionEnd end, Instant deadline);
   void finish(std::vector<Pending> pendings);
   void refuse(std::vector<Pending> pendings, const log::TransactionVerdict& verdict);

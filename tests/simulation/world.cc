@@ -16,15 +16,18 @@ std::string_view mutant_name(Mutant mutant) {
     case Mutant::kReplayToLastStable: return "replay-to-last-stable";
     case Mutant::kReuseOldCopy: return "reuse-old-copy";
     case Mutant::kUnstablePositions: return "unstable-positions";
+    case Mutant::kMoveInTwo: return "move-in-two";
+    case Mutant::kReferenceBeforeBody: return "reference-before-body";
     case Mutant::kForgetEvents: return "forget-events";
   }
   CHECK(false, "mutant {}", static_cast<int>(mutant));
 }
 
 const std::vector<Mutant>& all_mutants() {
-  static const std::vector<Mutant> all{Mutant::kCommitBeforeWrite,  Mutant::kNoFence,
-                                       Mutant::kReplayToLastStable, Mutant::kReuseOldCopy,
-                                       Mutant::kUnstablePositions,  Mutant::kForgetEvents};
+  static const std::vector<Mutant> all{Mutant::kCommitBeforeWrite,   Mutant::kNoFence,
+                                       Mutant::kReplayToLastStable,  Mutant::kReuseOldCopy,
+                                       Mutant::kUnstablePositions,   Mutant::kMoveInTwo,
+                                       Mutant::kReferenceBeforeBody, Mutant::kForgetEvents};
   return all;
 }
 

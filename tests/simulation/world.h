@@ -16,12 +16,14 @@ namespace godwit::simulation {
 // The rule that is broken on purpose, to prove that the laws notice. kNone: all rules hold.
 enum class Mutant : std::uint8_t {
   kNone,
-  kCommitBeforeWrite,   // positions are committed before the records that follow from them
-  kNoFence,             // the brokers take positions of any generation, from anybody
-  kReplayToLastStable,  // a new owner replays its table to the last stable offset only
-  kReuseOldCopy,        // a local copy is used however old it is
-  kUnstablePositions,   // a new owner takes positions while a transaction still holds newer ones
-  kForgetEvents,        // the log loses the events of a commit now and then, and says nothing
+  kCommitBeforeWrite,    // positions are committed before the records that follow from them
+  kNoFence,              // the brokers take positions of any generation, from anybody
+  kReplayToLastStable,   // a new owner replays its table to the last stable offset only
+  kReuseOldCopy,         // a local copy is used however old it is
+  kUnstablePositions,    // a new owner takes positions while a transaction still holds newer ones
+  kMoveInTwo,            // what moves to another partition ends here before it is there
+  kReferenceBeforeBody,  // content of bodies is acknowledged before it is written
+  kForgetEvents,         // the log loses the events of a commit now and then, and says nothing
 };
 [[nodiscard]] std::string_view mutant_name(Mutant mutant);
 [[nodiscard]] const std::vector<Mutant>& all_mutants();  // without kNone
