@@ -94,6 +94,7 @@ TEST_F(PartitionsTest, APartitionIsReleasedWhenItsWorkHasEnded) {
   log_.revoke("g", 1);
   EXPECT_TRUE(eventually([&] { return work(1).told == 's' && !work(1).running; }));
   EXPECT_EQ(work(0).told, 0);
+  ASSERT_TRUE(eventually([&] { return gate_.count() == kPartitions - 1; })) << "it is not released";
   log_.assign("g", 1);
   EXPECT_TRUE(eventually([&] { return work(1).told == 0 && work(1).running; }));
 }
