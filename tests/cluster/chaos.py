@@ -66,7 +66,7 @@ def main() -> int:
     print(f"seed {arguments.seed}", flush=True)
     with contextlib.ExitStack() as stack:
         directory = arguments.directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="godwit-chaos-")))
-        brokers = KafkaCluster(directory / "brokers", brokers=3)
+        brokers = KafkaCluster(directory / "brokers", brokers=3, proxied=True)
         stack.callback(brokers.close)
         brokers.start()
         rig = stack.enter_context(contextlib.closing(

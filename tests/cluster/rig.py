@@ -37,21 +37,23 @@ BEFORE_SECONDS = 2.0 * LEASE
 AFTER_SECONDS = SESSION + LEASE + 2.0
 SETTLE_SECONDS = 120
 CALM_SECONDS = 20.0
+SLOW_SECONDS = 0.2  # what each piece of a slow network takes longer
 RECOVERY_SECONDS = 60.0
 
 
 @dataclass
 class Fault:
     at: float  # seconds after the beginning
-    kind: str  # kill, stop
-    target: str  # a node, or broker0
+    kind: str  # kill, stop; of a network: cut, slow
+    target: str  # a node, broker0, or network0: between clients and that broker
     seconds: float  # until it is started again, or goes on
     began: float = 0  # wall clock
     ended: float = 0
 
 
-def schedule(seed: int, seconds: float, calm: float = 3) -> list[Fault]:
-    """Faults one after the other, the next beginning at times before the last has ended; never two brokers at once."""
+def schedule(seed: int, seconds: float, calm: float = 3, *, networks: bool = False) -> list[Fault]:
+    """Faults one after the other, the next beginning at times before the last has ended; never two brokers at once, be
+    it that they are dead or that nobody comes there."""
     dice = random.Random(seed)
     targets = [f"{role}{number}" for role, count in NODES.items() for number in range(1, count + 1)]
     faults: list[Fault] = []
@@ -63,6 +65,8 @@ def schedule(seed: int, seconds: float, calm: float = 3) -> list[Fault]:
         length = dice.uniform(0.2, 3) if kind == "kill" else dice.uniform(0.5, 2 * SESSION)
         if dice.random() < 0.25 and at >= broker_free:
             target, length = f"broker{dice.randrange(3)}", dice.uniform(1, 8)
+            if networks and dice.random() < 0.5:
+                kind, target = dice.choice(["cut", "slow"]), target.replace("broker", "network")
             broker_free = at + length + 15  # until it is in sync again
         faults.append(Fault(at, kind, target, length))
         at += dice.uniform(1, 6)
@@ -186,6 +190,13 @@ class ChaosRig:
     def _begin(self, fault: Fault) -> None:
         fault.began = time.time()
         self._say(f"{fault.at:6.1f} s  {fault.kind} {fault.target} for {fault.seconds:.1f} s")
+        if fault.target.startswith("network"):
+            proxy = self._brokers.proxies[int(fault.target[7:])]
+            if fault.kind == "cut":
+                proxy.cut()
+            else:
+                proxy.slow(SLOW_SECONDS)
+            return
         if fault.target.startswith("broker"):
             process = self._brokers.processes[int(fault.target[6:])]
         else:
@@ -198,7 +209,9 @@ class ChaosRig:
             process.signal(signal.SIGSTOP)
 
     def _end(self, fault: Fault) -> None:
-        if fault.target.startswith("broker"):
+        if fault.target.startswith("network"):
+            self._brokers.proxies[int(fault.target[7:])].mend()
+        elif fault.target.startswith("broker"):
             number = int(fault.target[6:])
             process = self._brokers.processes[number]
             if fault.kind == "kill":
@@ -257,7 +270,7 @@ class ChaosRig:
 
     def run(self, seed: int, seconds: float, rate: float, calm: float = 3) -> Outcome:
         """With a calm of CALM_SECONDS the outcome says how it went before the faults, and how some time after them."""
-        outcome = Outcome(seed, seconds, schedule(seed, seconds, calm))
+        outcome = Outcome(seed, seconds, schedule(seed, seconds, calm, networks=bool(self._brokers.proxies)))
         looks_back = calm >= CALM_SECONDS
         load = SteadyLoad(self.ports, rate)
         try:
@@ -331,7 +344,7 @@ class ChaosRig:
         outcome.lost = sorted(set(load.acknowledged) - set(times))
         outcome.copies = sum(len(found) - 1 for found in times.values())
         near = [(fault.began - BEFORE_SECONDS, fault.ended + AFTER_SECONDS) for fault in outcome.faults
-                if fault.target.startswith(("sender", "broker"))]
+                if fault.target.startswith(("sender", "broker", "network"))]
         outcome.unexplained = [recipient for recipient, found in times.items() if len(found) > 1
                                and not any(begin <= min(found) <= end for begin, end in near)]
         outcome.dead = int(outcome.audit.get("held", 0))

@@ -25,6 +25,7 @@ from confluent_kafka.admin import AdminClient  # noqa: E402
 from support.addresses import free_port  # noqa: E402
 from support.certificates import Certificate  # noqa: E402
 from support.process import Process  # noqa: E402
+from support.proxy import Proxy  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,10 +80,12 @@ def addresses(ports: list[int]) -> str:
 class KafkaCluster:
     """`brokers` combined nodes; start() returns when each of them sees all of them.
 
-    They let everybody in at `plain`; with `certificate` there is a second door, `secured`.
+    They let everybody in at `plain`; with `certificate` there is a second door, `secured`. `proxied`: clients come
+    through `proxies`, one for each broker, which can be cut; brokers do not.
     """
 
-    def __init__(self, directory: Path, brokers: int = 1, certificate: Certificate | None = None) -> None:
+    def __init__(self, directory: Path, brokers: int = 1, certificate: Certificate | None = None, *,
+                 proxied: bool = False) -> None:
         self.directory = directory
         self.certificate = certificate
         self.count = brokers
@@ -90,7 +93,8 @@ class KafkaCluster:
         self.secured_ports = [free_port() for _ in range(brokers)] if certificate else []
         self.internal_ports = [free_port() for _ in range(brokers)]
         self.controller_ports = [free_port() for _ in range(brokers)]
-        self.plain = Brokers(addresses(self.client_ports), brokers)
+        self.proxies = [Proxy(port) for port in self.client_ports] if proxied else []
+        self.plain = Brokers(addresses([proxy.port for proxy in self.proxies] or self.client_ports), brokers)
         self.secured = Brokers(addresses(self.secured_ports), brokers, certificate)
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self.processes: list[Process | None] = [None] * brokers
@@ -157,6 +161,9 @@ class KafkaCluster:
                 "listener.name.secured.scram-sha-256.sasl.jaas.config": f"{scram} required;",
                 "listener.name.secured.scram-sha-512.sasl.jaas.config": f"{scram} required;",
             }
+        if self.proxies:
+            properties["advertised.listeners"] = (f"CLIENT://127.0.0.1:{self.proxies[node].port},"
+                                                  f"INTERNAL://127.0.0.1:{self.internal_ports[node]}")
         self._file(node).write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
 
     def _pkcs8_key(self) -> str:
@@ -205,6 +212,8 @@ class KafkaCluster:
         process.terminate(60)
 
     def close(self) -> None:
+        for proxy in self.proxies:
+            proxy.close()
         for process in self.processes:
             if process is not None:
                 process.clean_up()
