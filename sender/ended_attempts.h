@@ -23,7 +23,7 @@ using EndedByDelivery = std::map<DeliveryId, EndedAttempt>;
 void add_ended(const log::Batch& batch, EndedByDelivery& ended);
 
 // Keeps them for as long as the process lives, until it takes the partition again: what the log does not show
-// finished is committed then, not attempted (LOG "An indefinite commit"). Whoever takes it drops them when
+// finished is committed then, not attempted. Whoever takes it drops them when
 // another process owned the partition meanwhile.
 //
 // Limits    as much as the windows of the partitions hold

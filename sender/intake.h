@@ -36,7 +36,8 @@ struct Windows {
 // Reads deliveries of one partition from the log, urgent ones first, as far as the windows have room, and hands
 // them to `accept`.
 //
-// Failure   a record that cannot be decoded goes to `dead`; what fetches its content is in the gate `burials`. A log that cannot be read is asked again
+// Failure   a record that cannot be decoded goes to `dead`; what fetches its content is in the gate `burials`.
+//           A log that cannot be read is asked again
 // Bound     when a window stays full for window.patience, the mail of its class of the lane that holds most of it
 //           is set aside, so that the others' mail behind it in the partition gets its turn
 // Threads   belongs to the shard

@@ -10,7 +10,7 @@ struct Io {
   std::ostream& err;
 };
 
-// Exit statuses of every command (ARCHITECTURE "The contract with the outside"); 2 is CLI11's, for usage.
+// Exit statuses of every command (cli/README.md); 2 is CLI11's, for usage.
 inline constexpr int kDone = 0;
 inline constexpr int kAnswerIsNo = 1;
 inline constexpr int kUsage = 2;

@@ -121,7 +121,8 @@ void add_commands(CLI::App& app, int& status) {
   CLI::App* const run_app =
       app.add_subcommand("run", "Run a cluster, or some of its roles, in this process");
   run_app->add_option("-c,--config", *file, "Configuration file")->required()->type_name("FILE");
-  run_app->add_option("--roles", *roles, "Comma-separated: ingress, router, sender, or all")
+  run_app
+      ->add_option("--roles", *roles, "Comma-separated: bouncer, ingress, router, sender, or all")
       ->delimiter(',')
       ->type_name("ROLE,...");
   run_app->callback([file, roles, &status] {

@@ -46,7 +46,7 @@ struct RunOptions {
   std::set<std::string> roles;  // names of role_names()
 };
 
-// The roles that this executable has, in the order of ARCHITECTURE.
+// The roles that this executable has, by name.
 [[nodiscard]] const std::vector<std::string>& role_names();
 
 // One `godwit run`: everything a process is made of, in the order it depends on each other.

@@ -31,7 +31,8 @@ struct AuditLog {
 // The topic `audit`: who changed what, and when.
 //
 // Durability  when write() returns, the entry is in the log
-// Limits      of an entry's changes as many are kept as fit into kEntryBytesMax; the last one then says how many are not
+// Limits      of an entry's changes as many are kept as fit into kEntryBytesMax; the last one then says how
+//             many are not
 // Borrows     log and clock
 // Threads     any; blocks on the log, kPatience at most
 class AuditTrail {

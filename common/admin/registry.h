@@ -58,10 +58,11 @@ struct LagRow {
 
 // The table `nodes`: this process's row in it, and what the rows of all together say of the cluster.
 //
-// Heartbeat   beat() is called every second or so; it writes when kInterval has passed or something changed. Never blocks; a
-//             write that fails is tried again with the next. While the log takes no mail nothing is written
-// Dead nodes  a row that is not renewed is shown as silent, with its age, and removed after kForgottenAfter by whoever beats.
-//             Clocks of the nodes are compared: they should agree to some seconds
+// Heartbeat   beat() is called every second or so; it writes when kInterval has passed or something changed.
+//             Never blocks; a write that fails is tried again with the next. While the log takes no mail
+//             nothing is written
+// Dead nodes  a row that is not renewed is shown as silent, with its age, and removed after kForgottenAfter by
+//             whoever beats. Clocks of the nodes are compared: they should agree to some seconds
 // Name        the row's key is node and roles: a process that starts again takes over its row. Two that have the same
 //             name are told so in the log
 // Borrows     log and clock
@@ -91,8 +92,8 @@ class Registry {
   // By name.
   [[nodiscard]] Result<std::vector<NodeRow>> nodes() const;
   [[nodiscard]] Result<std::vector<TopicRow>> topics() const;
-  // A row for each group, topic and partition, those without lag too. Blocks: asks for the oldest record of each that lags, kOldestPatience
-  // in all.
+  // A row for each group, topic and partition, those without lag too. Blocks: asks for the oldest record of
+  // each that lags, kOldestPatience in all.
   [[nodiscard]] Result<std::vector<LagRow>> lag() const;
 
  private:

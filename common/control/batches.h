@@ -52,8 +52,8 @@ class BatchTable {
   [[nodiscard]] std::uint64_t version() const;
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
 
-  // The changes of a new batch, its marker last, with the next sequence. When superseded rows outnumber those in force by far,
-  // everything in force is written again with it, so that old batches can go.
+  // The changes of a new batch, its marker last, with the next sequence. When superseded rows outnumber those
+  // in force by far, everything in force is written again with it, so that old batches can go.
   struct Wanted {
     const Objects& put;
     const std::vector<ObjectName>& removed;
@@ -67,8 +67,9 @@ class BatchTable {
   };
   [[nodiscard]] NewBatch write(const Wanted& wanted, Random& random) const;
 
-  // Tombstones for what nobody needs: batches whose every row is superseded by a whole batch, markers first; what a process that
-  // died left behind, once it is old. Safe to be cut off anywhere and to be done by several at once.
+  // Tombstones for what nobody needs: batches whose every row is superseded by a whole batch, markers first;
+  // what a process that died left behind, once it is old. Safe to be cut off anywhere and to be done by several
+  // at once.
   [[nodiscard]] std::vector<log::TableChange> garbage(Timestamp now) const;
 
  private:

@@ -19,13 +19,13 @@ namespace godwit::control {
 
 // The control data of `control.mode: seed`: the table `control` is the truth, every process reads it whole.
 //
-// Lifecycle  open() begins to read; problem() is empty once it has read to what was the end; the destructor waits for calls
-//            under way
+// Lifecycle  open() begins to read; problem() is empty once it has read to what was the end; the destructor
+//            waits for calls under way
 // Borrows    the log and the clock; they outlive it
 // Threads    one of its own, which makes a snapshot of each whole batch and swaps it in. current() from any thread,
 //            wait-free but for one reference count; the rest blocks, several at a time, changes one after the other
-// Ordering   a snapshot has whole batches only. Snapshot::version is the highest sequence of them: the same data has the same
-//            version on every process
+// Ordering   a snapshot has whole batches only. Snapshot::version is the highest sequence of them: the same
+//            data has the same version on every process
 // Errors     what cannot be read, or refers to what is not there, is left out and logged; the rest is in force
 class LogControl final : public Authority {
  public:

@@ -16,7 +16,7 @@
 // the simulated log follow the same rules, so that breaking one in the simulation breaks the real one.
 //
 // Threads  pure
-// Source   LOG.md's "Ownership of a partition by a sender"; docs/kafka.md
+// Source   docs/kafka.md, "Groups and transactions"
 namespace godwit::log {
 
 // What there is of a topic partition: from the oldest offset that is there to the high watermark.
@@ -25,8 +25,9 @@ struct Extent {
   Offset end = std::numeric_limits<Offset>::max();
 };
 
-// Where a new owner goes on reading a topic. `committed`: the group's position, negative: it has none; then `kept`, what
-// the group keeps in its table, counts. What expired below either is passed: the answer is within the extent.
+// Where a new owner goes on reading a topic. `committed`: the group's position, negative: it has none; then
+// `kept`, what the group keeps in its table, counts. What expired below either is passed: the answer is within
+// the extent.
 // Errors: kNotFound: no position, and records are gone; they may have been finished or not. Or a position behind the
 // end: the records it counted are gone. An operator has to say.
 [[nodiscard]] Result<Offset> first_offset(Offset committed, std::optional<Offset> kept,

@@ -1,4 +1,4 @@
-// Who owns a partition, from where, and who does not any more (LOG.md, "Ownership of a partition by a sender"), on a
+// Who owns a partition, from where, and who does not any more (docs/kafka.md, "Groups and transactions"), on a
 // real broker.
 
 #include <gmock/gmock.h>

@@ -13,7 +13,7 @@
 
 namespace godwit::log {
 
-// What has to be known and read before a partition is this process's own (LOG.md, "Taking p"; the lane's producer has
+// What has to be known and read before a partition is this process's own (docs/kafka.md; the lane's producer has
 // begun, and so ended what a predecessor with its id left open):
 //
 //   1. the committed offsets, waiting for stable
