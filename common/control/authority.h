@@ -48,8 +48,8 @@ struct Applied {
 
 // Where control data is kept and changed: a file (FileControl) or the table `control` (LogControl).
 //
-// Threads   any; diff, apply, to_yaml and reload block (the table, argon2id for each new plain password): never call them on a
-//           mail loop. current() is View's
+// Threads   any; diff, apply, to_yaml and reload block (the table, argon2id for each new plain password): never
+//           call them on a mail loop. current() is View's
 class Authority : public View {
  public:
   // Errors: kBadFile (every problem, with its place), kNotReady.

@@ -69,8 +69,8 @@ struct Append {
   TopicPartition where;
   std::string key;
   Rope value;
-  // The oldest record this one refers to instead of repeating it (content stored once, LOG
-  // "Embedded"). Keeps that record's segment for as long as this record is needed. Without
+  // The oldest record this one refers to instead of repeating it: content is stored once.
+  // Keeps that record's segment for as long as this record is needed. Without
   // reads_by_position() only chunks of `bodies` are referred to, and kept by time alone.
   std::optional<RecordPosition> refers_to;
 };

@@ -13,8 +13,8 @@ namespace godwit::net {
 
 enum class Family : std::uint8_t { kIpv4 = 4, kIpv6 = 6 };
 
-// What an address is good for. Mail from MX records goes to kGlobal only (ARCHITECTURE: loopback,
-// private, link-local and own ranges are refused); static routes may name any.
+// What an address is good for. Mail from MX records goes to kGlobal only: loopback,
+// private, link-local and own ranges are refused; static routes may name any.
 enum class Scope : std::uint8_t {
   kGlobal,
   kUnspecified,  // 0.0.0.0/8, ::
