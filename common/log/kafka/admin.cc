@@ -29,11 +29,32 @@ PartitionList list_of(const std::vector<KafkaAdmin::At>& places, std::int64_t of
 }  // namespace
 
 Result<std::unique_ptr<KafkaAdmin>> KafkaAdmin::open(const KafkaOptions& options) {
-  std::unique_ptr<KafkaAdmin> admin(new KafkaAdmin(std::make_unique<ClientEvents>()));
-  ClientConfig config(options, "admin", *admin->events_);
+  std::unique_ptr<KafkaAdmin> admin(new KafkaAdmin(options));
+  ClientConfig config(options, "admin", admin->events_);
   config.set("group.id", options.topic_prefix + "readers");  // nobody joins it
   TRY(admin->handle_, std::move(config).make_admin());
   return admin;
+}
+
+// Librdkafka's request of an administrator has no time limit of its own while it looks for the coordinator, and ends
+// the process when it comes to life after its caller gave up. A group's own client has neither trouble.
+Result<rd_kafka_t*> KafkaAdmin::client_of(const std::string& group) {
+  const std::lock_guard lock(mutex_);
+  Handle& client = groups_[group];
+  if (!client) {
+    ClientConfig config(options_, "positions", events_);
+    config.set("group.id", group).set("isolation.level", "read_committed");  // stable ones
+    TRY(client, std::move(config).make_admin());
+  }
+  return client.get();
+}
+
+void KafkaAdmin::serve_callbacks() {
+  rd_kafka_poll(handle_.get(), 0);
+  const std::lock_guard lock(mutex_);
+  for (const auto& [group, client] : groups_) {
+    if (client) rd_kafka_poll(client.get(), 0);
+  }
 }
 
 Result<std::string> KafkaAdmin::cluster_id(std::chrono::milliseconds timeout) {
@@ -48,8 +69,8 @@ Result<std::string> KafkaAdmin::cluster_id(std::chrono::milliseconds timeout) {
       return text;
     }
     rd_kafka_poll(handle_.get(), 0);
-    if (events_->refused() || std::chrono::steady_clock::now() > deadline) {
-      const std::string complaint = events_->complaint();
+    if (events_.refused() || std::chrono::steady_clock::now() > deadline) {
+      const std::string complaint = events_.complaint();
       return fail(Errc::kUnavailable, complaint.empty() ? "no broker answers" : complaint);
     }
   }
@@ -57,7 +78,7 @@ Result<std::string> KafkaAdmin::cluster_id(std::chrono::milliseconds timeout) {
 
 Result<void> KafkaAdmin::writable(const std::string& topic, std::uint32_t replicas_min,
                                   std::chrono::milliseconds timeout) {
-  rd_kafka_poll(handle_.get(), 0);
+  serve_callbacks();
   using Topic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
   const Topic local(rd_kafka_topic_new(handle_.get(), topic.c_str(), nullptr),
                     rd_kafka_topic_destroy);
@@ -65,7 +86,7 @@ Result<void> KafkaAdmin::writable(const std::string& topic, std::uint32_t replic
   const auto code = rd_kafka_metadata(handle_.get(), 0, local.get(), &metadata,
                                       static_cast<int>(timeout.count()));
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    const std::string complaint = events_->complaint();
+    const std::string complaint = events_.complaint();
     return fail(Errc::kUnavailable, complaint.empty() ? std::string("no broker answers")
                                                       : "no broker answers: " + complaint);
   }
@@ -300,31 +321,16 @@ Answer<Places> listed_offsets(rd_kafka_t* client, Places of, std::int64_t specif
   return of;
 }
 
-Answer<Places> committed_offsets(rd_kafka_t* client, const std::string& group, Places of) {
+// Of a client with the group's name that never joins it.
+Answer<Places> committed_offsets(rd_kafka_t* client, Places of) {
   constexpr std::string_view kWhat = "committed offsets";
   const PartitionList list = list_of(of, RD_KAFKA_OFFSET_INVALID);
-  rd_kafka_ListConsumerGroupOffsets_t* request =
-      rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), list.get());
-  const auto event =
-      ask(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, kWhat, [&](auto* options, auto* to) {
-        const KafkaError error(rd_kafka_AdminOptions_set_require_stable_offsets(options, 1));
-        CHECK(!error);
-        rd_kafka_ListConsumerGroupOffsets(client, &request, 1, options, to);
-      });
-  rd_kafka_ListConsumerGroupOffsets_destroy(request);
-  if (!event) return std::unexpected(event.error());
-  std::size_t count = 0;
-  const auto** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
-      rd_kafka_event_ListConsumerGroupOffsets_result(event->get()), &count);
-  CHECK(count == 1, "{} groups", count);
-  if (const auto* error = rd_kafka_group_result_error(groups[0])) {
-    return refused(kWhat, rd_kafka_error_code(error), rd_kafka_error_string(error));
+  if (const auto code =
+          rd_kafka_committed(client, list.get(), static_cast<int>(kAdminTimeout.count()))) {
+    return refused(kWhat, code);
   }
   Offsets found;
-  if (const auto* partitions = rd_kafka_group_result_partitions(groups[0])) {
-    for (const auto& at : std::span(partitions->elems, static_cast<std::size_t>(partitions->cnt)))
-      found.add(at);
-  }
+  for (const auto& at : std::span(list->elems, static_cast<std::size_t>(list->cnt))) found.add(at);
   if (found.code() != RD_KAFKA_RESP_ERR_NO_ERROR) return refused(kWhat, found.code());
   for (KafkaAdmin::At& at : of) at.offset = std::max<Offset>(-1, found.of(at).value_or(-1));
   return of;
@@ -359,7 +365,8 @@ Result<Places> KafkaAdmin::offsets_since(Places of, Timestamp time) {
 Result<Places> KafkaAdmin::committed(const std::string& group, Places of,
                                      std::chrono::milliseconds patience) {
   if (of.empty()) return of;
-  return with_patience(patience, [&] { return committed_offsets(handle_.get(), group, of); });
+  TRY(rd_kafka_t* const client, client_of(group));
+  return with_patience(patience, [&] { return committed_offsets(client, of); });
 }
 
 Result<std::vector<KafkaAdmin::Member>> KafkaAdmin::members(const std::string& group) {

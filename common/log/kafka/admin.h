@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -88,12 +89,17 @@ class KafkaAdmin {
   [[nodiscard]] Result<std::vector<Member>> members(const std::string& group);
 
  private:
-  explicit KafkaAdmin(std::unique_ptr<ClientEvents> events) : events_(std::move(events)) {}
+  explicit KafkaAdmin(const KafkaOptions& options) : options_(options) {}
   [[nodiscard]] Result<std::vector<At>> list_offsets(std::vector<At> of, std::int64_t specification,
                                                      bool committed_only);
+  [[nodiscard]] Result<rd_kafka_s*> client_of(const std::string& group);
+  void serve_callbacks();
 
-  std::unique_ptr<ClientEvents> events_;
+  const KafkaOptions options_;
+  ClientEvents events_;
   Handle handle_;
+  std::mutex mutex_;
+  std::map<std::string, Handle> groups_;  // clients for the positions of a group
 };
 
 }  // namespace godwit::log
