@@ -268,7 +268,8 @@ Result<std::unique_ptr<SharedTable>> SharedTables::open(Topic topic) {
   if (is_partition_owned(topic)) return fail(Errc::kUnsupported, std::string(topic_name(topic)));
   const std::lock_guard lock(mutex_);
   if (stopped_) return fail(Errc::kClosed);
-  std::shared_ptr<Copy>& copy = open_[topic];
+  const auto found = open_.find(topic);
+  std::shared_ptr<Copy> copy = found == open_.end() ? nullptr : found->second;
   if (!copy) {
     if (!consumer_) {
       TRY(consumer_, KafkaConsumer::start(options_, names_, "tables"));
@@ -291,6 +292,7 @@ Result<std::unique_ptr<SharedTable>> SharedTables::open(Topic topic) {
       consumer_->attach({topic, p}, begin[p].value_or(RD_KAFKA_OFFSET_BEGINNING),
                         std::make_shared<CopySink>(copy, TopicPartition{topic, p}));
     }
+    open_[topic] = copy;
   }
   return std::make_unique<KafkaSharedTable>(*this, appender_, transactions_, topic, copy);
 }
