@@ -13,7 +13,7 @@ SHARDS = 6
 SECONDS = 170
 # Of these there are cases, at least as many as there were once.
 SUITES = {"Kafka/LogConformance": 27, "KafkaOwnership": 7, "KafkaClusterWatch": 1, "TransactionLaneTest": 5,
-          "ConsumerTest": 2}
+          "ConsumerTest": 2, "GroupMemberTest": 2}
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,8 @@ class GroupMember::Events final : public ClientEvents {
   GroupMember& member_;
 };
 
-GroupMember::GroupMember(Spec spec)
-    : spec_(std::move(spec)), events_(std::make_unique<Events>(*this)) {}
+GroupMember::GroupMember(Spec spec, std::string topic)
+    : spec_(std::move(spec)), topic_(std::move(topic)), events_(std::make_unique<Events>(*this)) {}
 
 GroupMember::~GroupMember() {
   stop();
@@ -46,7 +46,8 @@ GroupMember::~GroupMember() {
 
 Result<std::unique_ptr<GroupMember>> GroupMember::join(const KafkaOptions& options,
                                                        const TopicNames& names, Spec spec) {
-  std::unique_ptr<GroupMember> member(new GroupMember(std::move(spec)));
+  std::string topic = names.of(spec.subscribed);
+  std::unique_ptr<GroupMember> member(new GroupMember(std::move(spec), std::move(topic)));
   ClientConfig config(options, member->spec_.group, *member->events_);
   config.set("group.id", names.prefix() + member->spec_.group)
       .set("group.instance.id", options.node)
@@ -57,14 +58,17 @@ Result<std::unique_ptr<GroupMember>> GroupMember::join(const KafkaOptions& optio
       .set("enable.auto.commit", "false")
       .set("enable.auto.offset.store", "false");
   TRY(member->handle_, std::move(config).make_consumer(true));
-  const PartitionList topics = make_list();
-  rd_kafka_topic_partition_list_add(topics.get(), names.of(member->spec_.subscribed).c_str(),
-                                    RD_KAFKA_PARTITION_UA);
-  if (const auto code = rd_kafka_subscribe(member->handle_.get(), topics.get())) {
-    return fail(Errc::kUnavailable, rd_kafka_err2str(code));
-  }
+  TRY_VOID(member->subscribe());
   member->thread_ = std::thread([at = member.get()] { at->work(); });
   return member;
+}
+
+Result<void> GroupMember::subscribe() {
+  const PartitionList topics = make_list();
+  rd_kafka_topic_partition_list_add(topics.get(), topic_.c_str(), RD_KAFKA_PARTITION_UA);
+  const auto code = rd_kafka_subscribe(handle_.get(), topics.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(Errc::kUnavailable, rd_kafka_err2str(code));
+  return {};
 }
 
 void GroupMember::work() {
@@ -94,12 +98,27 @@ void GroupMember::rebalance(bool assigned, const rd_kafka_topic_partition_list_s
   }
   if (!assigned) {
     if (stopping_ || leaving_) return release();
-    return spec_.revoked(numbers, assignment_lost());
+    const bool lost = assignment_lost();
+    if (lost) comes_anew_ = true;
+    return spec_.revoked(numbers, lost);
   }
+  // Who is given nothing is new: of those who are there nobody's last partition is taken.
+  if (std::exchange(comes_anew_, false) && !numbers.empty()) join_again();
   const PartitionList nothing = make_list();
   const KafkaError error(rd_kafka_incremental_assign(handle_.get(), nothing.get()));
   if (error) kLog.warning("assignment", {{"problem", rd_kafka_error_string(error.get())}});
   if (!stopping_ && !leaving_) spec_.assigned(numbers);
+}
+
+// Before an assignment is answered: librdkafka keeps a subscription that comes then, and joins with
+// it afterwards, though it is the same one. It says then that it has what it was given, so that to
+// the broker it is not the question that it has answered already, and every member is asked.
+void GroupMember::join_again() {
+  const std::lock_guard lock(subscription_);
+  if (stopping_ || leaving_) return;
+  if (auto asked = subscribe(); !asked) {
+    kLog.warning("a member of a group", {{"group", spec_.group}, {"problem", asked.error()}});
+  }
 }
 
 void GroupMember::release() {
@@ -124,7 +143,10 @@ bool GroupMember::is_member() const {
 void GroupMember::leave(Instant deadline) {
   leaving_ = true;
   wake(handle_.get());
-  rd_kafka_unsubscribe(handle_.get());
+  {
+    const std::lock_guard lock(subscription_);
+    rd_kafka_unsubscribe(handle_.get());
+  }
   while (is_member() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::sleep_for(10ms);
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,9 @@ namespace godwit::log {
 // read what it is given at once, from somewhere, and a seek that comes behind that races with it.
 //
 // Static   a member by its node's name: stop() keeps its place in the group, leave() gives it back
+// Anew     the broker gives a member that comes back what was its own last, without a rebalance. It asks for one itself:
+//          what it was to give back when it went away gets an owner only then. Once for each time it comes with nothing
+//          in its hands, and is given something; when nothing moves, nobody notices
 // Threads  release(), assignment_lost(): the member's thread, where the Spec is called; the others any
 class GroupMember {
  public:
@@ -50,15 +54,20 @@ class GroupMember {
 
  private:
   class Events;
-  explicit GroupMember(Spec spec);
+  GroupMember(Spec spec, std::string topic);
+  [[nodiscard]] Result<void> subscribe();
   void work();
   void rebalance(bool assigned, const rd_kafka_topic_partition_list_s& partitions);
+  void join_again();
 
   const Spec spec_;
+  const std::string topic_;
   std::unique_ptr<Events> events_;
   Handle handle_;
   std::atomic<bool> leaving_{false};
   std::atomic<bool> stopping_{false};
+  std::mutex subscription_;  // who leaves does not subscribe again
+  bool comes_anew_ = true;   // on the member's thread: it has joined, and not been told what it has
   std::thread thread_;
 };
 
