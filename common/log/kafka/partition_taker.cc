@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 
 constexpr observe::Logger kLog{"kafka"};
 constexpr std::chrono::milliseconds kLookAgain = 10ms;
+// Then the group is asked whether it still wants the partition, and goes on.
+constexpr std::chrono::milliseconds kPositionsPatience{3'000};
 constexpr std::size_t kChangesMax = 1000;
 constexpr std::size_t kChangesBytesMax = 4u << 20;
 
@@ -112,7 +114,8 @@ Result<PartitionTaker::Positions> PartitionTaker::look_up(
       asked.push_back({env_.names.of(topic), partition});
     }
   }
-  TRY(const auto committed, env_.admin->committed(env_.names.prefix() + env_.group, asked));
+  TRY(const auto committed,
+      env_.admin->committed(env_.names.prefix() + env_.group, asked, kPositionsPatience));
   TRY(const auto starts, env_.admin->offsets(asked, KafkaAdmin::Edge::kStart));
   TRY(const auto ends, env_.admin->offsets(std::move(asked), KafkaAdmin::Edge::kEndWritten));
   Positions positions;
