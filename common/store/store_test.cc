@@ -5,6 +5,7 @@
 #include <atomic>
 #include <string>
 
+#include "common/base/test_eventually.h"
 #include "common/store/fake_file_system.h"
 
 namespace godwit::store {
@@ -65,7 +66,8 @@ TEST_F(StoreTest, CompactionGivesBackWhatWasErased) {
   EXPECT_LT(free_bytes(), empty - 3 * kMebibyte) << "by itself it gives nothing back";
   const auto compacted = store_->compact(cancelled);
   ASSERT_TRUE(compacted) << compacted.error().to_string();
-  EXPECT_GT(free_bytes(), empty - kMebibyte / 4);
+  // RocksDB removes files after the compaction, on a thread of its own.
+  EXPECT_TRUE(eventually([&] { return free_bytes() > empty - kMebibyte / 4; })) << free_bytes();
   EXPECT_TRUE(store_->get(Space::kTables, "0").has_value());
 }
 
@@ -78,7 +80,7 @@ TEST_F(StoreTest, ACancelledCompactionIsDoneLater) {
   EXPECT_FALSE(store_->compact(cancelled));
   cancelled = false;
   EXPECT_TRUE(store_->compact(cancelled));
-  EXPECT_GT(free_bytes(), empty - kMebibyte / 4);
+  EXPECT_TRUE(eventually([&] { return free_bytes() > empty - kMebibyte / 4; })) << free_bytes();
 }
 
 }  // namespace
