@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/accounting/oldest.h"
 #include "common/record/records.h"
 
 namespace godwit::accounting {
@@ -121,19 +122,13 @@ Result<void> visit_dead(log::Log& log, const VisitDead& visit) {
 
 Result<DeadList> list_dead(log::Log& log, std::size_t rows_max) {
   DeadList list;
-  const auto older = [](const DeadRow& a, const DeadRow& b) { return a.time < b.time; };
-  // A heap whose front is the youngest row kept, so that the oldest rows_max stay.
+  Oldest<DeadRow, decltype(&DeadRow::time)> oldest(rows_max, &DeadRow::time);
   TRY_VOID(visit_dead(log, [&](const DeadEntry& entry) {
     ++list.total;
-    list.rows.push_back(row_of(entry.row, entry.dead));
-    std::ranges::push_heap(list.rows, older);
-    if (list.rows.size() > rows_max) {
-      std::ranges::pop_heap(list.rows, older);
-      list.rows.pop_back();
-    }
+    oldest.add(row_of(entry.row, entry.dead));
     return true;
   }));
-  std::ranges::sort_heap(list.rows, older);
+  list.rows = std::move(oldest).take();
   return list;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "common/accounting/oldest.h"
 #include "common/record/keys.h"
 #include "common/record/records.h"
 
@@ -80,19 +81,13 @@ std::string_view decision_name(HeldDecision decision) {
 
 Result<HeldList> list_held(log::Log& log, std::size_t rows_max) {
   HeldList list;
-  const auto older = [](const HeldRow& a, const HeldRow& b) { return a.accepted < b.accepted; };
-  // A heap whose front is the youngest row kept.
+  Oldest<HeldRow, decltype(&HeldRow::accepted)> oldest(rows_max, &HeldRow::accepted);
   TRY_VOID(visit_held(log, [&](log::PartitionId partition, const record::Delivery& delivery) {
     ++list.total;
-    list.rows.push_back(row_of(partition, delivery));
-    std::ranges::push_heap(list.rows, older);
-    if (list.rows.size() > rows_max) {
-      std::ranges::pop_heap(list.rows, older);
-      list.rows.pop_back();
-    }
+    oldest.add(row_of(partition, delivery));
     return true;
   }));
-  std::ranges::sort_heap(list.rows, older);
+  list.rows = std::move(oldest).take();
   return list;
 }
 
