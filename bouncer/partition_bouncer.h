@@ -55,7 +55,7 @@ class PartitionBouncer final : public role::PartitionWork,
  public:
   static constexpr std::size_t kTakeRecordsMax = 512;
   static constexpr std::size_t kTakeBytesMax = 4 << 20;
-  static constexpr Duration kIdleCommit = std::chrono::seconds(1);
+  static constexpr Duration kIdleCommit = std::chrono::seconds(3);
 
   PartitionBouncer(std::shared_ptr<log::Ownership> ownership, const PartitionContext& context);
   PartitionBouncer(const PartitionBouncer&) = delete;

@@ -202,6 +202,12 @@ void describe(config::Fields& fields, KafkaConfig& kafka) {
            "The least time between two transactions of one producer.")
       .range(1ms, 10s)
       .restart();
+  fields
+      .add("producers", kafka.producers,
+           "Transactional producers of each role; a partition belongs to one. More are quicker only where brokers have "
+           "time for more transactions.")
+      .range(1, 16)
+      .restart();
 }
 
 void describe(config::Fields& fields, LogConfig& log) {

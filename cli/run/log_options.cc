@@ -73,6 +73,7 @@ log::KafkaOptions kafka_options(const Config& config, const std::string& node,
           .max_poll_interval = kafka.max_poll_interval,
           .revocation = kafka.revocation,
           .commit_interval = kafka.commit_interval,
+          .transaction_lanes = kafka.producers,
           .metrics = &metrics};
 }
 

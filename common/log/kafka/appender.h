@@ -5,10 +5,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "common/log/kafka/client.h"
+#include "common/log/kafka/append_client.h"
 #include "common/log/log.h"
 
 namespace godwit::log {
@@ -19,18 +18,17 @@ struct WriteHealth {
   std::string problem;
 };
 
-// Writes outside transactions: what producers append, what shared tables change. One idempotent client, acks=all.
+// Writes outside transactions: what producers append, what shared tables change. A few clients, each with its own
+// partitions: a client has one request under way at a broker, which is of one partition, and others would wait for it.
 //
 // Bounds   `producer_bytes` and kRecordsMax under way; at the bound a write fails at once with kUnavailable. A write
-//          that is not answered in kAnswerMax fails: kUnavailable when nothing of it can be there, else kUnknown
-// Errors   a client that reports a fatal error is replaced, and so is one that gave up a record which may be there; what
-//          it had under way is kUnknown
-// Once     nothing is written twice when a leader dies with answers under way: one request at a time for each broker
-// Threads  write() any; completions run on the appender's thread
+//          that is not answered in AppendClient::kAnswerMax fails: kUnavailable when nothing of it can be there, else
+//          kUnknown
+// Threads  write() any; completions run on the clients' threads, or the caller's
 class Appender {
  public:
   static constexpr std::size_t kRecordsMax = 100'000;
-  static constexpr std::chrono::seconds kAnswerMax{10};
+  static constexpr std::size_t kClients = 4;
 
   [[nodiscard]] static Result<std::unique_ptr<Appender>> open(const KafkaOptions& options,
                                                               const TopicNames& names);
@@ -52,25 +50,19 @@ class Appender {
   void close();
 
  private:
-  class Client;
   struct Write;
-  Appender(const KafkaOptions& options, const TopicNames& names);
-  void work();
-  void replace();
+  explicit Appender(const KafkaOptions& options) : options_(options) {}
   [[nodiscard]] bool reserve(std::size_t records, std::size_t bytes);
   void answered(Write& write);
-  [[nodiscard]] std::shared_ptr<Client> client() const;
+  [[nodiscard]] static std::size_t client_of(TopicPartition where);
 
   const KafkaOptions options_;
-  const TopicNames names_;
   mutable std::mutex mutex_;
-  std::shared_ptr<Client> client_;
   std::string problem_;
   std::atomic<std::size_t> bytes_{0};
   std::atomic<std::size_t> records_{0};
   std::atomic<bool> closed_{false};
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
+  std::vector<std::unique_ptr<AppendClient>> clients_;
 };
 
 // The errors of records and changes that no log takes: kTooLarge.

@@ -19,7 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
+constexpr std::int16_t kProduce = 0;  // Kafka's numbers of requests
+constexpr std::int16_t kInitProducerId = 22;
+constexpr int kPartitions = 2;
 constexpr int kAnswerMs = 300;
 
 class AppenderTest : public testing::Test {
@@ -29,7 +31,8 @@ class AppenderTest : public testing::Test {
     client_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), problem.data(), problem.size());
     CHECK(client_ != nullptr, "{}", problem.data());
     cluster_ = rd_kafka_mock_cluster_new(client_, 1);
-    CHECK(rd_kafka_mock_topic_create(cluster_, "t.accepted", 1, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK(rd_kafka_mock_topic_create(cluster_, "t.accepted", kPartitions, 1) ==
+          RD_KAFKA_RESP_ERR_NO_ERROR);
     options_.brokers = {rd_kafka_mock_cluster_bootstraps(cluster_)};
     options_.node = "n";
     appender_ = Appender::open(options_, TopicNames("t.")).value();
@@ -40,18 +43,20 @@ class AppenderTest : public testing::Test {
     rd_kafka_destroy(client_);
   }
 
-  void append() {
-    appender_->write(
-        {{{Topic::kAccepted, 0}, "key", Rope(Bytes::copy_of("value"))}},
-        [this](const Result<Written>& written) { ++(written ? answered_ : refused_); });
+  void append(PartitionId partition = 0) {
+    appender_->write({{{Topic::kAccepted, partition}, "key", Rope(Bytes::copy_of("value"))}},
+                     [this](const Result<Written>& written) {
+                       if (!written && written.error().code == Errc::kUnknown) ++in_doubt_;
+                       ++(written ? answered_ : refused_);
+                     });
   }
   // When each of them was sent.
-  std::vector<std::chrono::microseconds> produce_requests() {
+  std::vector<std::chrono::microseconds> requests(std::int16_t kind) {
     std::size_t count = 0;
     rd_kafka_mock_request_t** all = rd_kafka_mock_get_requests(cluster_, &count);
     std::vector<std::chrono::microseconds> found;
     for (std::size_t i = 0; i < count; ++i) {
-      if (rd_kafka_mock_request_api_key(all[i]) == kProduce)
+      if (rd_kafka_mock_request_api_key(all[i]) == kind)
         found.emplace_back(rd_kafka_mock_request_timestamp(all[i]));
     }
     rd_kafka_mock_request_destroy_array(all, count);
@@ -65,6 +70,7 @@ class AppenderTest : public testing::Test {
   std::unique_ptr<Appender> appender_;
   std::atomic<int> answered_{0};
   std::atomic<int> refused_{0};
+  std::atomic<int> in_doubt_{0};  // among them
 };
 
 // A second request that is under way with the first is what librdkafka begins a new epoch for when the first one's
@@ -75,12 +81,60 @@ TEST_F(AppenderTest, OneRequestIsUnderWayAtATime) {
   rd_kafka_mock_start_request_tracking(cluster_);
   rd_kafka_mock_broker_set_rtt(cluster_, 1, kAnswerMs);
   append();
-  ASSERT_TRUE(eventually([&] { return produce_requests().size() == 1; }));
+  ASSERT_TRUE(eventually([&] { return requests(kProduce).size() == 1; }));
   append();
   ASSERT_TRUE(eventually([&] { return answered_ == 3; }));
-  const auto sent = produce_requests();
+  const auto sent = requests(kProduce);
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_GE(sent[1] - sent[0], std::chrono::milliseconds(kAnswerMs));
+}
+
+TEST_F(AppenderTest, WhatWaitsGoesOutTogetherAndInOrder) {
+  constexpr int kRecords = 100;
+  append();
+  ASSERT_TRUE(eventually([&] { return answered_ == 1; }));
+  rd_kafka_mock_start_request_tracking(cluster_);
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, kAnswerMs);
+  std::vector<Offset> offsets(kRecords, -1);
+  for (Offset& offset : offsets) {
+    appender_->write({{{Topic::kAccepted, 0}, "key", Rope(Bytes::copy_of("value"))}},
+                     [&](const Result<Written>& written) {
+                       if (written) offset = written->offsets.at(0);
+                       ++answered_;
+                     });
+  }
+  ASSERT_TRUE(eventually([&] { return answered_ == 1 + kRecords; }));
+  for (int i = 0; i < kRecords; ++i) EXPECT_EQ(offsets[static_cast<std::size_t>(i)], 1 + i);
+  EXPECT_LE(requests(kProduce).size(), 4U);
+}
+
+TEST_F(AppenderTest, APartitionDoesNotWaitForAnother) {
+  for (PartitionId partition = 0; partition < kPartitions; ++partition) append(partition);
+  ASSERT_TRUE(eventually([&] { return answered_ == kPartitions; }));
+  rd_kafka_mock_start_request_tracking(cluster_);
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, kAnswerMs);
+  for (PartitionId partition = 0; partition < kPartitions; ++partition) append(partition);
+  ASSERT_TRUE(eventually([&] { return answered_ == 2 * kPartitions; }));
+  const auto sent = requests(kProduce);
+  ASSERT_EQ(sent.size(), std::size_t{kPartitions});
+  EXPECT_LT(sent[1] - sent[0], std::chrono::milliseconds(kAnswerMs));
+}
+
+// What was given up may be there; a client that went on would write what comes behind it in a new epoch.
+TEST_F(AppenderTest, AClientThatGaveUpARecordInDoubtIsReplaced) {
+  append();
+  ASSERT_TRUE(eventually([&] { return answered_ == 1; }));
+  rd_kafka_mock_start_request_tracking(cluster_);
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, 60'000);
+  append();
+  ASSERT_TRUE(eventually([&] { return !requests(kProduce).empty(); }));
+  append();  // waits behind it
+  ASSERT_TRUE(eventually([&] { return refused_ == 2; }));
+  EXPECT_EQ(in_doubt_, 1);
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, 0);
+  EXPECT_TRUE(eventually([&] { return !requests(kInitProducerId).empty(); }));
+  append();
+  EXPECT_TRUE(eventually([&] { return answered_ == 2; }));
 }
 
 // Out of order at the head of the line: librdkafka calls the client failed, and refuses everything from then on.

@@ -52,7 +52,9 @@ struct KafkaOptions {
   std::chrono::milliseconds revocation =
       std::chrono::seconds(30);  // how long a partition may be finished
   std::chrono::milliseconds commit_interval{100};
-  std::uint32_t transaction_lanes = 4;  // transactional producers of a group
+  // Transactional producers of a group: while one waits for its brokers, others write. More make more transactions, each
+  // with fewer records: work for brokers.
+  std::uint32_t transaction_lanes = 2;
 
   // How often a member says that it is there; what it is told then (others come, its name is taken)
   // it learns as late.
