@@ -204,7 +204,8 @@ void describe(config::Fields& fields, KafkaConfig& kafka) {
       .restart();
   fields
       .add("producers", kafka.producers,
-           "Transactional producers of each role; a partition belongs to one. More are quicker only where brokers have "
+           "Transactional producers of each role; a partition belongs to one. More are quicker "
+           "only where brokers have "
            "time for more transactions.")
       .range(1, 16)
       .restart();
