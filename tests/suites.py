@@ -269,7 +269,7 @@ def suite_scenarios(jobs: int) -> Tally:
         return tally
     # Scenarios mostly wait for servers: a few more than there are cores keep them busy.
     return pytest("scenarios", ["-q", "-n", str(min(jobs + 1, 6)), "--dist", "loadfile",
-                                f"--godwit={EXECUTABLE}", "tests/scenarios"], 1500)
+                                f"--godwit={EXECUTABLE}", "tests/scenarios", "tests/cluster/test_rig.py"], 1500)
 
 
 def suite_kafka(jobs: int) -> Tally:

@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cluster.chaos import commit, complaints  # noqa: E402
+from cluster.chaos import commit, complaints, ended_in_order  # noqa: E402
 from cluster.rig import NODES, ChaosRig, Fault, Outcome, SteadyLoad  # noqa: E402
 from support.bench import BenchSink  # noqa: E402
 from support.godwit import Godwit  # noqa: E402
@@ -265,7 +265,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--directory", type=Path, help="is kept; by default a temporary one")
     arguments = parser.parse_args()
-    with contextlib.ExitStack() as stack:
+    with ended_in_order(), contextlib.ExitStack() as stack:
         result = figures[arguments.figure](Place(arguments, stack), arguments)
     text = json.dumps({"figure": arguments.figure, "commit": commit(), **result}, indent=1)
     say(text)

@@ -3,6 +3,7 @@
 What was acknowledged is remembered here, what arrived is in the sink's ledger, and between them nothing may be lost.
 """
 
+import contextlib
 import json
 import random
 import shutil
@@ -154,12 +155,25 @@ class ChaosRig:
     def __init__(self, executable: Path, directory: Path, brokers: KafkaCluster, say: Callable[[str], None], *,
                  nodes: Mapping[str, int] = NODES, retry: Mapping[str, Any] = RETRY, rules: Sequence[str] = ()) -> None:
         self._say, self._brokers = say, brokers
-        directory.mkdir(parents=True, exist_ok=True)
-        self.sink = BenchSink(executable, directory, *[word for rule in rules for word in ("--rule", rule)])
-        log = on_kafka(brokers, fresh_prefix("chaos"), session_timeout=f"{SESSION}s", lease=f"{LEASE}s", partitions=8)
-        routes = {"routes": [{"domain": "*", "to": self.sink.address}], "retry": dict(retry)}
+        self._down: set[str] = set()
+        self._crashes: list[str] = []
         self.ports: list[tuple[str, int]] = []
         self.nodes: dict[str, Godwit] = {}
+        directory.mkdir(parents=True, exist_ok=True)
+        # What was started before something went wrong is ended as well.
+        with contextlib.ExitStack() as started:
+            self.sink = BenchSink(executable, directory, *[word for rule in rules for word in ("--rule", rule)])
+            started.callback(lambda: self.sink.close())  # one that took its place, too
+            self._configure(executable, directory, nodes, retry)
+            for node in self.nodes.values():
+                started.callback(node.close)
+            self._start()
+            self._started = started.pop_all()
+
+    def _configure(self, executable: Path, directory: Path, nodes: Mapping[str, int], retry: Mapping[str, Any]) -> None:
+        log = on_kafka(self._brokers, fresh_prefix("chaos"), session_timeout=f"{SESSION}s", lease=f"{LEASE}s",
+                       partitions=8)
+        routes = {"routes": [{"domain": "*", "to": self.sink.address}], "retry": dict(retry)}
         for role, count in nodes.items():
             for number in range(1, count + 1):
                 name = f"{role}{number}"
@@ -171,19 +185,17 @@ class ChaosRig:
                 node = Godwit(executable, directory / name, merged(config, log))
                 node.options = (f"--roles={role}",)
                 self.nodes[name] = node
+
+    def _start(self) -> None:
         self.nodes["ingress1"].start()  # makes the topics
         others = [node for name, node in self.nodes.items() if name != "ingress1"]
         for node in others:
             node.launch()
         for node in others:
             node.wait_until_ready()
-        self._down: set[str] = set()
-        self._crashes: list[str] = []
 
     def close(self) -> None:
-        for node in self.nodes.values():
-            node.close()
-        self.sink.close()
+        self._started.close()
 
     # --- faults
 

@@ -1,5 +1,6 @@
 """`godwit bench sink`: a destination that does TLS, over IPv4 or IPv6, and keeps a ledger of what it took."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ class BenchSink:
         self.process = Process(name, [*prefix, executable, "bench", "sink", "--listen", f"{host}:{port}",
                                       "--threads", "1", "--tls", tls, "--ledger", self._ledger, *files, *options],
                                directory)
-        self.address: str = json.loads(self.process.wait_for_output("{", 20))["listening"]
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self.address: str = json.loads(self.process.wait_for_output("{", 20))["listening"]
+            undo.pop_all()
 
     def ledger(self) -> list[dict[str, Any]]:
         """A line for each mail that was complete."""
