@@ -372,12 +372,21 @@ Result<Places> KafkaAdmin::committed(const std::string& group, Places of,
   return with_patience(patience, [&] { return committed_offsets(client, of); });
 }
 
-Result<std::vector<KafkaAdmin::Member>> KafkaAdmin::members(const std::string& group) {
+Result<std::vector<KafkaAdmin::Member>> KafkaAdmin::members(const std::string& group,
+                                                            std::chrono::milliseconds timeout) {
+  const std::lock_guard lock(members_mutex_);
+  if (!members_) {
+    ClientConfig config(options_, "members", events_);
+    config.set("group.id", options_.topic_prefix + "readers");  // nobody joins it
+    TRY(members_, std::move(config).make_admin());
+  }
+  rd_kafka_poll(members_.get(), 0);
   const char* name = group.c_str();
-  const auto event = ask(handle_.get(), RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "members",
-                         [&](auto* options, auto* to) {
-                           rd_kafka_DescribeConsumerGroups(handle_.get(), &name, 1, options, to);
-                         });
+  const auto event =
+      ask_coordinator(members_, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "members", timeout,
+                      [&](auto* options, auto* to) {
+                        rd_kafka_DescribeConsumerGroups(members_.get(), &name, 1, options, to);
+                      });
   if (!event) return fail(event.error().error);
   std::size_t count = 0;
   const auto** groups = rd_kafka_DescribeConsumerGroups_result_groups(

@@ -86,7 +86,9 @@ class KafkaAdmin {
     std::string host;
     std::vector<std::string> topics;  // of which it has partitions
   };
-  [[nodiscard]] Result<std::vector<Member>> members(const std::string& group);
+  // One question at a time; `timeout` begins when those before it have been answered.
+  [[nodiscard]] Result<std::vector<Member>> members(const std::string& group,
+                                                    std::chrono::milliseconds timeout = kPatience);
 
  private:
   explicit KafkaAdmin(const KafkaOptions& options) : options_(options) {}
@@ -100,6 +102,8 @@ class KafkaAdmin {
   Handle handle_;
   std::mutex mutex_;
   std::map<std::string, Handle> groups_;  // clients for the positions of a group
+  std::mutex members_mutex_;
+  Handle members_;  // a client for the members of groups
 };
 
 }  // namespace godwit::log

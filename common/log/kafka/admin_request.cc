@@ -11,6 +11,8 @@
 namespace godwit::log {
 namespace {
 
+using namespace std::chrono_literals;
+
 using Options = std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)>;
 using Queue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)>;
 
@@ -30,6 +32,32 @@ bool passes(int code) {
   }
 }
 
+// `limit` is librdkafka's own, `patience` is ours.
+Answer<AdminEvent> ask_within(rd_kafka_t* client, int operation, std::string_view what,
+                              std::chrono::milliseconds limit, std::chrono::milliseconds patience,
+                              const AdminQuestion& request) {
+  const Queue queue(rd_kafka_queue_new(client), rd_kafka_queue_destroy);
+  const Options options(
+      rd_kafka_AdminOptions_new(client, static_cast<rd_kafka_admin_op_t>(operation)),
+      rd_kafka_AdminOptions_destroy);
+  std::array<char, 128> problem{};
+  CHECK(rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(limit.count()),
+                                                  problem.data(), problem.size()) == 0,
+        "{}", problem.data());
+  request(options.get(), queue.get());
+  AdminEvent event(rd_kafka_queue_poll(queue.get(), static_cast<int>(patience.count())),
+                   rd_kafka_event_destroy);
+  if (!event) {
+    auto refusal = refused(what, RD_KAFKA_RESP_ERR__TIMED_OUT, "no answer");
+    refusal.error().unanswered = true;
+    return refusal;
+  }
+  if (const auto code = rd_kafka_event_error(event.get())) {
+    return refused(what, code, rd_kafka_event_error_string(event.get()));
+  }
+  return event;
+}
+
 }  // namespace
 
 std::unexpected<Refusal> refused(std::string_view what, int code, const char* text) {
@@ -39,27 +67,18 @@ std::unexpected<Refusal> refused(std::string_view what, int code, const char* te
                                  .passes = passes(code)});
 }
 
-Answer<AdminEvent> ask(
-    rd_kafka_t* client, int operation, std::string_view what,
-    const std::function<void(rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& request) {
-  using namespace std::chrono_literals;
-  const Queue queue(rd_kafka_queue_new(client), rd_kafka_queue_destroy);
-  const Options options(
-      rd_kafka_AdminOptions_new(client, static_cast<rd_kafka_admin_op_t>(operation)),
-      rd_kafka_AdminOptions_destroy);
-  std::array<char, 128> problem{};
-  CHECK(rd_kafka_AdminOptions_set_request_timeout(options.get(),
-                                                  static_cast<int>(kAdminTimeout.count()),
-                                                  problem.data(), problem.size()) == 0,
-        "{}", problem.data());
-  request(options.get(), queue.get());
-  AdminEvent event(rd_kafka_queue_poll(queue.get(), static_cast<int>((kAdminTimeout + 1s).count())),
-                   rd_kafka_event_destroy);
-  if (!event) return refused(what, RD_KAFKA_RESP_ERR__TIMED_OUT, "no answer");
-  if (const auto code = rd_kafka_event_error(event.get())) {
-    return refused(what, code, rd_kafka_event_error_string(event.get()));
-  }
-  return event;
+Answer<AdminEvent> ask(rd_kafka_t* client, int operation, std::string_view what,
+                       const AdminQuestion& request) {
+  return ask_within(client, operation, what, kAdminTimeout, kAdminTimeout + 1s, request);
+}
+
+Answer<AdminEvent> ask_coordinator(Handle& client, int operation, std::string_view what,
+                                   std::chrono::milliseconds patience,
+                                   const AdminQuestion& request) {
+  constexpr std::chrono::milliseconds kNever = 1h;  // the longest that librdkafka takes
+  auto answer = ask_within(client.get(), operation, what, kNever, patience, request);
+  if (!answer && answer.error().unanswered) client.reset();
+  return answer;
 }
 
 }  // namespace godwit::log

@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "common/base/result.h"
+#include "common/log/kafka/client.h"
 
 // librdkafka's, which our headers do not include.
-struct rd_kafka_s;
 struct rd_kafka_op_s;
 struct rd_kafka_queue_s;
 struct rd_kafka_AdminOptions_s;
@@ -24,6 +24,7 @@ namespace godwit::log {
 struct Refusal {
   Error error;
   bool passes = false;
+  bool unanswered = false;  // and may still be
 };
 template <typename T>
 using Answer = std::expected<T, Refusal>;
@@ -36,9 +37,18 @@ using AdminEvent = std::unique_ptr<rd_kafka_op_s, void (*)(rd_kafka_op_s*)>;
 // `operation` is a rd_kafka_admin_op_t; `request` sends it with these options, to be answered on this queue.
 // Blocks for kAdminTimeout at most.
 constexpr std::chrono::milliseconds kAdminTimeout{10'000};
-[[nodiscard]] Answer<AdminEvent> ask(
-    rd_kafka_s* client, int operation, std::string_view what,
-    const std::function<void(rd_kafka_AdminOptions_s*, rd_kafka_queue_s*)>& request);
+using AdminQuestion = std::function<void(rd_kafka_AdminOptions_s*, rd_kafka_queue_s*)>;
+[[nodiscard]] Answer<AdminEvent> ask(rd_kafka_s* client, int operation, std::string_view what,
+                                     const AdminQuestion& request);
+
+// The same for a question that goes to the coordinator of a group. Librdkafka 2.15.1 ends the process when such a
+// request has come to its time limit before its coordinator could be reached, and then can be (rdkafka_coord.c answers
+// a request that rdkafka_admin.c has forgotten). So it gets no limit that it could come to, and a client that was not
+// answered within `patience` is destroyed together with its question: `client` is empty then.
+[[nodiscard]] Answer<AdminEvent> ask_coordinator(Handle& client, int operation,
+                                                 std::string_view what,
+                                                 std::chrono::milliseconds patience,
+                                                 const AdminQuestion& request);
 
 // Calls `attempt` until it brings something, is refused for good, or has been refused for `patience`.
 template <typename Attempt>

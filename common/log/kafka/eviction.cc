@@ -48,6 +48,7 @@ Result<bool> evict_member(KafkaAdmin& admin, const KafkaOptions& options, const 
   // One that is given nothing is told nothing: then being a member is enough.
   constexpr std::chrono::milliseconds kAssignmentPatience = 3s;
   constexpr std::chrono::milliseconds kLookAgain = 10ms;
+  constexpr std::chrono::milliseconds kAnswerMin = 1s;
   std::optional<Instant> since;
   while (!joined && std::chrono::steady_clock::now() < deadline) {
     const Instant now = std::chrono::steady_clock::now();
@@ -58,7 +59,9 @@ Result<bool> evict_member(KafkaAdmin& admin, const KafkaOptions& options, const 
   member->leave(deadline);
   member->stop();
   while (true) {
-    TRY(const auto left, admin.members(group_id));
+    const auto rest =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    TRY(const auto left, admin.members(group_id, std::max(rest, kAnswerMin)));
     if (std::ranges::find(left, node, &KafkaAdmin::Member::node) == left.end()) break;
     if (std::chrono::steady_clock::now() > deadline)
       return fail(Errc::kUnavailable, "the brokers still have " + node + " as a member");
