@@ -80,15 +80,18 @@ TEST_F(SenderThatHolds, WhoseOutcomeIsUnknownIsNotTriedAgain) {
   EXPECT_EQ(system_.committed(), 1);
   const std::vector<v1::Delivery> parked = system_.parked();
   ASSERT_THAT(parked, SizeIs(1));
+  EXPECT_EQ(system_.metric("godwit_sender_held"), 2);
   EXPECT_EQ(parked.front().due_unix_ms(), parked.front().expires_unix_ms());
   // Others go on, and so does this one's owner after a restart.
   closes_ = 0;
   system_.put({.recipients = {"three"}});
   EVENTUALLY(system_.count(v1::DELIVERED) == 1);
   system_.stop();
+  EXPECT_EQ(system_.metric("godwit_sender_held"), 0) << "who has no partition holds nobody";
   system_.start();
   system_.put({.recipients = {"four"}});
   EVENTUALLY(system_.count(v1::DELIVERED) == 2);
+  EXPECT_EQ(system_.metric("godwit_sender_held"), 2);
   EXPECT_EQ(mails(), 3U);
   EXPECT_THAT(held(), SizeIs(2));
 }
@@ -122,8 +125,10 @@ TEST_F(SenderThatHolds, ThoseWhoseOutcomeIsKnownGoOn) {
   };
   EVENTUALLY(waits_for_its_age());
   EXPECT_THAT(held(), ElementsAre("one@a.example"));
+  EXPECT_EQ(system_.metric("godwit_sender_held"), 1);
   decide(id, v1::Decision::DELIVERED, {0, 1});
   EVENTUALLY(system_.retries().empty());
+  EXPECT_EQ(system_.metric("godwit_sender_held"), 0);
   EXPECT_EQ(system_.count(v1::DELIVERED), 2U);
 }
 

@@ -52,6 +52,8 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics)
       commits_refused_(metrics.counter("godwit_sender_commits_refused_total",
                                        "Commits the log did not take; they are repeated.")),
       connections_(metrics.gauge("godwit_sender_connections", "Open connections.")),
+      held_now_(metrics.gauge("godwit_sender_held",
+                              "Recipients of unknown outcome that wait for an operator now.")),
       transaction_seconds_(metrics.histogram("godwit_sender_transaction_seconds",
                                              "From MAIL to the reply to the final dot.",
                                              observe::latency_bounds())),

@@ -25,6 +25,8 @@ class SenderMetrics {
   void body_read() { bodies_read_.add(); }
   void held(std::uint64_t recipients) { held_.add(recipients); }
   void decided(v1::Decision::What what, std::uint64_t recipients);
+  // Its sum is kept by those who know the mail (QueueTally).
+  [[nodiscard]] observe::Gauge& held_now() { return held_now_; }
   void connection_opened() { connections_.add(1); }
   void connection_closed() { connections_.subtract(1); }
   void connection_failed() { connection_failures_.add(); }
@@ -58,6 +60,7 @@ class SenderMetrics {
   observe::Counter& committed_;
   observe::Counter& commits_refused_;
   observe::Gauge& connections_;
+  observe::Gauge& held_now_;
   observe::Histogram& transaction_seconds_;
   observe::Histogram& commit_seconds_;
 };

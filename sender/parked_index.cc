@@ -77,6 +77,11 @@ Timestamp look_at(const v1::Delivery& parked) {
   return from_unix_ms(expires > 0 ? std::min(due, expires) : parked.due_unix_ms());
 }
 
+std::uint32_t held_in(const v1::Envelope& envelope) {
+  return static_cast<std::uint32_t>(std::ranges::count_if(
+      envelope.recipients(), [](const v1::Recipient& one) { return one.held() != 0; }));
+}
+
 void index_retries(std::string_view key, std::string_view value, const log::Emit& emit) {
   if (!key.starts_with(record::kDeliveryPrefix)) return;
   v1::Delivery parked;
@@ -98,6 +103,7 @@ void index_retries(std::string_view key, std::string_view value, const log::Emit
   v1::Envelope envelope;
   const bool opened = envelope.ParseFromString(parked.envelope().data());
   put_be(by_lane, opened ? static_cast<std::uint64_t>(envelope.recipients_size()) : 0, 4);
+  put_be(by_lane, opened ? held_in(envelope) : 0, 4);
   by_lane += parked.tenant();
   by_lane += '\0';
   by_lane += parked.domain();
@@ -134,7 +140,7 @@ std::optional<LaneEntry> parse_lane(std::string_view entry) {
   LaneEntry parsed;
   const auto site = take_name(entry);
   const auto pool = take_name(entry);
-  if (!site || !pool || entry.size() < 1 + 8 + kIdBytes + 8 + 4 + 1) return std::nullopt;
+  if (!site || !pool || entry.size() < 1 + 8 + kIdBytes + 8 + 4 + 4 + 1) return std::nullopt;
   parsed.lane = {SiteName(std::string(*site)), PoolName(std::string(*pool))};
   const char kind = take(entry, 1).front();
   parsed.urgent = kind == kThrottledUrgent;
@@ -145,6 +151,7 @@ std::optional<LaneEntry> parse_lane(std::string_view entry) {
   parsed.id = *id;
   parsed.accepted = from_unix_ms(static_cast<std::int64_t>(get_be(take(entry, 8))));
   parsed.recipients = static_cast<std::uint32_t>(get_be(take(entry, 4)));
+  parsed.held = static_cast<std::uint32_t>(get_be(take(entry, 4)));
   const auto tenant = take_name(entry);
   if (!tenant) return std::nullopt;
   parsed.tenant = *tenant;

@@ -24,7 +24,9 @@
 namespace godwit::sender {
 
 // Of GroupSpec::indexer: raise the version when the entries change.
-inline constexpr std::uint32_t kParkedIndexVersion = 3;
+inline constexpr std::uint32_t kParkedIndexVersion = 4;
+// Recipients that wait for an operator.
+[[nodiscard]] std::uint32_t held_in(const v1::Envelope& envelope);
 // Pure; a value that does not parse has no entries.
 void index_retries(std::string_view key, std::string_view value, const log::Emit& emit);
 
@@ -47,6 +49,7 @@ struct LaneEntry {
   DeliveryId id;
   Timestamp accepted;
   std::uint32_t recipients = 0;
+  std::uint32_t held = 0;  // of them, until an operator decides
   std::string tenant;
   std::string domain;
 };

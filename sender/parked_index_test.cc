@@ -37,7 +37,7 @@ v1::Delivery parked(int number, std::string site, Timestamp due, bool throttled 
   delivery.set_throttled(throttled);
   v1::Envelope envelope;
   envelope.add_recipients();
-  envelope.add_recipients();
+  envelope.add_recipients()->set_held(1);
   delivery.mutable_envelope()->set_data(envelope.SerializeAsString());
   delivery.mutable_content()->set_parked(true);
   return delivery;
@@ -152,6 +152,7 @@ TEST(ParkedIndex, ByLane) {
   EXPECT_EQ(entry.due, kNow + 1s);
   EXPECT_EQ(entry.accepted, kNow);
   EXPECT_EQ(entry.recipients, 2U);
+  EXPECT_EQ(entry.held, 1U);
   EXPECT_EQ(entry.tenant, "acme");
   EXPECT_EQ(entry.domain, "d.example");
 }

@@ -79,6 +79,7 @@ async::Task<Result<void>> PartitionOwner::restore() {
   claim(*restored);
   intake_.restore(restored->finished, std::move(restored->slots));
   tally_ = std::move(restored->tally);
+  tally_.show_held(env_.metrics.held_now());
   lanes_.restore(std::move(restored->lanes));
   for (const auto& [id, urgent] : restored->backlogs) {
     lanes_.set_backlog(lanes_.at(id), urgent, true);

@@ -26,12 +26,23 @@ Timestamp first_of(const std::map<std::int64_t, std::int64_t>& minutes) {
 
 QueueTally::Share QueueTally::share_of(const QueuedDelivery& delivery) {
   const v1::Delivery& head = delivery.record.head;
-  return {delivery.lane(),       head.domain(),       head.tenant(),
-          delivery.recipients(), delivery.accepted(), from_unix_ms(head.due_unix_ms())};
+  return {.lane = delivery.lane(),
+          .domain = head.domain(),
+          .tenant = head.tenant(),
+          .recipients = delivery.recipients(),
+          .held = held_in(delivery.record.envelope),
+          .accepted = delivery.accepted(),
+          .due = from_unix_ms(head.due_unix_ms())};
 }
 
 QueueTally::Share QueueTally::share_of(const LaneEntry& entry) {
-  return {entry.lane, entry.domain, entry.tenant, entry.recipients, entry.accepted, entry.due};
+  return {.lane = entry.lane,
+          .domain = entry.domain,
+          .tenant = entry.tenant,
+          .recipients = entry.recipients,
+          .held = entry.held,
+          .accepted = entry.accepted,
+          .due = entry.due};
 }
 
 void QueueTally::count(Group& group, State state, const Share& share, int sign) {
@@ -44,6 +55,7 @@ void QueueTally::count(Group& group, State state, const Share& share, int sign) 
 
 void QueueTally::count(State state, const Share& share, int sign) {
   count(all_, state, share, sign);
+  held_.add(sign * static_cast<std::int64_t>(share.held));
   const std::string names[3] = {share.lane.site.text() + " " + share.lane.pool.text(), share.domain,
                                 share.tenant};
   for (std::size_t by = 0; by < 3; ++by) {

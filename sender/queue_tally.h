@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "common/admin/types.h"
 #include "common/base/clock.h"
+#include "common/observe/metrics.h"
 #include "sender/parked_index.h"
 #include "sender/queued_delivery.h"
 
@@ -26,6 +28,7 @@ class QueueTally {
     std::string domain;
     std::string tenant;
     std::uint32_t recipients = 0;
+    std::uint32_t held = 0;  // of them, until an operator decides
     Timestamp accepted;
     Timestamp due;  // of parked ones
   };
@@ -35,9 +38,39 @@ class QueueTally {
   void add(State state, const Share& share) { count(state, share, 1); }
   void remove(State state, const Share& share) { count(state, share, -1); }
 
+  // From now on, and until this is destroyed, the gauge has those that are held here in its sum.
+  void show_held(observe::Gauge& gauge) { held_.show(gauge); }
+
   [[nodiscard]] admin::QueueSummary summary(const admin::QueueQuery& query) const;
 
  private:
+  // A number, and its part in a gauge.
+  class Shown {
+   public:
+    Shown() = default;
+    Shown(Shown&& other) noexcept { *this = std::move(other); }
+    Shown& operator=(Shown&& other) noexcept {
+      std::swap(count_, other.count_);
+      std::swap(gauge_, other.gauge_);
+      return *this;
+    }
+    ~Shown() {
+      if (gauge_ != nullptr) gauge_->subtract(static_cast<double>(count_));
+    }
+    void show(observe::Gauge& gauge) {
+      gauge_ = &gauge;
+      gauge_->add(static_cast<double>(count_));
+    }
+    void add(std::int64_t by) {
+      count_ += by;
+      if (by != 0 && gauge_ != nullptr) gauge_->add(static_cast<double>(by));
+    }
+
+   private:
+    std::int64_t count_ = 0;
+    observe::Gauge* gauge_ = nullptr;
+  };
+
   struct Group {
     std::int64_t counts[3] = {0, 0, 0};
     std::map<std::int64_t, std::int64_t> accepted;  // minute -> recipients
@@ -48,6 +81,7 @@ class QueueTally {
   static admin::QueueCounts counts_of(const Group& group);
 
   Group all_;
+  Shown held_;
   std::map<std::string, Group> by_[3];  // admin::QueueBy
 };
 

@@ -83,6 +83,7 @@ def test_a_tenant_may_have_it_held(start_godwit, own, decision: str, kept: bool,
         return json.loads(done.stdout)
 
     assert ctl("held") == {"total": 0, "rows": []}
+    assert godwit.metric("godwit_sender_held") == 0
     with Client(godwit.relay) as client:
         client.submit(message("a@example.test"), "ann@sender.test", "a@example.test")
         deferred = godwit.wait_for_event("deferred", recipient="a@example.test")
@@ -95,6 +96,7 @@ def test_a_tenant_may_have_it_held(start_godwit, own, decision: str, kept: bool,
     report = godwit.audit()
     assert (report["held"], report["clean"]) == (1, True), report
 
+    assert godwit.metric("godwit_sender_held") == 1
     (row,) = ctl("held", "list")["rows"]
     assert row["recipients"] == ["a@example.test"]
     assert row["delivery"] == deferred["delivery"]
@@ -106,6 +108,8 @@ def test_a_tenant_may_have_it_held(start_godwit, own, decision: str, kept: bool,
     assert godwit.endings() == {"a@example.test": [ending], "b@example.test": ["delivered"]}
     assert server.recipients().count("a@example.test") == copies
     wait_until(lambda: ctl("held")["total"] == 0, 30, "nobody held")
+    wait_until(lambda: godwit.metric("godwit_sender_held") == 0, 30, "the gauge says so")
+    assert godwit.metric("godwit_sender_recipients_held_total") == 1
     assert godwit.audit()["clean"]
     noted = [one["action"] for one in ctl("audit-log")["entries"] if one["subject"] == row["delivery"]]
     assert noted == [f"held.{decision}"]
