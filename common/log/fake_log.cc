@@ -72,6 +72,7 @@ void FakeLog::crash() {
   for (auto& [where, partition] : state_->partitions) {
     while (!partition.records.empty() && !partition.records.back().synced)
       partition.records.pop_back();
+    partition.settled = std::min(partition.settled, partition.records.size());
   }
   state_->waiting.clear();
   state_->scripted.clear();
@@ -89,6 +90,7 @@ void FakeLog::trim(TopicPartition where, Offset offset) {
   fake::Partition& partition = state_->partitions[where];
   while (partition.start < offset && !partition.records.empty()) {
     partition.records.erase(partition.records.begin());
+    if (partition.settled > 0) --partition.settled;
     ++partition.start;
   }
 }

@@ -46,6 +46,11 @@ bool Partition::readable(Offset offset) const {
   return stored != nullptr && stored->visible;
 }
 
+void Partition::settle() {
+  for (; settled < records.size(); ++settled)
+    records[settled].visible = records[settled].synced = true;
+}
+
 void Partition::wake(Calls& calls) {
   std::erase_if(waiters, [](const auto& waiter) { return waiter.expired(); });
   for (const auto& weak : waiters) {
@@ -137,7 +142,7 @@ void State::complete_all(Calls& calls) {
     complete(std::move(write), calls);
   }
   for (auto& [where, partition] : partitions) {
-    for (Partition::Stored& stored : partition.records) stored.visible = stored.synced = true;
+    partition.settle();
     partition.wake(calls);
   }
 }

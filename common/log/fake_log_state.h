@@ -43,11 +43,14 @@ struct Partition {
 
   Offset start = 0;
   std::vector<Stored> records;
+  std::size_t settled = 0;  // so many of them, from the first on, are visible and synced
   std::vector<std::weak_ptr<Waiter>> waiters;
 
   [[nodiscard]] Offset next() const { return start + static_cast<Offset>(records.size()); }
   [[nodiscard]] const Stored* at(Offset offset) const;
   [[nodiscard]] bool readable(Offset offset) const;
+  // Everything that is there becomes visible and synced.
+  void settle();
   // The waiters that have something to read now.
   void wake(Calls& calls);
 };
