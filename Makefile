@@ -4,10 +4,10 @@ JOBS ?= $(shell nproc)
 GODWIT := build/release/bin/godwit
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check bench kafka chaos
+.PHONY: help deps build run test check bench bench-smoke kafka chaos
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install everything that building and testing need (Debian 12; root or sudo)
 	@scripts/deps check
@@ -40,3 +40,9 @@ bench: build ## compare with Postfix on this machine
 	@scripts/deps test
 	@.venv/bin/python bench/compare.py $(GODWIT)
 	@.venv/bin/python bench/kafka.py $(GODWIT)
+
+bench-smoke: ## count instructions a message, compare with bench/smoke.json; BASELINE="why" writes it
+	@scripts/deps test
+	@cmake --preset release -DGODWIT_TESTS=OFF >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target bench_smoke
+	@.venv/bin/python bench/smoke.py build/release/bin/bench_smoke -j $(JOBS) $(if $(BASELINE),--baseline "$(BASELINE)")

@@ -9,7 +9,7 @@ endfunction()
 # the library of one folder, its unit tests and its micro-benchmarks.
 #
 # Sources are found by name: *.cc is the library, *_test.cc goes into NAME_test, *_bench.cc into NAME_bench,
-# fake_*.cc hold test doubles and are part of NAME_fakes, which only tests link.
+# fake_*.cc hold test doubles and are part of NAME_fakes, which only tests and bench/smoke link.
 # Dependencies are other modules (plain names) or imported targets; private ones are not seen by those who link NAME.
 
 function(godwit_module name)
@@ -35,13 +35,13 @@ function(godwit_module name)
     target_link_libraries(${name} INTERFACE ${ARG_DEPS})
   endif()
 
-  if(NOT GODWIT_TESTS)
-    return()
-  endif()
   if(fakes)
-    add_library(${name}_fakes STATIC ${fakes})
+    add_library(${name}_fakes STATIC EXCLUDE_FROM_ALL ${fakes})
     target_link_libraries(${name}_fakes PUBLIC ${name} PRIVATE godwit_warnings)
     godwit_precompile(${name}_fakes DEPS ${name})
+  endif()
+  if(NOT GODWIT_TESTS)
+    return()
   endif()
   if(tests)
     add_executable(${name}_test ${tests})

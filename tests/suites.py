@@ -4,8 +4,9 @@
     .venv/bin/python tests/suites.py unit scenarios      some suites
 
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
-UBSan), tree (format, layers, links), simulation (a cluster in virtual time, by seed), scenarios (end to end, against
-real servers), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own process).
+UBSan), tree (format, layers, links), smoke (instructions a message against their baseline, bench/smoke/README.md),
+simulation (a cluster in virtual time, by seed), scenarios (end to end, against real servers), kafka (the log's tests
+on real brokers, and stories of scenarios with each role in its own process).
 Only when asked for: kafka-long (all of those stories) and chaos (a short run with a fixed seed; docs/reliability.md).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
@@ -23,11 +24,15 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "bench"))
+
+import smoke  # noqa: E402
+
 BUILD = ROOT / "build"
 RESULTS = BUILD / "test-results"
 SUMMARY = BUILD / "test-summary.txt"
@@ -41,7 +46,7 @@ FUZZ_SECONDS = 10
 SIMULATED_SEEDS = 1000
 
 CORES_OF_BUDGET = 2
-BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "simulation": 1, "scenarios": 7,
+BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "smoke": 5, "simulation": 1, "scenarios": 7,
                   "kafka": 4, "kafka-long": 20, "chaos": 3}
 # Only when they are asked for.
 EXTRA = {"kafka-long", "chaos"}
@@ -79,11 +84,11 @@ def tail(log: str, lines: int = 40) -> str:
     return "\n".join((RESULTS / log).read_text(errors="replace").splitlines()[-lines:])
 
 
-def build(preset: str, targets: list[str], jobs: int) -> Tally:
+def build(preset: str, targets: list[str], jobs: int, options: Iterable[str] = ()) -> Tally:
     """Configures and builds; a build that works counts as nothing, one that does not as a failure."""
     tally = Tally()
     log = f"build-{preset}.log"
-    if run(["cmake", "--preset", preset], f"configure-{preset}.log", 300) != 0:
+    if run(["cmake", "--preset", preset, *options], f"configure-{preset}.log", 300) != 0:
         tally.fail(f"cmake --preset {preset}:\n{tail(f'configure-{preset}.log')}")
         return tally
     command = ["cmake", "--build", "--preset", preset, "-j", str(jobs), "--", "-k", "0"]
@@ -243,6 +248,21 @@ def suite_tree(_: int) -> Tally:
     return pytest("tree", ["-q", "tests/tree", "tests/layering"], 300)
 
 
+def suite_smoke(jobs: int) -> Tally:
+    # As `make bench-smoke`: what is shipped is what is counted.
+    tally = build("release", ["bench_smoke"], jobs, ["-DGODWIT_TESTS=OFF"])
+    if tally.failed:
+        return tally
+    verdicts = smoke.compare(smoke.count_all(BUILD / "release" / "bin" / "bench_smoke", jobs), smoke.committed_baseline())
+    print("   " + smoke.table(verdicts).replace("\n", "\n   "), flush=True)
+    for verdict in verdicts:
+        if verdict.good:
+            tally.passed += 1
+        else:
+            tally.fail(verdict.line)
+    return tally
+
+
 def suite_simulation(jobs: int) -> Tally:
     tally = Tally()
     executable = BUILD / "test" / "bin" / "simulation"
@@ -295,6 +315,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "tree": suite_tree,
     "unit": suite_unit,
     "sanitizers": suite_sanitizers,
+    "smoke": suite_smoke,
     "simulation": suite_simulation,
     "scenarios": suite_scenarios,
     "kafka": suite_kafka,
