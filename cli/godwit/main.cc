@@ -14,6 +14,7 @@
 #include "cli/admin/commands.h"
 #include "cli/bench/commands.h"
 #include "cli/classify/commands.h"
+#include "cli/kubernetes/commands.h"
 #include "cli/run/commands.h"
 #include "cli/version.h"
 #include "common/config/node.h"
@@ -56,6 +57,7 @@ int main(int argc, char** argv) {
   godwit::cli::admin::add_commands(app, status);
   godwit::cli::bench::add_commands(app, status);
   godwit::cli::classify::add_commands(app, status);
+  godwit::cli::kubernetes::add_commands(app, status);
   if (argc > 1 && *argv[1] != '-' && names_unknown_command(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);

@@ -117,6 +117,7 @@ std::string check_roles(const std::vector<std::string>& names) {
 void add_commands(CLI::App& app, int& status) {
   auto file = std::make_shared<std::string>();
   auto roles = std::make_shared<std::vector<std::string>>(std::vector<std::string>{"all"});
+  auto node = std::make_shared<std::string>();
 
   CLI::App* const run_app =
       app.add_subcommand("run", "Run a cluster, or some of its roles, in this process");
@@ -125,12 +126,14 @@ void add_commands(CLI::App& app, int& status) {
       ->add_option("--roles", *roles, "Comma-separated: bouncer, ingress, router, sender, or all")
       ->delimiter(',')
       ->type_name("ROLE,...");
-  run_app->callback([file, roles, &status] {
+  run_app->add_option("--node", *node, "Instead of `node` in the file: its name in the cluster")
+      ->type_name("NAME");
+  run_app->callback([file, roles, node, &status] {
     if (std::string wrong = check_roles(*roles); !wrong.empty())
       throw CLI::ValidationError("--roles", wrong);
     std::set<std::string> chosen(roles->begin(), roles->end());
     if (chosen.contains("all")) chosen = {role_names().begin(), role_names().end()};
-    status = run({*file, std::move(chosen)});
+    status = run({*file, std::move(chosen), *node});
   });
 
   CLI::App* const check_app =

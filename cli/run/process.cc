@@ -60,7 +60,9 @@ Process::Process(RunOptions options, Config config, role::Signals& signals)
     : options_(std::move(options)),
       config_(std::move(config)),
       signals_(signals),
-      node_(config_.node.empty() ? host_name() : config_.node),
+      node_(!options_.node.empty()  ? options_.node
+            : !config_.node.empty() ? config_.node
+                                    : host_name()),
       startup_(health_.component("process")) {}
 
 Process::~Process() {

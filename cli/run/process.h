@@ -44,6 +44,7 @@ namespace godwit::cli::run {
 struct RunOptions {
   std::filesystem::path config_file;
   std::set<std::string> roles;  // names of role_names()
+  std::string node{};           // instead of the file's `node`; empty: as the file says
 };
 
 // The roles that this executable has, by name.
