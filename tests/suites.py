@@ -5,8 +5,9 @@
 
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
 UBSan), tree (format, layers, links), smoke (instructions a message against their baseline, bench/smoke/README.md),
-simulation (a cluster in virtual time, by seed), scenarios (end to end, against real servers), kafka (the log's tests
-on real brokers, and stories of scenarios with each role in its own process).
+simulation (a cluster in virtual time, by seed), scenarios (end to end, against real servers), chart (the Helm chart, and
+the configuration it renders), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own
+process).
 Only when asked for: kafka-long (all of those stories) and chaos (a short run with a fixed seed; docs/reliability.md).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
@@ -46,8 +47,8 @@ FUZZ_SECONDS = 10
 SIMULATED_SEEDS = 1000
 
 CORES_OF_BUDGET = 2
-BUDGET_MINUTES = {"deps": 5, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "smoke": 5, "simulation": 1, "scenarios": 7,
-                  "kafka": 4, "kafka-long": 20, "chaos": 3}
+BUDGET_MINUTES = {"deps": 7, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "smoke": 5, "simulation": 1, "scenarios": 7,
+                  "chart": 1, "kafka": 4, "kafka-long": 20, "chaos": 3}
 # Only when they are asked for.
 EXTRA = {"kafka-long", "chaos"}
 
@@ -292,6 +293,14 @@ def suite_scenarios(jobs: int) -> Tally:
                                 f"--godwit={EXECUTABLE}", "tests/scenarios", "tests/cluster/test_rig.py"], 1500)
 
 
+def suite_chart(jobs: int) -> Tally:
+    tally = Tally()
+    if not EXECUTABLE.is_file():
+        tally.fail("chart: build/test/bin/godwit was not built")
+        return tally
+    return pytest("chart", ["-q", "-n", str(min(jobs, 4)), f"--godwit={EXECUTABLE}", "tests/chart"], 300)
+
+
 def suite_kafka(jobs: int) -> Tally:
     tally = Tally()
     if not EXECUTABLE.is_file():
@@ -318,6 +327,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "smoke": suite_smoke,
     "simulation": suite_simulation,
     "scenarios": suite_scenarios,
+    "chart": suite_chart,
     "kafka": suite_kafka,
     "kafka-long": suite_kafka_long,
     "chaos": suite_chaos,
