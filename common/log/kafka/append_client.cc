@@ -112,7 +112,13 @@ class AppendClient::Connection final : public ClientEvents {
 
 AppendClient::AppendClient(const KafkaOptions& options, const TopicNames& names,
                            std::size_t records_max, Answered answered)
-    : options_(options), names_(names), records_max_(records_max), answered_(std::move(answered)) {}
+    : options_(options),
+      names_(names),
+      records_max_(records_max),
+      answered_(std::move(answered)),
+      replaced_(
+          options.metrics->counter("godwit_kafka_append_clients_replaced_total",
+                                   "Clients for appends that were given up after an error.")) {}
 
 AppendClient::~AppendClient() {
   close();
@@ -206,6 +212,7 @@ void AppendClient::replace() {
   }
   old->give_up();
   old->flush();
+  replaced_.add();
 }
 
 void AppendClient::close() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/log/kafka/client.h"
+#include "common/observe/metrics.h"
 
 namespace godwit::log {
 
@@ -76,6 +77,7 @@ class AppendClient {
   const TopicNames names_;
   const std::size_t records_max_;
   const Answered answered_;
+  observe::Counter& replaced_;
   std::mutex mutex_;
   std::unique_ptr<Connection> connection_;  // changed by the client's thread only, with the mutex
   std::map<TopicPartition, Lane> lanes_;
