@@ -24,8 +24,9 @@ class Overtaking:
 
 
 def measure_overtaking(node: Godwit, sink: BenchSink, bulk: int, urgent: int, seconds: float) -> Overtaking:
-    """Has `bulk` messages accepted while nothing routes them; then starts the other roles and sends `urgent` more to
-    the same site, one after the other. `node` delivers to `sink`, has SHAPING, and is not running."""
+    """Has `bulk` messages accepted while nothing routes them; then starts the other roles and, once the first of them
+    are delivered, sends `urgent` more to the same site, one after the other. `node` delivers to `sink`, has SHAPING, and is
+    not running."""
     node.options = ("--roles=ingress",)
     node.start()
     host, port = node.relay
@@ -37,6 +38,7 @@ def measure_overtaking(node: Godwit, sink: BenchSink, bulk: int, urgent: int, se
 
     node.options = ()
     node.start()
+    wait_until(sink.ledger, 60, "the campaign begins")
     acknowledged: dict[str, float] = {}
     with Client(node.relay) as client:
         for n in range(urgent):
