@@ -158,7 +158,9 @@ void describe(config::Fields& fields, Config& config) {
            "Content in memory for attempts and parking, in the whole process; more waits its turn.")
       .bytes()
       .restart();
-  fields.add("commit_interval", config.commit_interval, "Outcomes are committed this often.")
+  fields
+      .add("commit_interval", config.commit_interval,
+           "Outcomes are committed this often; on Kafka log.kafka.commit_interval says so.")
       .range(milliseconds{1}, seconds{10})
       .restart();
   fields

@@ -28,6 +28,7 @@ JournalWriter::JournalWriter(Environment& environment, log::Ownership& ownership
       journal_(journal),
       lanes_(lanes),
       listener_(std::move(listener)),
+      interval_(ownership.gathers_commits() ? Duration{} : environment.config.commit_interval),
       lease_(ownership.lease()),
       renewed_(environment.clock.instant()) {}
 
@@ -45,7 +46,7 @@ bool JournalWriter::wants_renewal(Instant last) const {
 }
 
 async::Task<void> JournalWriter::run() {
-  Instant last = env_.clock.instant() - env_.config.commit_interval;
+  Instant last = env_.clock.instant() - interval_;
   bool states_flushed = false;
   while (!life_.lost()) {
     const bool ending = life_.flushing() && life_.settled();
@@ -54,7 +55,7 @@ async::Task<void> JournalWriter::run() {
       listener_.ending();
     }
     std::optional<Journal::Sealed> sealed;
-    const Instant next = last + env_.config.commit_interval;
+    const Instant next = last + interval_;
     const bool more = journal_.size() > 0;
     if (life_.flushing() || env_.clock.instant() >= next) {
       if (!life_.flushing()) lanes_.save_states(false);

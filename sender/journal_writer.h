@@ -20,8 +20,8 @@ class Ownership;
 
 namespace godwit::sender {
 
-// Writes the journal of one partition to the log: every commit_interval what ended and was parked, with the
-// positions. One commit at a time.
+// Writes the journal of one partition to the log: what ended and was parked, with the positions, every commit_interval,
+// or when the log gathers commits: whenever the last one is done. One commit at a time.
 //
 // Failure   a commit that was not written is repeated until it is, and may_begin() is false once it is
 //           commit_age_max old. One that never will be, or whose answer never came, ends the partition: `failed`
@@ -65,6 +65,7 @@ class JournalWriter {
   Journal& journal_;
   LaneBook& lanes_;
   Listener listener_;
+  const Duration interval_;
   const std::optional<std::chrono::milliseconds> lease_;
   Instant renewed_;  // when the last commit that was acknowledged was sent
   std::optional<Instant> commit_sent_;

@@ -106,6 +106,8 @@ class Ownership {
   // What the appends and changes of one commit may come to, in bytes_in_batch(); positions are on top. A larger
   // batch is kTooLarge, now and always: whoever gathers stops before.
   [[nodiscard]] virtual std::size_t batch_bytes_max() const = 0;
+  // Commits wait a moment for others, which go with them: whoever commits need not gather.
+  [[nodiscard]] virtual bool gathers_commits() const { return false; }
   // How long after the sending of its last acknowledged commit the owner may count on nobody else
   // having taken the partition; an empty commit renews it. nullopt: until it is told otherwise.
   [[nodiscard]] virtual std::optional<std::chrono::milliseconds> lease() const {

@@ -52,7 +52,7 @@ class Place:
         self._stack = stack
 
     def brokers(self) -> KafkaCluster:
-        cluster = KafkaCluster(self.directory / "brokers", brokers=3)
+        cluster = KafkaCluster(self.directory / "brokers", brokers=3, short_lived=False)
         self._stack.callback(cluster.close)
         return cluster.start()
 

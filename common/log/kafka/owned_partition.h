@@ -43,6 +43,7 @@ class OwnedPartition final : public Ownership, public std::enable_shared_from_th
   [[nodiscard]] Offset committed(Topic topic) const override;
   void commit(Batch batch, WriteDone done) override;
   [[nodiscard]] std::size_t batch_bytes_max() const override { return kKafkaBatchBytesMax; }
+  [[nodiscard]] bool gathers_commits() const override { return true; }
   [[nodiscard]] std::optional<std::chrono::milliseconds> lease() const override { return lease_; }
   [[nodiscard]] std::uint64_t generation() const override { return generation_; }
 
