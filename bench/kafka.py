@@ -101,7 +101,8 @@ def measure(executable: Path, directory: Path, rate: int, warm_up: int, seconds:
                                    "--domain-count", "100", "--threads", "1", "--ledger", sent, seconds=whole + 60)
             assert done.returncode == 0, done.stderr
         acknowledged = times([json.loads(line) for line in sent.read_text().splitlines()])
-        wait_until(lambda: len(sink.ledger()) >= len(acknowledged), 120, "everything at the sink")
+        wait_until(lambda: len(sink.ledger()) >= len(acknowledged), 120,
+                   lambda: f"everything at the sink: {cluster.audit(60)}, deferred {cluster.events('--type', 'deferred')[:5]}")
         arrived = times(sink.ledger())
         start = min(acknowledged.values()) + warm_up
         counted = {name: at for name, at in acknowledged.items() if at >= start}
