@@ -27,6 +27,7 @@ Result<void> check_version(std::uint64_t version, std::uint32_t known = kVersion
 
 template <class Proto>
 Result<void> parse(std::string_view octets, Proto& out) {
+  if (octets.empty()) return {};  // `out` is new
   if (octets.size() > INT_MAX ||
       !out.ParseFromArray(octets.data(), static_cast<int>(octets.size()))) {
     return fail(Errc::kMalformed, std::string(out.GetTypeName()));

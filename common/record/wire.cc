@@ -12,15 +12,19 @@ enum class WireType : std::uint8_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFi
 // Walks a Rope octet by octet, or jumps.
 class Cursor {
  public:
-  explicit Cursor(const Rope& rope) : rope_(rope) {}
+  explicit Cursor(const Rope& rope) : rope_(rope) {
+    if (!rope.empty()) enter();
+  }
 
-  [[nodiscard]] std::size_t offset() const { return offset_; }
-  [[nodiscard]] std::size_t left() const { return rope_.size() - offset_; }
+  [[nodiscard]] std::size_t offset() const {
+    return piece_offset_ + static_cast<std::size_t>(at_ - begin_);
+  }
+  [[nodiscard]] std::size_t left() const { return rope_.size() - offset(); }
 
   std::optional<std::uint8_t> octet() {
-    if (left() == 0) return std::nullopt;
-    const auto value = static_cast<std::uint8_t>(rope_.pieces()[piece_].view()[in_piece_]);
-    skip(1);
+    if (at_ == end_) return std::nullopt;
+    const auto value = static_cast<std::uint8_t>(*at_++);
+    if (at_ == end_) leave();
     return value;
   }
 
@@ -37,19 +41,34 @@ class Cursor {
 
   // `count` <= left()
   void skip(std::size_t count) {
-    offset_ += count;
-    in_piece_ += count;
-    while (piece_ < rope_.pieces().size() && in_piece_ >= rope_.pieces()[piece_].size()) {
-      in_piece_ -= rope_.pieces()[piece_].size();
-      ++piece_;
+    for (std::size_t here; count > (here = static_cast<std::size_t>(end_ - at_)); count -= here) {
+      at_ = end_;
+      leave();
     }
+    at_ += count;
+    if (at_ == end_) leave();
   }
 
  private:
+  void enter() {
+    const std::string_view piece = rope_.pieces()[piece_].view();
+    begin_ = at_ = piece.data();
+    end_ = begin_ + piece.size();
+  }
+  // Behind a piece the next one begins; behind the last at_ stays at its end.
+  void leave() {
+    if (piece_ + 1 >= rope_.pieces().size()) return;
+    piece_offset_ += static_cast<std::size_t>(end_ - begin_);
+    ++piece_;
+    enter();
+  }
+
   const Rope& rope_;
   std::size_t piece_ = 0;
-  std::size_t in_piece_ = 0;
-  std::size_t offset_ = 0;
+  std::size_t piece_offset_ = 0;  // where the piece begins
+  const char* begin_ = nullptr;
+  const char* at_ = nullptr;
+  const char* end_ = nullptr;
 };
 
 struct FieldHead {
@@ -89,26 +108,50 @@ std::unexpected<Error> malformed(std::size_t offset) {
   return fail(Errc::kMalformed, "at octet " + std::to_string(offset));
 }
 
+// Part of a Rope as one run; copied only where it does not lie in one piece.
+Bytes contiguous(const Rope& rope, std::size_t from, std::size_t length) {
+  std::size_t begin = 0;
+  for (const Bytes& piece : rope.pieces()) {
+    if (from < begin + piece.size()) {
+      if (from - begin + length > piece.size()) break;
+      return piece.slice(from - begin, length);
+    }
+    begin += piece.size();
+  }
+  return rope.slice(from, length).flatten();
+}
+
 // Joins the runs between the taken fields.
 class Rest {
  public:
   void add(std::size_t from, std::size_t to) {
     if (from == to) return;
-    if (!runs_.empty() && runs_.back().second == from) {
-      runs_.back().second = to;
-    } else {
-      runs_.emplace_back(from, to);
+    if (last_.to == from) {
+      last_.to = to;
+      return;
     }
+    if (last_.from != last_.to) before_.push_back(last_);
+    last_ = {from, to};
   }
 
   [[nodiscard]] Bytes of(const Rope& message) const {
+    if (before_.empty()) {
+      return last_.from == last_.to ? Bytes{}
+                                    : contiguous(message, last_.from, last_.to - last_.from);
+    }
     Rope rest;
-    for (const auto& [from, to] : runs_) rest.append(message.slice(from, to - from));
+    for (const Run& run : before_) rest.append(message.slice(run.from, run.to - run.from));
+    rest.append(message.slice(last_.from, last_.to - last_.from));
     return rest.flatten();
   }
 
  private:
-  std::vector<std::pair<std::size_t, std::size_t>> runs_;
+  struct Run {
+    std::size_t from = 0;
+    std::size_t to = 0;
+  };
+  std::vector<Run> before_;  // few messages have any: what is taken mostly stands at the end
+  Run last_;
 };
 
 std::size_t varint_bytes(std::uint64_t value) {
