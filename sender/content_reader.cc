@@ -7,6 +7,7 @@
 #include "common/log/log.h"
 #include "common/poison/errc.h"
 #include "common/record/body.h"
+#include "common/record/content_field.h"
 #include "common/record/errc.h"
 #include "sender/errc.h"
 #include "sender/journal.h"
@@ -152,12 +153,12 @@ async::Task<Result<Rope>> ContentReader::read_inline(QueuedDelivery& delivery) {
     co_return fail(poison::refusal(step.step));
   }
   const poison::InHand in_hand(env_.hand, step);
-  auto message = record::decode_message(read->value);
-  if (!message) {
+  auto content = record::inline_content(read->value);
+  if (!content) {
     delivery.content = content_at_end(read->value, delivery.record.content);
-    co_return fail(std::move(message).error());
+    co_return fail(std::move(content).error());
   }
-  co_return std::move(message->data);
+  co_return *std::move(content);
 }
 
 async::Task<Result<Rope>> ContentReader::read_body(const v1::BodyReference& body) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/record/errc.h"
+#include "common/record/records.h"
 #include "common/record/wire.h"
 #include "godwit/v1/delivery.pb.h"
 #include "godwit/v1/message.pb.h"
@@ -18,6 +19,8 @@ static_assert(kContent == v1::Delivery::kContentFieldNumber);
 struct Opened {
   Bytes others;       // the record without its content
   v1::Content shell;  // the content without its octets
+  Rope data;          // them
+  std::uint64_t version = 0;
 };
 
 Result<Opened> open(const Rope& record) {
@@ -25,7 +28,7 @@ Result<Opened> open(const Rope& record) {
   TRY(TakenApart apart, take_apart(record, {&content}));
   TakenField data{.number = v1::Content::kDataFieldNumber};
   TRY(const TakenApart shell, take_apart(content.payload, {&data}));
-  Opened opened{std::move(apart.rest), {}};
+  Opened opened{std::move(apart.rest), {}, std::move(data.payload), apart.version};
   const std::string_view octets = shell.rest.view();
   if (octets.size() > INT_MAX ||
       !opened.shell.ParseFromArray(octets.data(), static_cast<int>(octets.size()))) {
@@ -39,6 +42,25 @@ Result<Opened> open(const Rope& record) {
 Result<v1::Content> content_field(const Rope& record) {
   TRY(Opened opened, open(record));
   return std::move(opened.shell);
+}
+
+Result<Rope> inline_content(const Rope& record) {
+  TRY(Opened opened, open(record));
+  if (opened.version == 0) return fail(Errc::kMalformed, "no version");
+  if (opened.version > kVersion) {
+    return fail(Errc::kUnknownVersion, "version " + std::to_string(opened.version));
+  }
+  const v1::Content& shell = opened.shell;
+  if (shell.enc() != v1::Sealed::CLEAR) {
+    return fail(Errc::kUnknownEncryption, "enc " + std::to_string(shell.enc()));
+  }
+  if (!opened.data.empty() && (shell.has_position() || shell.has_body() || shell.parked())) {
+    return fail(Errc::kMalformed, "content in more than one place");
+  }
+  if (!opened.data.empty() && shell.size() != opened.data.size()) {
+    return fail(Errc::kMalformed, "content size");
+  }
+  return std::move(opened.data);
 }
 
 Result<Rope> with_inline_content(const Rope& record, const Rope& data) {

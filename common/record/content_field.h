@@ -12,6 +12,10 @@ namespace godwit::record {
 // Errors: kMalformed.
 [[nodiscard]] Result<v1::Content> content_field(const Rope& record);
 
+// The inline content of an accepted record, as decode_message() gives it: version, encryption, place and size are
+// checked, the other fields are not looked at. Errors: kMalformed, kUnknownVersion, kUnknownEncryption.
+[[nodiscard]] Result<Rope> inline_content(const Rope& record);
+
 // The same record with `data` as its inline content in place of any reference; all other fields stay as
 // they are, octet by octet. Errors: kMalformed.
 [[nodiscard]] Result<Rope> with_inline_content(const Rope& record, const Rope& data);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "common/base/manual_clock.h"
+#include "common/record/content_field.h"
 #include "common/record/errc.h"
 #include "common/record/keys.h"
 
@@ -328,6 +329,37 @@ TEST(Records, PositionsAndLanesGoThereAndBack) {
   EXPECT_FALSE(decode_lane_state("\x0a\x01g"));  // no version
 }
 
+TEST(Records, InlineContentIsCheckedAsByDecoding) {
+  const struct {
+    const char* what;
+    void (*break_it)(v1::Message&);
+    std::error_code error;
+  } cases[] = {
+      {"version 0", [](v1::Message& message) { message.set_version(0); }, Errc::kMalformed},
+      {"version 2", [](v1::Message& message) { message.set_version(2); }, Errc::kUnknownVersion},
+      {"sealed",
+       [](v1::Message& message) {
+         message.mutable_content()->set_enc(static_cast<v1::Sealed::Encryption>(9));
+       },
+       Errc::kUnknownEncryption},
+      {"two places", [](v1::Message& message) { message.mutable_content()->set_parked(true); },
+       Errc::kMalformed},
+      {"another size", [](v1::Message& message) { message.mutable_content()->set_size(7); },
+       Errc::kMalformed},
+  };
+  const Rope good = encode(some_message()).value();
+  EXPECT_EQ(inline_content(good).value().to_string(), kBody);
+  for (const auto& test : cases) {
+    v1::Message message = by_protobuf(good);
+    test.break_it(message);
+    const Rope record(Bytes::adopt(message.SerializeAsString()));
+    const Result<Rope> content = inline_content(record);
+    ASSERT_FALSE(content) << test.what;
+    EXPECT_EQ(content.error().code, test.error) << test.what;
+    EXPECT_EQ(decode_error(record), test.error) << test.what;
+  }
+}
+
 TEST(Records, NoChangedOctetIsACrash) {
   const std::string good = encode(some_message()).value().to_string();
   const unsigned seed = std::random_device{}();
@@ -343,6 +375,8 @@ TEST(Records, NoChangedOctetIsACrash) {
     if (const Result<Message> message = decode_message(record)) {
       EXPECT_LE(message->data.size(), octets.size());
       EXPECT_TRUE(encode(*message)) << "read, and not written again";
+      const Result<Rope> content = inline_content(record);
+      EXPECT_TRUE(content && content->to_string() == message->data.to_string());
     }
     std::ignore = strip_content(record);
     std::ignore = decode_event(record);
