@@ -261,8 +261,8 @@ async::Task<bool> PartitionOwner::commit_token(const LaneId& lane) {
 }
 
 void PartitionOwner::taken(const QueuedDelivery& delivery) {
-  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
-  tally_.add(QueueTally::State::kActive, QueueTally::share_of(delivery));
+  tally_.move(QueueTally::State::kWaiting, QueueTally::State::kActive,
+              QueueTally::share_of(delivery));
   if (!lanes_.any_backlog()) return;
   const LaneBook::Entry& state = lanes_.at(delivery.lane());
   // There is room for more of its parked mail.
@@ -270,12 +270,12 @@ void PartitionOwner::taken(const QueuedDelivery& delivery) {
 }
 
 void PartitionOwner::given_back(const QueuedDelivery& delivery) {
-  tally_.remove(QueueTally::State::kActive, QueueTally::share_of(delivery));
-  tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(delivery));
+  tally_.move(QueueTally::State::kActive, QueueTally::State::kWaiting,
+              QueueTally::share_of(delivery));
 }
 
 void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report) {
-  tally_.remove(QueueTally::State::kActive, QueueTally::share_of(*delivery));
+  const QueueTally::Share before = QueueTally::share_of(*delivery);
   for (const RecipientResult& result : report.recipients) {
     switch (result.verdict) {
       case Verdict::kDelivered: env_.metrics.delivered(1); break;
@@ -287,7 +287,9 @@ void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report
   }
   Settlement settlement = Settlement::of_attempt(*delivery, report, context_of(*delivery));
   env_.metrics.held(settlement.held());
+  // Added first: groups that both are in stay where they are.
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  tally_.remove(QueueTally::State::kActive, before);
   departures_.leave(std::move(delivery), std::move(settlement.events()), !settlement.finished());
 }
 

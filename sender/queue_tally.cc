@@ -53,15 +53,37 @@ void QueueTally::count(Group& group, State state, const Share& share, int sign) 
   if (state == State::kParked) shift(group.due, share.due, by);
 }
 
+std::array<std::string, 3> QueueTally::names_of(const Share& share) {
+  return {share.lane.site.text() + " " + share.lane.pool.text(), share.domain, share.tenant};
+}
+
 void QueueTally::count(State state, const Share& share, int sign) {
   count(all_, state, share, sign);
   held_.add(sign * static_cast<std::int64_t>(share.held));
-  const std::string names[3] = {share.lane.site.text() + " " + share.lane.pool.text(), share.domain,
-                                share.tenant};
+  const std::array<std::string, 3> names = names_of(share);
   for (std::size_t by = 0; by < 3; ++by) {
     const auto at = by_[by].try_emplace(names[by]).first;
     count(at->second, state, share, sign);
     if (at->second.accepted.empty()) by_[by].erase(at);
+  }
+}
+
+void QueueTally::move(Group& group, State from, State to, const Share& share) {
+  const auto by = static_cast<std::int64_t>(share.recipients);
+  group.counts[static_cast<std::size_t>(from)] -= by;
+  group.counts[static_cast<std::size_t>(to)] += by;
+  if (from == State::kParked) shift(group.due, share.due, -by);
+  if (to == State::kParked) shift(group.due, share.due, by);
+}
+
+// Removing and adding would take the groups of a single delivery out and make them anew.
+void QueueTally::move(State from, State to, const Share& share) {
+  if (share.recipients == 0) return;
+  move(all_, from, to, share);
+  const std::array<std::string, 3> names = names_of(share);
+  for (std::size_t by = 0; by < 3; ++by) {
+    const auto at = by_[by].find(names[by]);
+    if (at != by_[by].end()) move(at->second, from, to, share);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -37,6 +38,8 @@ class QueueTally {
 
   void add(State state, const Share& share) { count(state, share, 1); }
   void remove(State state, const Share& share) { count(state, share, -1); }
+  // As remove() from one state and add() to another.
+  void move(State from, State to, const Share& share);
 
   // From now on, and until this is destroyed, the gauge has those that are held here in its sum.
   void show_held(observe::Gauge& gauge) { held_.show(gauge); }
@@ -78,6 +81,9 @@ class QueueTally {
   };
   void count(State state, const Share& share, int sign);
   static void count(Group& group, State state, const Share& share, int sign);
+  static void move(Group& group, State from, State to, const Share& share);
+  // The keys of what it is counted in, as by_ has them.
+  [[nodiscard]] static std::array<std::string, 3> names_of(const Share& share);
   static admin::QueueCounts counts_of(const Group& group);
 
   Group all_;
