@@ -62,12 +62,12 @@ std::optional<MessageId> MessageId::from_octets(std::string_view octets) {
 }
 
 std::string MessageId::to_text() const {
-  std::string text;
-  text.reserve(kTextSize);
-  for (const std::uint8_t octet : octets_) {
-    if (dash_at(text.size())) text.push_back('-');
-    text.push_back(kHex[octet >> 4]);
-    text.push_back(kHex[octet & 0x0f]);
+  std::string text(kTextSize, '-');
+  char* at = text.data();
+  for (std::size_t i = 0; i < octets_.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+    *at++ = kHex[octets_[i] >> 4];
+    *at++ = kHex[octets_[i] & 0x0f];
   }
   return text;
 }

@@ -1,8 +1,8 @@
 #include "common/mail/compose.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 
 #include "common/text/idna.h"
@@ -12,26 +12,35 @@ namespace {
 
 constexpr std::size_t kCommentBytesMax = 64;
 constexpr std::size_t kAddressBytesMax = 254;  // RFC 5321 s4.5.3.1.3: 256 with the brackets
+constexpr std::size_t kReceivedBytes = 320;    // of most Received: fields
 
-// What would begin or end something in a structured field (RFC 5322 s3.2.1).
-bool is_delimiter(char c) {
-  return std::string_view("()<>\\\",;").contains(c);
+// Octets that neither begin nor end anything in a structured field (RFC 5322 s3.2.1), nor a word.
+constexpr auto kWordOctets = [] {
+  std::array<bool, 256> word{};
+  for (unsigned octet = 0x21; octet < 0x7F; ++octet) word.at(octet) = true;
+  for (const char c : std::string_view("()<>\\\",;"))
+    word.at(static_cast<unsigned char>(c)) = false;
+  return word;
+}();
+
+bool is_word_octet(char c) {
+  return kWordOctets[static_cast<unsigned char>(c)];
 }
 
-// What is printed of text that must be one word: anything that could end it becomes "?".
-std::string safe_word(std::string_view word, std::size_t bytes_max) {
-  std::string out(word.substr(0, bytes_max));
-  std::ranges::replace_if(
-      out,
-      [](char c) { return c <= ' ' || c >= 0x7F || std::string_view("()<>\\\",;").contains(c); },
-      '?');
-  return out;
+// Text that must be one word: anything that could end it becomes "?".
+void append_safe_word(std::string& out, std::string_view word, std::size_t bytes_max) {
+  for (const char c : word.substr(0, bytes_max)) out += is_word_octet(c) ? c : '?';
 }
 
 // "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 s4.1.3)
-std::string address_literal(std::string_view address) {
-  const bool ipv6 = address.contains(':');
-  return fmt::format("[{}{}]", ipv6 ? "IPv6:" : "", safe_word(address, kCommentBytesMax));
+void append_address(std::string& out, std::string_view address) {
+  if (address.empty()) {
+    out += "unknown";
+    return;
+  }
+  out += address.contains(':') ? "[IPv6:" : "[";
+  append_safe_word(out, address, kCommentBytesMax);
+  out += ']';
 }
 
 bool is_address_literal(std::string_view helo) {
@@ -45,35 +54,47 @@ bool is_address_literal(std::string_view helo) {
 
 // RFC 5321 s4.4: the name the peer gave, and the address it came from. What is no name is only a
 // comment.
-std::string from_clause(const Received& received) {
-  const std::string address =
-      received.address.empty() ? std::string("unknown") : address_literal(received.address);
-  if (received.helo.empty()) return address;
-  if (const Result<std::string> domain = text::to_ascii_domain(received.helo)) {
-    return fmt::format("{} ({})", *domain, address);
+void append_from(std::string& out, const Received& received) {
+  if (received.helo.empty()) return append_address(out, received.address);
+  const Result<std::string> domain = text::to_ascii_domain(received.helo);
+  if (!domain && !is_address_literal(received.helo)) {
+    append_address(out, received.address);
+    out += " (HELO ";
+    append_safe_word(out, received.helo, kCommentBytesMax);
+    out += ')';
+    return;
   }
-  if (is_address_literal(received.helo)) return fmt::format("{} ({})", received.helo, address);
-  return fmt::format("{} (HELO {})", address, safe_word(received.helo, kCommentBytesMax));
+  out += domain ? *domain : received.helo;
+  out += " (";
+  append_address(out, received.address);
+  out += ')';
 }
 
 // "TLSv1.3 TLS_AES_256_GCM_SHA384" as RFC 8314 s4.3 has it: the suite, the version as a comment.
-std::string tls_clause(std::string_view tls) {
+void append_tls(std::string& out, std::string_view tls) {
+  out += "tls ";
   const std::size_t space = tls.find(' ');
-  if (space == std::string_view::npos)
-    return fmt::format("tls {}", safe_word(tls, kCommentBytesMax));
-  return fmt::format("tls {} ({})", safe_word(tls.substr(space + 1), kCommentBytesMax),
-                     safe_word(tls.substr(0, space), kCommentBytesMax));
+  if (space == std::string_view::npos) return append_safe_word(out, tls, kCommentBytesMax);
+  append_safe_word(out, tls.substr(space + 1), kCommentBytesMax);
+  out += " (";
+  append_safe_word(out, tls.substr(0, space), kCommentBytesMax);
+  out += ')';
 }
 
 bool is_plain_address(std::string_view address) {
   return !address.empty() && address.size() <= kAddressBytesMax &&
-         std::ranges::all_of(address,
-                             [](char c) { return c > ' ' && c < 0x7F && !is_delimiter(c); });
+         std::ranges::all_of(address, is_word_octet);
 }
 
-}  // namespace
+void append_number(std::string& out, long value, std::size_t digits_min = 1) {
+  std::array<char, 20> digits;
+  const char* end = std::to_chars(digits.begin(), digits.end(), value).ptr;
+  const auto count = static_cast<std::size_t>(end - digits.data());
+  if (count < digits_min) out.append(digits_min - count, '0');
+  out.append(digits.data(), count);
+}
 
-std::string format_date(Timestamp time) {
+void append_date(std::string& out, Timestamp time) {
   using namespace std::chrono;
   static constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -81,35 +102,69 @@ std::string format_date(Timestamp time) {
   const auto day = floor<days>(time);
   const year_month_day date(day);
   const hh_mm_ss clock(floor<seconds>(time - day));
-  return fmt::format("{}, {} {} {} {:02}:{:02}:{:02} +0000", kDays[weekday(day).c_encoding()],
-                     static_cast<unsigned>(date.day()),
-                     kMonths[static_cast<unsigned>(date.month()) - 1],
-                     static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
-                     clock.seconds().count());
+  out += kDays[weekday(day).c_encoding()];
+  out += ", ";
+  append_number(out, static_cast<unsigned>(date.day()));
+  out += ' ';
+  out += kMonths[static_cast<unsigned>(date.month()) - 1];
+  out += ' ';
+  append_number(out, static_cast<int>(date.year()));
+  out += ' ';
+  append_number(out, clock.hours().count(), 2);
+  out += ':';
+  append_number(out, clock.minutes().count(), 2);
+  out += ':';
+  append_number(out, clock.seconds().count(), 2);
+  out += " +0000";
+}
+
+}  // namespace
+
+std::string format_date(Timestamp time) {
+  std::string out;
+  append_date(out, time);
+  return out;
 }
 
 std::string make_message_id(const MessageId& id, std::string_view domain) {
-  return fmt::format("<{}@{}>", id.to_text(), safe_word(domain, text::kDomainBytesMax));
+  std::string out = "<" + id.to_text() + "@";
+  append_safe_word(out, domain, text::kDomainBytesMax);
+  return out += '>';
 }
 
 std::string date_field(Timestamp time) {
-  return fmt::format("Date: {}\r\n", format_date(time));
+  std::string out = "Date: ";
+  append_date(out, time);
+  return out += "\r\n";
 }
 
 std::string message_id_field(const MessageId& id, std::string_view domain) {
-  return fmt::format("Message-ID: {}\r\n", make_message_id(id, domain));
+  return "Message-ID: " + make_message_id(id, domain) + "\r\n";
 }
 
 std::string received_field(const Received& received) {
-  std::string out =
-      fmt::format("Received: from {}\r\n\tby {} with {}\r\n\tid {}", from_clause(received),
-                  safe_word(received.by, text::kDomainBytesMax),
-                  safe_word(received.protocol, kCommentBytesMax), received.id.to_text());
-  if (is_plain_address(received.recipient))
-    out += fmt::format("\r\n\tfor <{}>", received.recipient);
-  if (!received.tls.empty()) out += fmt::format("\r\n\t{}", tls_clause(received.tls));
-  out += fmt::format(";\r\n\t{}\r\n", format_date(received.time));
-  return out;
+  std::string out;
+  out.reserve(kReceivedBytes);
+  out += "Received: from ";
+  append_from(out, received);
+  out += "\r\n\tby ";
+  append_safe_word(out, received.by, text::kDomainBytesMax);
+  out += " with ";
+  append_safe_word(out, received.protocol, kCommentBytesMax);
+  out += "\r\n\tid ";
+  out += received.id.to_text();
+  if (is_plain_address(received.recipient)) {
+    out += "\r\n\tfor <";
+    out += received.recipient;
+    out += '>';
+  }
+  if (!received.tls.empty()) {
+    out += "\r\n\t";
+    append_tls(out, received.tls);
+  }
+  out += ";\r\n\t";
+  append_date(out, received.time);
+  return out += "\r\n";
 }
 
 }  // namespace godwit::mail

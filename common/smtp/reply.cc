@@ -63,6 +63,12 @@ char printable(char c, bool utf8) {
   return (octet >= 0x20 && octet != 0x7F) || c == '\t' ? c : '?';
 }
 
+void append_printable(std::string& out, std::string_view text, bool utf8) {
+  const std::size_t begin = out.size();
+  out += text;
+  for (std::size_t i = begin; i < out.size(); ++i) out[i] = printable(out[i], utf8);
+}
+
 struct Line {
   int code = 0;
   bool last = false;
@@ -155,10 +161,8 @@ void append_reply(std::string& out, const Reply& reply, bool utf8) {
       append_enhanced(out, *reply.enhanced);
       if (!line.empty()) out += ' ';
     }
-    for (const char c : line) {
-      if (out.size() - begin + 2 == kReplyLineBytesMax) break;
-      out += printable(c, utf8);
-    }
+    const std::size_t room = kReplyLineBytesMax - 2 - (out.size() - begin);
+    append_printable(out, line.substr(0, room), utf8);
     out += "\r\n";
     if (last) return;
     rest.remove_prefix(newline + 1);
@@ -181,7 +185,7 @@ Result<std::optional<ParsedReply>> parse_reply(std::string_view input, const Rep
       if (!parsed.reply.enhanced) parsed.reply.enhanced = enhanced;
       parsed.reply.text += '\n';
     }
-    for (const char c : line.text) parsed.reply.text += printable(c, true);
+    append_printable(parsed.reply.text, line.text, true);
     if (line.last) return std::optional<ParsedReply>(std::move(parsed));
   }
   return fail(Errc::kTooManyLines);

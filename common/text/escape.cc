@@ -59,6 +59,10 @@ void append_escaped(std::string& out, std::string_view octets) {
 std::string printable(std::string_view peer_text, std::size_t bytes_max) {
   static constexpr std::string_view kCut = "...";
   CHECK(bytes_max >= 8, "no room for one escaped character and the mark of the cut");
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7F && c != '\\'; };
+  if (peer_text.size() <= bytes_max && std::ranges::all_of(peer_text, plain)) {
+    return std::string(peer_text);
+  }
   std::string out;
   out.reserve(std::min(bytes_max, peer_text.size()));
   std::size_t cut_at = 0;  // the longest prefix of `out` that leaves room for kCut
