@@ -15,43 +15,72 @@ namespace {
 constexpr std::size_t kBlockBytes = 64;
 
 // Which of 64 octets are what: bit i for octet i.
-struct Masks {
+struct LineEnds {
   std::uint64_t cr = 0;
   std::uint64_t lf = 0;
-  std::uint64_t nul = 0;
-  std::uint64_t high = 0;
+  bool any_nul = false;
+  bool any_high = false;
 };
 
 #if defined(__SSE2__)
-Masks masks_of(const char* block) {
-  Masks masks;
-  const __m128i cr = _mm_set1_epi8('\r');
-  const __m128i lf = _mm_set1_epi8('\n');
-  const __m128i nul = _mm_setzero_si128();
-  const auto bits = [](__m128i matches, int i) {
-    return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(matches)))
-           << (16 * i);
-  };
-  for (int i = 0; i < 4; ++i) {
-    const __m128i octets = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i));
-    masks.cr |= bits(_mm_cmpeq_epi8(octets, cr), i);
-    masks.lf |= bits(_mm_cmpeq_epi8(octets, lf), i);
-    masks.nul |= bits(_mm_cmpeq_epi8(octets, nul), i);
-    masks.high |= bits(octets, i);
+using Lane = __m128i;
+constexpr int kLanes = 4;
+
+Lane lane(const char* block, int i) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i));
+}
+std::uint64_t bits(Lane matches, int i) {
+  return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(matches))) << (16 * i);
+}
+
+LineEnds line_ends_of(const char* block) {
+  LineEnds ends;
+  const Lane cr = _mm_set1_epi8('\r');
+  const Lane lf = _mm_set1_epi8('\n');
+  Lane least = lane(block, 0);
+  Lane all = least;
+  for (int i = 0; i < kLanes; ++i) {
+    const Lane octets = lane(block, i);
+    ends.cr |= bits(_mm_cmpeq_epi8(octets, cr), i);
+    ends.lf |= bits(_mm_cmpeq_epi8(octets, lf), i);
+    least = _mm_min_epu8(least, octets);
+    all = _mm_or_si128(all, octets);
   }
-  return masks;
+  ends.any_nul = _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
+  ends.any_high = _mm_movemask_epi8(all) != 0;
+  return ends;
+}
+std::uint64_t nuls_of(const char* block) {
+  std::uint64_t nuls = 0;
+  for (int i = 0; i < kLanes; ++i)
+    nuls |= bits(_mm_cmpeq_epi8(lane(block, i), _mm_setzero_si128()), i);
+  return nuls;
+}
+std::uint64_t highs_of(const char* block) {
+  std::uint64_t highs = 0;
+  for (int i = 0; i < kLanes; ++i) highs |= bits(lane(block, i), i);
+  return highs;
 }
 #else
-Masks masks_of(const char* block) {
-  Masks masks;
+template <class Is>
+std::uint64_t where(const char* block, Is is) {
+  std::uint64_t mask = 0;
   for (std::size_t i = 0; i < kBlockBytes; ++i) {
-    const std::uint64_t bit = 1ull << i;
-    if (block[i] == '\r') masks.cr |= bit;
-    if (block[i] == '\n') masks.lf |= bit;
-    if (block[i] == '\0') masks.nul |= bit;
-    if (static_cast<unsigned char>(block[i]) >= 0x80) masks.high |= bit;
+    if (is(block[i])) mask |= 1ull << i;
   }
-  return masks;
+  return mask;
+}
+std::uint64_t nuls_of(const char* block) {
+  return where(block, [](char c) { return c == '\0'; });
+}
+std::uint64_t highs_of(const char* block) {
+  return where(block, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+LineEnds line_ends_of(const char* block) {
+  return {.cr = where(block, [](char c) { return c == '\r'; }),
+          .lf = where(block, [](char c) { return c == '\n'; }),
+          .any_nul = nuls_of(block) != 0,
+          .any_high = highs_of(block) != 0};
 }
 #endif
 
@@ -99,32 +128,37 @@ DataScanner::Scan DataScanner::scan_as(std::string_view input) {
     if (const auto stop = line_begins(0)) return *stop;
     at_line_start_ = false;
   }
+  char tail[kBlockBytes];
   for (std::size_t begin = 0; begin < input.size(); begin += kBlockBytes) {
     const std::size_t length = std::min(kBlockBytes, input.size() - begin);
-    char tail[kBlockBytes] = {};
     const char* block = input.data() + begin;
-    if (length < kBlockBytes) block = static_cast<const char*>(std::memcpy(tail, block, length));
-    Masks masks = masks_of(block);
-    if (length < kBlockBytes) masks.nul &= low_bits(length);
+    if (length < kBlockBytes) {
+      // Filled up with what is nothing: neither a line end nor a NUL nor above 127.
+      std::memset(tail, ' ', kBlockBytes);
+      block = static_cast<const char*>(std::memcpy(tail, block, length));
+    }
+    const LineEnds line_ends = line_ends_of(block);
 
     const std::uint64_t behind_cr =
-        (masks.cr << 1 | static_cast<std::uint64_t>(after_cr_)) & low_bits(length);
-    const std::uint64_t bare_lf = masks.lf & ~behind_cr;
-    const std::uint64_t bare_cr = behind_cr & ~masks.lf;
-    const std::uint64_t violations = bare_lf | bare_cr | masks.nul;
+        (line_ends.cr << 1 | static_cast<std::uint64_t>(after_cr_)) & low_bits(length);
+    const std::uint64_t bare_lf = line_ends.lf & ~behind_cr;
+    const std::uint64_t bare_cr = behind_cr & ~line_ends.lf;
+    std::uint64_t violations = bare_lf | bare_cr;
+    if (line_ends.any_nul) [[unlikely]]
+      violations |= nuls_of(block);
     const std::uint64_t sound = violations == 0 ? ~0ull : low_bits(std::countr_zero(violations));
 
-    for (std::uint64_t ends = masks.lf & sound; ends != 0; ends &= ends - 1) {
+    for (std::uint64_t ends = line_ends.lf & sound; ends != 0; ends &= ends - 1) {
       const std::size_t next = begin + static_cast<std::size_t>(std::countr_zero(ends)) + 1;
       if (line_bytes_max_ != 0 && before + next - line_begin_ > line_bytes_max_)
         line_too_long_ = true;
       if (const auto stop = line_begins(next)) {
-        has_8bit_ |= (masks.high & low_bits(next - begin)) != 0;
+        has_8bit_ |= (highs_of(block) & low_bits(next - begin)) != 0;
         return *stop;
       }
       at_line_start_ = next == input.size();
     }
-    has_8bit_ |= masks.high != 0;
+    has_8bit_ |= line_ends.any_high;
     if (violations != 0) {
       const int at = std::countr_zero(violations);
       const std::uint64_t bit = 1ull << at;
@@ -133,7 +167,7 @@ DataScanner::Scan DataScanner::scan_as(std::string_view input) {
                                                  : Found::kNul;
       return {found, begin + static_cast<std::size_t>(at)};
     }
-    after_cr_ = (masks.cr >> (length - 1) & 1) != 0;
+    after_cr_ = (line_ends.cr >> (length - 1) & 1) != 0;
   }
   size_ = before + input.size();
   return {Found::kMore, input.size()};
