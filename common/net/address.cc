@@ -139,7 +139,15 @@ Scope IpAddress::scope() const {
 
 std::string IpAddress::to_text() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  ::inet_ntop(is_v4() ? AF_INET : AF_INET6, octets_.data(), text.data(), text.size());
+  if (is_v4()) {  // for each message: inet_ntop() would have printf() do it
+    char* at = text.data();
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (i > 0) *at++ = '.';
+      at = std::to_chars(at, text.data() + text.size(), octets_[i]).ptr;
+    }
+    return {text.data(), at};
+  }
+  ::inet_ntop(AF_INET6, octets_.data(), text.data(), text.size());
   return text.data();
 }
 
