@@ -207,6 +207,30 @@ TEST_F(TransactionLaneTest, EachErrorSaysWhetherTheCommitIsThereAndWhetherThePro
   }
 }
 
+// Librdkafka gives the sequence numbers of records that it purges to the next ones, and a broker that has the former
+// takes the latter for copies of them: events of a commit were nowhere.
+TEST_F(TransactionLaneTest, RecordsThatMayBeThereAreNotFollowedByOthersOfTheSameEpoch) {
+  ASSERT_TRUE(commit(1));
+  const auto replaced = [this] {
+    return metric("godwit_kafka_transactional_producers_replaced_total{group=\"sender\"}");
+  };
+  const double before = replaced();
+  // The connection breaks behind each request of records, and the positions' answer would come later than that: the
+  // transaction is aborted while the records wait to be sent again.
+  constexpr int kLaterMs = 400;
+  answer_with(kProduce, std::vector<rd_kafka_resp_err_t>(100, RD_KAFKA_RESP_ERR__TRANSPORT));
+  rd_kafka_mock_broker_push_request_error_rtts(cluster_, 1, kTxnOffsetCommit, 1,
+                                               RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, kLaterMs);
+  const auto written = commit(2);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(replaced() - before, 1);
+  answer_with(kProduce, {});
+  answer_with(kTxnOffsetCommit, {});
+  if (owned_->ended()) take();  // it took longer than the lease
+  EXPECT_TRUE(eventually([this] { return commit(2).has_value(); }));
+  EXPECT_TRUE(copies_->table(kRetries0)->get("d/2").value().has_value());
+}
+
 // A broker that does not answer: nobody knows, after the lease, and no earlier producer goes on.
 TEST_F(TransactionLaneTest, ACommitWithoutAnAnswerIsUnknownAfterTheLease) {
   ASSERT_TRUE(commit(1));

@@ -82,6 +82,8 @@ void TransactionalProducer::on_delivered(const rd_kafka_message_s& message) {
     *static_cast<Offset*>(message._private) = message.offset;
   } else {
     failure_ = message.err;
+    // It was sent, and waited to be sent again when the transaction was aborted.
+    if (rd_kafka_message_status(&message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) maybe_there_ = true;
   }
 }
 
@@ -100,13 +102,21 @@ int TransactionalProducer::produce(const Write& write) {
 
 // True: the brokers know that it has ended without a trace. False: nobody goes on with it; the next
 // producer of this id, or the broker after its timeout, aborts what is open.
+//
+// Librdkafka 2.15.1 takes records that it purges for never sent, and gives their sequence numbers to the next ones
+// (rd_kafka_toppar_purge_queues). If the broker has them after all it takes the next ones for copies of them: it says
+// that they are written, at the offsets of those that were aborted, and they are nowhere. Another epoch has numbers of
+// its own.
 bool TransactionalProducer::abort(Instant deadline) {
   while (usable_) {
     const KafkaError error(rd_kafka_abort_transaction(handle_.get(), kStepMs));
-    if (!error) break;
+    if (!error) {
+      usable_ = !maybe_there_;
+      return true;
+    }
     if (rd_kafka_error_is_retriable(error.get()) == 0 || is_over(deadline)) usable_ = false;
   }
-  return usable_;
+  return false;
 }
 
 // Before its end was asked for: it cannot be there.
@@ -123,7 +133,8 @@ TransactionalProducer::Outcome TransactionalProducer::give_up(int cause, bool fa
   switch (cause) {
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
-      return {aborted ? TransactionEnd::kRejoined : TransactionEnd::kAborted, std::move(why)};
+      return {aborted && usable_ ? TransactionEnd::kRejoined : TransactionEnd::kAborted,
+              std::move(why)};
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: return {TransactionEnd::kFenced, std::move(why)};
     default: return {TransactionEnd::kAborted, std::move(why)};
@@ -144,6 +155,7 @@ TransactionalProducer::Outcome TransactionalProducer::run(
   CHECK(usable_, "a producer that is not usable");
   values_.clear();
   failure_ = RD_KAFKA_RESP_ERR_NO_ERROR;
+  maybe_there_ = false;
   if (const KafkaError error(rd_kafka_begin_transaction(handle)); error)
     return give_up(error, deadline);
   std::size_t produced = 0;

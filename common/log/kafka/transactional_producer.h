@@ -23,6 +23,7 @@ namespace godwit::log {
 //     while (auto wait = producer->begin(); ...)      whoever had the id before is fenced then
 //     producer->run(writes, positions, ...)           until usable() is false: then another is made
 //
+// Aborted     what has left no trace may be tried again, with another one when not usable() any more
 // Indefinite  an outcome that is not known makes it unusable. What it may have left open is ended by
 //             the next one of its id, or by the broker after `timeout`; and the next one has another
 //             epoch, so requests of this one that are still on their way are refused
@@ -77,7 +78,9 @@ class TransactionalProducer final : public ClientEvents {
   std::vector<Bytes> values_;  // what the client sends from: outlives it
   Handle handle_;
   std::vector<rd_kafka_topic_s*> topics_;
-  int failure_ = 0;  // of a record of the transaction under way
+  // Of records of the transaction under way.
+  int failure_ = 0;
+  bool maybe_there_ = false;  // one of those that failed was sent
   bool usable_ = true;
 };
 
