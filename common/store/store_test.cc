@@ -55,6 +55,30 @@ TEST_F(StoreTest, GoesOnWithLessRoomThanAWriteBuffer) {
   EXPECT_TRUE(store_->flush());
 }
 
+TEST_F(StoreTest, ADiskWithoutRoomForAnOctetIsAnErrorUntilThereIsRoom) {
+  ASSERT_TRUE(put(1));
+  ASSERT_TRUE(store_->flush());
+  files_.set_capacity(0);
+  ASSERT_TRUE(put(100));
+  const auto flushed = store_->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().code, Errc::kNoSpace);
+  store_.reset();
+  for (int i = 0; i < 2; ++i) {
+    const auto opened =
+        Store::open({.directory = "/store", .create = true, .file_system = &files_});
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Errc::kNoSpace) << opened.error().to_string();
+  }
+  files_.set_capacity(8 * kMebibyte);
+  auto opened = Store::open({.directory = "/store", .create = true, .file_system = &files_});
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  store_ = *std::move(opened);
+  EXPECT_TRUE(store_->get(Space::kTables, "0").value().has_value());
+  ASSERT_TRUE(put(100));
+  EXPECT_TRUE(store_->flush());
+}
+
 TEST_F(StoreTest, CompactionGivesBackWhatWasErased) {
   std::atomic<bool> cancelled = false;
   const std::uint64_t empty = free_bytes();

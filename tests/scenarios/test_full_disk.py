@@ -55,3 +55,28 @@ def test_full_disk(make_godwit, own, tmp_path) -> None:
     wait_until(takes_mail, 60, lambda: f"new mail is taken; {disk.free_mebibytes()} MiB free")
     wait_until(node.is_ready, 20, "readiness")
     wait_until(lambda: "again@example.test" in server.recipients(), 20, "its delivery")
+
+
+def test_a_start_without_room(make_process, own, tmp_path) -> None:
+    """Not an octet is free: it says so and ends, as often as it is started, and goes on when there is room."""
+    disk = own(SmallDisk(tmp_path / "node" / "data", DISK_MEBIBYTES))
+    port = free_port()
+    node = make_process({"log": LOG, "sender": {"retry": HASTY, "routes": [{"domain": "*", "to": f"127.0.0.1:{port}"}]}},
+                        directory=tmp_path / "node")
+    node.start()
+    with Client(node.relay) as client:
+        for number in range(5):
+            client.submit(message(f"mail {number}"), "ann@sender.test", f"r{number}@example.test")
+    node.kill()
+    disk.fill()
+    assert disk.free_mebibytes() == 0
+    for _ in range(3):
+        node.launch()
+        assert node.process.wait(60) == 3, node.process.errors()[-2000:]
+    assert "no space" in node.process.errors()
+    disk.free()
+    server = own(ScriptedServer(port=port))
+    node.start()
+    report = node.wait_until_ended(5, 60)
+    assert report["clean"], report
+    assert Counter(server.recipients()) == Counter(f"r{number}@example.test" for number in range(5))
