@@ -9,6 +9,7 @@ twice, no copy is without a fault that explains it, and no process crashed.
 import argparse
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,8 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from cluster.rig import CALM_SECONDS, ChaosRig, Outcome  # noqa: E402
-from support.kafka import KafkaCluster  # noqa: E402
+from cluster.rig import CALM_SECONDS, SMALL_DISKS, ChaosRig, Outcome  # noqa: E402
+from cluster.surroundings import CLOSED, SINK  # noqa: E402
+from support.kafka import KafkaCluster, jars  # noqa: E402
+from support.network import enter_own_network  # noqa: E402
 
 RATE = 100.0
 RECOVERED = 0.9
@@ -79,16 +82,23 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, help="is kept; by default a temporary one")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
+    jars()  # may have to be fetched, which is no more possible in a network of its own
     with ended_in_order(), contextlib.ExitStack() as stack:
         directory = arguments.directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="godwit-chaos-")))
-        brokers = KafkaCluster(directory / "brokers", brokers=3, proxied=True)
+        everything = os.geteuid() == 0
+        if everything:
+            enter_own_network([SINK, CLOSED])
+        else:
+            print("names and disks are left out: they need root", flush=True)
+        brokers = KafkaCluster(directory / "brokers", brokers=3, proxied=True, short_lived=False)
         stack.callback(brokers.close)
         brokers.start()
         rig = stack.enter_context(contextlib.closing(
-            ChaosRig(arguments.godwit.resolve(), directory / "godwit", brokers, lambda line: print(line, flush=True))))
+            ChaosRig(arguments.godwit.resolve(), directory / "godwit", brokers, lambda line: print(line, flush=True),
+                     names=everything, small_disks=SMALL_DISKS if everything else ())))
         outcome = rig.run(arguments.seed, arguments.minutes * 60, arguments.rate, arguments.calm)
     arguments.out.write_text(json.dumps({"commit": commit(), **outcome.report()}, indent=1) + "\n")
-    print(f"{outcome.acknowledged} acknowledged, {len(outcome.lost)} lost, {outcome.copies} copies; "
+    print(f"{outcome.acknowledged} acknowledged, {len(outcome.lost)} lost, {outcome.misled} misled, {outcome.copies} copies; "
           f"{len(outcome.faults)} faults; all ended {outcome.settled_seconds} s after the load: {arguments.out}")
     for complaint in complaints(outcome):
         print(complaint)

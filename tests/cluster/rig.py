@@ -4,6 +4,8 @@ What was acknowledged is remembered here, what arrived is in the sink's ledger, 
 """
 
 import contextlib
+import functools
+import itertools
 import json
 import random
 import shutil
@@ -17,11 +19,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from cluster.surroundings import SINK, Breakable, FullDisk, Names, Roads
 from support.addresses import free_port
 from support.bench import BenchSink
 from support.cluster import fresh_prefix, on_kafka
+from support.disk import SmallDisk
 from support.godwit import RELAY, TERMINAL, Godwit, merged
 from support.kafka import KafkaCluster
 from support.mail import Client, message
@@ -38,24 +43,36 @@ BEFORE_SECONDS = 2.0 * LEASE
 AFTER_SECONDS = SESSION + LEASE + 2.0
 SETTLE_SECONDS = 120
 CALM_SECONDS = 20.0
-SLOW_SECONDS = 0.2  # what each piece of a slow network takes longer
+# Of the data directories on disks that fill up; what a node keeps there takes a few.
+DISK_MEBIBYTES = 96
+SMALL_DISKS = ("sender1", "ingress1")
+# A name that the DNS denied is asked for again after its TTL; who asked just before the end is told just after it.
+AFTER_DENIAL_SECONDS = 5.0
+# What a sender may say for good of a name that the DNS denies: the domain, or the host of its MX record.
+DENIED = {"5.1.2", "5.4.4"}
 RECOVERY_SECONDS = 60.0
+# A delivery is repeated when one of these is broken between its answer and its commit.
+NEAR_COPIES = ("sender", "broker", "network", "link", "disk-sender")
 
 
 @dataclass
 class Fault:
     at: float  # seconds after the beginning
-    kind: str  # kill, stop; of a network: cut, slow
-    target: str  # a node, broker0, or network0: between clients and that broker
+    kind: str  # kill, stop; of what is around them its own
+    target: str  # a node, broker0; network0: between clients and that broker; link01: between brokers; dns; disk-NODE
     seconds: float  # until it is started again, or goes on
     began: float = 0  # wall clock
     ended: float = 0
 
 
-def schedule(seed: int, seconds: float, calm: float = 3, *, networks: bool = False) -> list[Fault]:
+def schedule(seed: int, seconds: float, calm: float = 3,
+             around: Mapping[str, Sequence[str]] = MappingProxyType({})) -> list[Fault]:
     """Faults one after the other, the next beginning at times before the last has ended; never two brokers at once, be
-    it that they are dead or that nobody comes there."""
+    it that they are dead or that somebody does not come there. `around`: what else can be broken, and how."""
     dice = random.Random(seed)
+    ways = [(target, kind) for target, kinds in around.items() for kind in kinds]
+    of_brokers = [way for way in ways if way[0].startswith(("network", "link"))]
+    others = [way for way in ways if way not in of_brokers]
     targets = [f"{role}{number}" for role, count in NODES.items() for number in range(1, count + 1)]
     faults: list[Fault] = []
     broker_free = 0.0
@@ -66,12 +83,22 @@ def schedule(seed: int, seconds: float, calm: float = 3, *, networks: bool = Fal
         length = dice.uniform(0.2, 3) if kind == "kill" else dice.uniform(0.5, 2 * SESSION)
         if dice.random() < 0.25 and at >= broker_free:
             target, length = f"broker{dice.randrange(3)}", dice.uniform(1, 8)
-            if networks and dice.random() < 0.5:
-                kind, target = dice.choice(["cut", "slow"]), target.replace("broker", "network")
+            if of_brokers and dice.random() < 0.6:
+                target, kind = dice.choice(of_brokers)
             broker_free = at + length + 15  # until it is in sync again
+        elif others and dice.random() < 0.3:
+            (target, kind), length = dice.choice(others), dice.uniform(1, 10)
         faults.append(Fault(at, kind, target, length))
         at += dice.uniform(1, 6)
     return faults
+
+
+def rightly_bounced(bounces: Sequence[Mapping[str, Any]], faults: Sequence[Fault]) -> set[str]:
+    """Recipients that were given up because the DNS said that there is no such domain, when it did say so."""
+    denials = [(fault.began, fault.ended + AFTER_DENIAL_SECONDS) for fault in faults
+               if (fault.target, fault.kind) == ("dns", "deny")]
+    return {bounce["recipient"] for bounce in bounces if bounce["reply"]["enhanced"] in DENIED
+            and any(begin <= datetime.fromisoformat(bounce["time"]).timestamp() <= end for begin, end in denials)}
 
 
 class SteadyLoad:
@@ -134,6 +161,7 @@ class Outcome:
     unanswered: int = 0
     delivered: int = 0
     lost: list[str] = field(default_factory=list)
+    misled: int = 0  # bounced while the DNS denied their domains
     copies: int = 0
     unexplained: list[str] = field(default_factory=list)
     audit: dict[str, Any] = field(default_factory=dict)
@@ -150,10 +178,15 @@ class Outcome:
 
 
 class ChaosRig:
-    """`nodes` are how many processes each role has; `retry` and `rules` are the senders' and the sink's."""
+    """`nodes` are how many processes each role has; `retry` and `rules` are the senders' and the sink's.
+
+    `names`: mail finds the sink by MX records, of a DNS that can fail, instead of by a route; the process has to be in
+    a network with the addresses SINK and CLOSED. `small_disks`: nodes whose data is on disks that can be filled.
+    """
 
     def __init__(self, executable: Path, directory: Path, brokers: KafkaCluster, say: Callable[[str], None], *,
-                 nodes: Mapping[str, int] = NODES, retry: Mapping[str, Any] = RETRY, rules: Sequence[str] = ()) -> None:
+                 nodes: Mapping[str, int] = NODES, retry: Mapping[str, Any] = RETRY, rules: Sequence[str] = (),
+                 names: bool = False, small_disks: Sequence[str] = ()) -> None:
         self._say, self._brokers = say, brokers
         self._down: set[str] = set()
         self._crashes: list[str] = []
@@ -162,22 +195,48 @@ class ChaosRig:
         directory.mkdir(parents=True, exist_ok=True)
         # What was started before something went wrong is ended as well.
         with contextlib.ExitStack() as started:
-            self.sink = BenchSink(executable, directory, *[word for rule in rules for word in ("--rule", rule)])
+            self.sink = BenchSink(executable, directory, *[word for rule in rules for word in ("--rule", rule)],
+                                  host=SINK if names else "127.0.0.1")
             started.callback(lambda: self.sink.close())  # one that took its place, too
+            self.around = self._surround(started, directory, names, small_disks)
             self._configure(executable, directory, nodes, retry)
             for node in self.nodes.values():
                 started.callback(node.close)
             self._start()
             self._started = started.pop_all()
 
+    def _surround(self, started: contextlib.ExitStack, directory: Path, names: bool,
+                  small_disks: Sequence[str]) -> dict[str, Breakable]:
+        around: dict[str, Breakable] = {}
+        proxies = self._brokers.proxies
+        for number, proxy in enumerate(proxies):
+            around[f"network{number}"] = Roads([(proxy, None)])
+        for one, other in itertools.combinations(range(len(proxies)), 2):
+            around[f"link{one}{other}"] = Roads(self._brokers.link(one, other))
+        self._names = Names() if names else None
+        if self._names:
+            started.callback(self._names.server.close)
+            around["dns"] = self._names
+        for name in small_disks:
+            disk = SmallDisk(directory / name / "data", DISK_MEBIBYTES)
+            started.callback(disk.close)
+            around[f"disk-{name}"] = FullDisk(disk, functools.partial(self._kill, name))
+        return around
+
     def _configure(self, executable: Path, directory: Path, nodes: Mapping[str, int], retry: Mapping[str, Any]) -> None:
         log = on_kafka(self._brokers, fresh_prefix("chaos"), session_timeout=f"{SESSION}s", lease=f"{LEASE}s",
                        partitions=8)
-        routes = {"routes": [{"domain": "*", "to": self.sink.address}], "retry": dict(retry)}
+        port = self.sink.address.rsplit(":", 1)[1]
+        common: dict[str, Any] = {"sender": {"routes": [{"domain": "*", "to": self.sink.address}], "retry": dict(retry)}}
+        if self._names:
+            # What is said now holds now, so that each fault is seen.
+            common = {"sender": {"smtp_port": int(port), "retry": dict(retry)},
+                      "router": {"sites": {"ttl_min": "1s", "ttl_max": "1s", "failure_ttl": "1s"}},
+                      "dns": {"servers": [self._names.server.address], "validate": False, "timeout": "10s"}}
         for role, count in nodes.items():
             for number in range(1, count + 1):
                 name = f"{role}{number}"
-                config: dict[str, Any] = {"node": name, "sender": routes}
+                config: dict[str, Any] = {"node": name, **common}
                 if role == "ingress":
                     port = free_port()
                     self.ports.append(("127.0.0.1", port))
@@ -199,15 +258,18 @@ class ChaosRig:
 
     # --- faults
 
+    def _kill(self, name: str) -> None:
+        """Whoever runs is started again at once."""
+        node = self.nodes[name]
+        if name not in self._down and node.process:
+            node.process.kill()
+            node.launch()
+
     def _begin(self, fault: Fault) -> None:
         fault.began = time.time()
         self._say(f"{fault.at:6.1f} s  {fault.kind} {fault.target} for {fault.seconds:.1f} s")
-        if fault.target.startswith("network"):
-            proxy = self._brokers.proxies[int(fault.target[7:])]
-            if fault.kind == "cut":
-                proxy.cut()
-            else:
-                proxy.slow(SLOW_SECONDS)
+        if breakable := self.around.get(fault.target):
+            breakable.break_it(fault.kind)
             return
         if fault.target.startswith("broker"):
             process = self._brokers.processes[int(fault.target[6:])]
@@ -221,8 +283,8 @@ class ChaosRig:
             process.signal(signal.SIGSTOP)
 
     def _end(self, fault: Fault) -> None:
-        if fault.target.startswith("network"):
-            self._brokers.proxies[int(fault.target[7:])].mend()
+        if breakable := self.around.get(fault.target):
+            breakable.mend()
         elif fault.target.startswith("broker"):
             number = int(fault.target[6:])
             process = self._brokers.processes[number]
@@ -282,7 +344,8 @@ class ChaosRig:
 
     def run(self, seed: int, seconds: float, rate: float, calm: float = 3) -> Outcome:
         """With a calm of CALM_SECONDS the outcome says how it went before the faults, and how some time after them."""
-        outcome = Outcome(seed, seconds, schedule(seed, seconds, calm, networks=bool(self._brokers.proxies)))
+        outcome = Outcome(seed, seconds, schedule(
+            seed, seconds, calm, {target: breakable.kinds for target, breakable in self.around.items()}))
         looks_back = calm >= CALM_SECONDS
         load = SteadyLoad(self.ports, rate)
         try:
@@ -350,13 +413,19 @@ class ChaosRig:
                     times.setdefault(recipient, []).append(datetime.fromisoformat(line["time"]).timestamp())
         return times
 
+    def _bounces(self) -> list[dict[str, Any]]:
+        return self.nodes["ingress1"].events("--type", "bounced")
+
     def _compare(self, outcome: Outcome, load: SteadyLoad) -> None:
         times = self._arrivals()
         outcome.delivered = len(times)
-        outcome.lost = sorted(set(load.acknowledged) - set(times))
+        without = set(load.acknowledged) - set(times)
+        denied = rightly_bounced(self._bounces() if without else [], outcome.faults) & without
+        outcome.misled = len(denied)
+        outcome.lost = sorted(without - denied)
         outcome.copies = sum(len(found) - 1 for found in times.values())
         near = [(fault.began - BEFORE_SECONDS, fault.ended + AFTER_SECONDS) for fault in outcome.faults
-                if fault.target.startswith(("sender", "broker", "network"))]
+                if fault.target.startswith(NEAR_COPIES)]
         outcome.unexplained = [recipient for recipient, found in times.items() if len(found) > 1
                                and not any(begin <= min(found) <= end for begin, end in near)]
         outcome.dead = int(outcome.audit.get("held", 0))

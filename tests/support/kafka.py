@@ -4,6 +4,7 @@
 """
 
 import base64
+import itertools
 import os
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ from confluent_kafka.admin import AdminClient  # noqa: E402
 from support.addresses import free_port  # noqa: E402
 from support.certificates import Certificate  # noqa: E402
 from support.process import Process  # noqa: E402
-from support.proxy import Proxy  # noqa: E402
+from support.proxy import Proxy, owner_of  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +84,8 @@ class KafkaCluster:
     """`brokers` combined nodes; start() returns when each of them sees all of them.
 
     They let everybody in at `plain`; with `certificate` there is a second door, `secured`. `proxied`: clients come
-    through `proxies`, one for each broker, which can be cut; brokers do not. `short_lived`: quick to start, and slow.
+    through `proxies`, one for each broker, which can be cut, and brokers reach each other through others: link().
+    `short_lived`: quick to start, and slow.
     """
 
     def __init__(self, directory: Path, brokers: int = 1, certificate: Certificate | None = None, *,
@@ -97,6 +99,8 @@ class KafkaCluster:
         self.internal_ports = [free_port() for _ in range(brokers)]
         self.controller_ports = [free_port() for _ in range(brokers)]
         self.proxies = [Proxy(port) for port in self.client_ports] if proxied else []
+        self._inner = [[Proxy(ports[node], self._broker_at) for ports in (self.internal_ports, self.controller_ports)]
+                       for node in range(brokers)] if proxied else []
         self.plain = Brokers(addresses([proxy.port for proxy in self.proxies] or self.client_ports), brokers)
         self.secured = Brokers(addresses(self.secured_ports), brokers, certificate)
         self.cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -113,7 +117,10 @@ class KafkaCluster:
         return self.plain.bootstrap
 
     def _configure(self, node: int) -> None:
-        voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in enumerate(self.controller_ports))
+        internal, controllers = self.internal_ports, self.controller_ports
+        if self._inner:
+            internal, controllers = ([pair[which].port for pair in self._inner] for which in (0, 1))
+        voters = ",".join(f"{n}@127.0.0.1:{port}" for n, port in enumerate(controllers))
         replicas = min(3, self.count)
         in_sync = min(2, self.count)
         properties = {
@@ -166,7 +173,8 @@ class KafkaCluster:
             }
         if self.proxies:
             properties["advertised.listeners"] = (f"CLIENT://127.0.0.1:{self.proxies[node].port},"
-                                                  f"INTERNAL://127.0.0.1:{self.internal_ports[node]}")
+                                                  f"INTERNAL://127.0.0.1:{internal[node]},"
+                                                  f"CONTROLLER://127.0.0.1:{controllers[node]}")
         self._file(node).write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
 
     def _pkcs8_key(self) -> str:
@@ -214,8 +222,17 @@ class KafkaCluster:
         assert process is not None
         process.terminate(60)
 
+    def _broker_at(self, port: int) -> int | None:
+        """The broker that has connected from this port."""
+        numbers = {process.pid: node for node, process in enumerate(self.processes) if process}
+        return numbers.get(owner_of(port, numbers) or 0)
+
+    def link(self, one: int, other: int) -> list[tuple[Proxy, int]]:
+        """What is between two brokers, both ways: proxies, and whose connections there."""
+        return [(proxy, origin) for to, origin in ((one, other), (other, one)) for proxy in self._inner[to]]
+
     def close(self) -> None:
-        for proxy in self.proxies:
+        for proxy in [*self.proxies, *itertools.chain.from_iterable(self._inner)]:
             proxy.close()
         for process in self.processes:
             if process is not None:
