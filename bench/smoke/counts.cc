@@ -52,6 +52,8 @@ void* memmove(void* to, const void* from, std::size_t size) {
 void* __libc_malloc(std::size_t size);                     // NOLINT(bugprone-reserved-identifier)
 void* __libc_calloc(std::size_t count, std::size_t size);  // NOLINT(bugprone-reserved-identifier)
 void* __libc_realloc(void* memory, std::size_t size);      // NOLINT(bugprone-reserved-identifier)
+void* __libc_memalign(std::size_t alignment,
+                      std::size_t size);  // NOLINT(bugprone-reserved-identifier)
 
 void* malloc(std::size_t size) {
   if (counting) ++so_far.allocations;
@@ -64,6 +66,10 @@ void* calloc(std::size_t count, std::size_t size) {
 void* realloc(void* memory, std::size_t size) {
   if (counting) ++so_far.allocations;
   return __libc_realloc(memory, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {  // frames of Asio's coroutines
+  if (counting) ++so_far.allocations;
+  return __libc_memalign(alignment, size);
 }
 
 }  // extern "C"

@@ -8,7 +8,7 @@ namespace godwit::bench {
 struct Counts {
   std::uint64_t octets_copied = 0;  // by memcpy and memmove, wherever they are called from
   std::uint64_t allocations =
-      0;  // malloc, calloc, realloc and what stands on them, as operator new
+      0;  // malloc, calloc, realloc, aligned_alloc; operator new is one of them
 };
 
 // While one exists instructions, copies and allocations count. Not nested; one thread.
