@@ -27,7 +27,7 @@ check: ## what reviewers should not have to say: format, clang-tidy on changed f
 	@scripts/deps check
 	@scripts/check
 
-kafka: ## tell every story of tests/scenarios on Kafka, each role in its own process (20 minutes)
+kafka: ## tell every story of tests/scenarios on Kafka, each role in its own process (5 minutes)
 	@scripts/deps test
 	@.venv/bin/python tests/suites.py build kafka-long -j $(JOBS)
 

@@ -311,8 +311,9 @@ def suite_kafka(jobs: int) -> Tally:
                             "--shape=kafka", "tests/kafka", "tests/scenarios"], 900)
 
 
-def suite_kafka_long(_: int) -> Tally:
-    return pytest("kafka-long", ["-q", f"--godwit={EXECUTABLE}", "--shape=kafka", "--long", "tests/scenarios"], 3600)
+def suite_kafka_long(jobs: int) -> Tally:
+    return pytest("kafka-long", ["-q", "-n", str(min(jobs, 4)), "--dist", "worksteal", f"--godwit={EXECUTABLE}",
+                                 "--shape=kafka", "--long", "tests/scenarios"], 3600)
 
 
 def suite_chaos(_: int) -> Tally:
