@@ -168,6 +168,17 @@ CtlCommand add_ctl_command(CLI::App& ctl, const char* name, const char* what) {
   return added;
 }
 
+CLI::Option* add_reason(CLI::App& command, std::string& reason) {
+  return command.add_option("--reason", reason, "Why, for the audit (audit-log)")
+      ->type_name("TEXT");
+}
+// One that changes something: it says why.
+CtlCommand add_ctl_change(CLI::App& ctl, const char* name, const char* what) {
+  CtlCommand added = add_ctl_command(ctl, name, what);
+  add_reason(*added.command, added.kept->options.reason)->required();
+  return added;
+}
+
 void add_ctl_process(CLI::App& ctl, int& status) {
   const auto info = add_ctl_command(ctl, "info", "What runs there: roles, addresses, version");
   info.command->callback([kept = info.kept, &status] {
@@ -186,7 +197,7 @@ void add_ctl_process(CLI::App& ctl, int& status) {
   });
 
   const auto drain =
-      add_ctl_command(ctl, "drain", "Takes no new mail, ends what is under way, exits");
+      add_ctl_change(ctl, "drain", "Takes no new mail, ends what is under way, exits");
   auto leave = std::make_shared<bool>(false);
   drain.command->add_flag("--leave", *leave, "Gives its partitions back for good (scale-in)");
   drain.command->callback([kept = drain.kept, leave, &status] {
@@ -195,7 +206,7 @@ void add_ctl_process(CLI::App& ctl, int& status) {
     }
   });
 
-  const auto reload = add_ctl_command(ctl, "reload", "Loads configuration and control data again");
+  const auto reload = add_ctl_change(ctl, "reload", "Loads configuration and control data again");
   reload.command->callback([kept = reload.kept, &status] {
     if (const auto target = kept->where.target(status)) {
       status = ctl_reload(kept->options, *target, terminal());
@@ -204,7 +215,8 @@ void add_ctl_process(CLI::App& ctl, int& status) {
 
   const auto level = add_ctl_command(ctl, "log-level", "Says or sets how much it logs");
   auto wanted = std::make_shared<std::string>();
-  level.command->add_option("LEVEL", *wanted, "debug, info, warning, error or off");
+  level.command->add_option("LEVEL", *wanted, "debug, info, warning, error or off")
+      ->needs(add_reason(*level.command, level.kept->options.reason));
   level.command->callback([kept = level.kept, wanted, &status] {
     if (const auto target = kept->where.target(status)) {
       status = ctl_log_level(kept->options, *wanted, *target, terminal());
@@ -268,7 +280,7 @@ void add_ctl_dead(CLI::App& ctl, int& status) {
     }
   });
 
-  const auto retry = add_ctl_command(*dead.command, "retry", "Back to where it came from");
+  const auto retry = add_ctl_change(*dead.command, "retry", "Back to where it came from");
   add_key(*retry.command);
   retry.command->callback([kept = retry.kept, key, &status] {
     if (const auto target = kept->where.target(status)) {
@@ -277,7 +289,7 @@ void add_ctl_dead(CLI::App& ctl, int& status) {
   });
 
   const auto drop =
-      add_ctl_command(*dead.command, "drop", "Gives it up: its recipients end as cancelled");
+      add_ctl_change(*dead.command, "drop", "Gives it up: its recipients end as cancelled");
   add_key(*drop.command);
   auto force = std::make_shared<bool>(false);
   drop.command->add_flag("--force", *force, "Also when it cannot be told whose mail it is");
@@ -310,7 +322,7 @@ void add_ctl_held(CLI::App& ctl, int& status) {
   auto delivery = std::make_shared<std::string>();
   const auto add_decision = [&](const char* name, const char* what,
                                 accounting::HeldDecision decision) {
-    const auto decide = add_ctl_command(*held.command, name, what);
+    const auto decide = add_ctl_change(*held.command, name, what);
     decide.command->add_option("DELIVERY", *delivery, "As `held list` shows it")->required();
     decide.command->callback([kept = decide.kept, delivery, decision, &status] {
       if (const auto target = kept->where.target(status)) {
@@ -328,9 +340,10 @@ void add_ctl_control(CLI::App& ctl, int& status) {
     Where where;
     ControlOptions options;
   };
-  const auto add = [&](const char* name, const char* what, auto run) {
+  const auto add = [&](const char* name, const char* what, bool changes, auto run) {
     auto* command = ctl.add_subcommand(name, what);
     auto kept = std::make_shared<Kept>();
+    if (changes) add_reason(*command, kept->options.reason)->required();
     kept->where.add_file_or_address(*command);
     command->add_option("-f,--file", kept->options.file, "Control file")
         ->required()
@@ -345,8 +358,8 @@ void add_ctl_control(CLI::App& ctl, int& status) {
       }
     });
   };
-  add("apply", "Makes the control data what a file says", ctl_apply);
-  add("diff", "What apply would change; exit status 1 when something", ctl_diff);
+  add("apply", "Makes the control data what a file says", true, ctl_apply);
+  add("diff", "What apply would change; exit status 1 when something", false, ctl_diff);
 
   const auto get = add_ctl_command(ctl, "get", "The control data in force, as a file for apply");
   get.command->callback([kept = get.kept, &status] {
@@ -366,7 +379,7 @@ void add_ctl_cluster(CLI::App& ctl, int& status) {
 
   auto* node = ctl.add_subcommand("node", "One process of the cluster");
   node->require_subcommand(1);
-  const auto evict = add_ctl_command(
+  const auto evict = add_ctl_change(
       *node, "evict", "Puts a node that is gone out of its groups: others get its partitions now");
   auto name = std::make_shared<std::string>();
   evict.command->add_option("NODE", *name, "As `nodes` shows it")->required();

@@ -116,7 +116,8 @@ int ctl_health(const CtlOptions& options, const std::string& role, const Target&
 int ctl_drain(const CtlOptions& options, bool leave, const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  if (const auto drained = client->drain(leave); !drained) return could_not(drained.error(), io);
+  if (const auto drained = client->drain(leave, options.reason); !drained)
+    return could_not(drained.error(), io);
   if (options.json) return say({{"draining", true}}, io);
   io.out << "draining: it takes no new mail, finishes what is under way, and ends\n";
   return kDone;
@@ -125,7 +126,7 @@ int ctl_drain(const CtlOptions& options, bool leave, const Target& target, Io io
 int ctl_reload(const CtlOptions& options, const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  const auto notes = client->reload();
+  const auto notes = client->reload(options.reason);
   if (!notes) return could_not(notes.error(), io);
   if (options.json) return say({{"notes", *notes}}, io);
   io.out << "reloaded\n";
@@ -148,7 +149,8 @@ int ctl_log_level(const CtlOptions& options, const std::string& level, const Tar
                   Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  const auto now = level.empty() ? client->log_level() : client->set_log_level(level);
+  const auto now =
+      level.empty() ? client->log_level() : client->set_log_level(level, options.reason);
   if (!now) return could_not(now.error(), io);
   if (options.json) return say({{"level", *now}}, io);
   io.out << *now << '\n';

@@ -12,6 +12,7 @@ namespace godwit::cli::admin {
 
 struct CtlOptions {
   bool json = false;
+  std::string reason{};  // of what changes something, for the audit
 };
 
 [[nodiscard]] int ctl_info(const CtlOptions& options, const Target& target, Io io);

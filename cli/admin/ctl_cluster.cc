@@ -100,7 +100,7 @@ int ctl_node_evict(const CtlOptions& options, const std::string& node, const Tar
                    Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  const auto groups = client->evict(node);
+  const auto groups = client->evict(node, options.reason);
   if (!groups) return could_not(groups.error(), io);
   if (options.json) return say({{"node", node}, {"groups", *groups}}, io);
   if (groups->empty()) {
@@ -214,17 +214,23 @@ int ctl_audit_log(const AuditLogOptions& options, const Target& target, const Cl
     for (const auto& entry : found->entries) {
       json["entries"].push_back({{"time", json_time(entry.time)},
                                  {"actor", entry.actor},
+                                 {"client", entry.client},
                                  {"node", entry.node},
                                  {"action", entry.action},
                                  {"subject", entry.subject},
                                  {"changes", entry.changes},
+                                 {"reason", entry.reason},
                                  {"failure", entry.failure}});
     }
     return say(json, io);
   }
   for (const auto& entry : found->entries) {
-    io.out << fmt::format("{} {} {} {}\n", time_text(entry.time), entry.action,
+    io.out << fmt::format("{} {} {} {}", time_text(entry.time), entry.action,
                           text::printable(entry.subject, 200), text::printable(entry.actor, 200));
+    io.out << (entry.client.empty() ? std::string("\n")
+                                    : fmt::format(" ({})\n", text::printable(entry.client, 200)));
+    if (!entry.reason.empty())
+      io.out << fmt::format("    because: {}\n", text::printable(entry.reason, 1'000));
     for (const std::string& change : entry.changes)
       io.out << fmt::format("    {}\n", text::printable(change, 2'000));
     if (!entry.failure.empty())

@@ -71,7 +71,8 @@ Result<Asked> ask(const ControlOptions& options, const Target& target) {
 int ctl_apply(const ControlOptions& options, const Target& target, Io io) {
   auto asked = ask(options, target);
   if (!asked) return could_not(asked.error(), io);
-  const auto answer = asked->client.control_apply(asked->file, asked->text, options.prune);
+  const auto answer =
+      asked->client.control_apply(asked->file, asked->text, options.prune, options.reason);
   if (!answer) return refused(answer.error(), io);
   if (options.json) return say(json_of(*answer), io);
   print(*answer, io);

@@ -12,6 +12,7 @@ namespace godwit::cli::admin {
 struct ControlOptions {
   std::filesystem::path file;
   bool prune = false;
+  std::string reason{};  // of apply, for the audit
   bool json = false;
 };
 

@@ -128,7 +128,7 @@ int ctl_dead_show(const CtlOptions& options, const std::string& key, const Targe
 int ctl_dead_retry(const CtlOptions& options, const std::string& key, const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  const auto retried = client->dead_retry(key);
+  const auto retried = client->dead_retry(key, options.reason);
   if (!retried) return refused(retried.error(), io);
   const auto& [where, offset] = retried->now;
   if (options.json) {
@@ -146,7 +146,7 @@ int ctl_dead_drop(const CtlOptions& options, const std::string& key, bool force,
                   const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  const auto dropped = client->dead_drop(key, force);
+  const auto dropped = client->dead_drop(key, force, options.reason);
   if (!dropped) return refused(dropped.error(), io);
   if (options.json) return say({{"cancelled", dropped->cancelled}}, io);
   io.out << fmt::format("dropped; {} recipients are cancelled\n", dropped->cancelled);

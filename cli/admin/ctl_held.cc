@@ -63,7 +63,7 @@ int ctl_held_decide(const CtlOptions& options, const std::string& delivery,
                     accounting::HeldDecision decision, const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
-  const auto recipients = client->held_decide(delivery, decision);
+  const auto recipients = client->held_decide(delivery, decision, options.reason);
   if (!recipients) {
     io.err << "godwit ctl: " << recipients.error().to_string() << '\n';
     return recipients.error().code == operate::Errc::kInvalid ? kAnswerIsNo : kCouldNotRun;

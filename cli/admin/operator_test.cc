@@ -212,18 +212,18 @@ TEST_F(Operator, InfoAndHealth) {
 }
 
 TEST_F(Operator, DrainReloadAndLogLevel) {
-  EXPECT_EQ(ctl_drain({}, false, target_, io()), kDone);
-  EXPECT_EQ(ctl_drain({}, true, target_, io()), kDone);
+  EXPECT_EQ(ctl_drain({.reason = "test"}, false, target_, io()), kDone);
+  EXPECT_EQ(ctl_drain({.reason = "test"}, true, target_, io()), kDone);
   EXPECT_EQ(process_.drained, 11);
 
-  EXPECT_EQ(ctl_reload({}, target_, io()), kDone);
+  EXPECT_EQ(ctl_reload({.reason = "test"}, target_, io()), kDone);
   EXPECT_THAT(out(), HasSubstr("control.yaml: version 2"));
   process_.reload_works = false;
-  EXPECT_EQ(ctl_reload({}, target_, io()), kCouldNotRun);
+  EXPECT_EQ(ctl_reload({.reason = "test"}, target_, io()), kCouldNotRun);
   EXPECT_THAT(err(), HasSubstr("control.yaml:3:1: unknown key"));
 
   out_.str({});
-  EXPECT_EQ(ctl_log_level({}, "debug", target_, io()), kDone);
+  EXPECT_EQ(ctl_log_level({.reason = "test"}, "debug", target_, io()), kDone);
   EXPECT_EQ(process_.level, "debug");
   EXPECT_EQ(ctl_log_level({.json = true}, "", target_, io()), kDone);
   EXPECT_EQ(out(), "debug\n{\"level\":\"debug\"}\n");
@@ -267,7 +267,7 @@ TEST_F(Operator, QueueAndDead) {
 
 TEST_F(Operator, AWrongTokenIsSaidWithTheAddress) {
   target_.token = "wrong";
-  EXPECT_EQ(ctl_drain({}, false, target_, io()), kCouldNotRun);
+  EXPECT_EQ(ctl_drain({.reason = "test"}, false, target_, io()), kCouldNotRun);
   EXPECT_EQ(events({}, target_, clock_, io()), kCouldNotRun);
   EXPECT_EQ(audit({}, target_, io()), kCouldNotRun);
   EXPECT_THAT(err(), HasSubstr(server_->address()));

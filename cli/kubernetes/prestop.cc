@@ -57,7 +57,8 @@ int prestop(const PrestopOptions& options, const admin::Target& target, admin::I
     return admin::kDone;
   }
   io.out << fmt::format("{} is beyond {}: leave\n", options.pod, ordinals->replicas);
-  return admin::ctl_drain({}, /*leave=*/true, target, io);
+  return admin::ctl_drain({.reason = "prestop: the StatefulSet is scaled in"}, /*leave=*/true,
+                          target, io);
 }
 
 }  // namespace godwit::cli::kubernetes

@@ -21,9 +21,11 @@ std::string encode(const AuditEntry& entry) {
   message.set_version(kVersion);
   message.set_time_unix_ms(to_unix_ms(entry.time));
   message.set_actor(entry.actor);
+  message.set_client(text::printable(entry.client, kTextBytesMax));
   message.set_node(entry.node);
   message.set_action(entry.action);
   message.set_subject(entry.subject);
+  message.set_reason(text::printable(entry.reason, kTextBytesMax));
   message.set_failure(text::printable(entry.failure, kTextBytesMax));
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < entry.changes.size(); ++i) {
@@ -44,10 +46,12 @@ AuditEntry decode(const log::Record& record) {
     return {.time = record.time, .actor = record.key, .action = "cannot be read"};
   return {.time = from_unix_ms(message.time_unix_ms()),
           .actor = message.actor(),
+          .client = message.client(),
           .node = message.node(),
           .action = message.action(),
           .subject = message.subject(),
           .changes = {message.changes().begin(), message.changes().end()},
+          .reason = message.reason(),
           .failure = message.failure()};
 }
 

@@ -15,11 +15,13 @@ namespace godwit::admin {
 // An administrative change (godwit/v1/audit_entry.proto).
 struct AuditEntry {
   Timestamp time;
-  std::string actor;
+  std::string actor;   // "token ops", "loopback"
+  std::string client;  // what that one says of itself, and from where
   std::string node;
   std::string action;  // "control.apply"
   std::string subject;
   std::vector<std::string> changes;  // never a secret
+  std::string reason;                // in the operator's words
   std::string failure;  // why it was not done after all; empty: nothing is known to have failed
 };
 

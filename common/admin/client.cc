@@ -26,6 +26,7 @@ Errc code_of(const Status& status) {
   switch (status.error_code()) {
     case StatusCode::UNAVAILABLE: return Errc::kUnreachable;
     case StatusCode::UNAUTHENTICATED: return Errc::kUnauthenticated;
+    case StatusCode::PERMISSION_DENIED: return Errc::kDenied;
     case StatusCode::UNIMPLEMENTED: return Errc::kUnsupported;
     case StatusCode::NOT_FOUND:
     case StatusCode::INVALID_ARGUMENT: return Errc::kInvalid;
@@ -172,16 +173,18 @@ Result<bool> Client::serving(std::string_view role) {
   return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
 }
 
-Result<void> Client::drain(bool leave) {
+Result<void> Client::drain(bool leave, const std::string& reason) {
   v1::DrainRequest request;
   request.set_leave(leave);
+  request.set_reason(reason);
   TRY_VOID(state_->call<v1::DrainResponse>(&v1::Admin::Stub::Drain, request));
   return {};
 }
 
-Result<std::vector<std::string>> Client::reload() {
-  TRY(const auto response,
-      state_->call<v1::ReloadResponse>(&v1::Admin::Stub::Reload, v1::ReloadRequest{}));
+Result<std::vector<std::string>> Client::reload(const std::string& reason) {
+  v1::ReloadRequest request;
+  request.set_reason(reason);
+  TRY(const auto response, state_->call<v1::ReloadResponse>(&v1::Admin::Stub::Reload, request));
   return std::vector<std::string>(response.notes().begin(), response.notes().end());
 }
 
@@ -207,9 +210,10 @@ Result<DeadDetails> Client::dead_show(const std::string& key) {
   return from_message(response);
 }
 
-Result<DeadRetried> Client::dead_retry(const std::string& key) {
+Result<DeadRetried> Client::dead_retry(const std::string& key, const std::string& reason) {
   v1::DeadRetryRequest request;
   request.set_key(key);
+  request.set_reason(reason);
   TRY(const auto response,
       state_->call<v1::DeadRetryResponse>(&v1::Admin::Stub::DeadRetry, request, kControlDeadline));
   for (int number = 1; number <= log::kTopicMax; ++number) {
@@ -220,10 +224,12 @@ Result<DeadRetried> Client::dead_retry(const std::string& key) {
   return fail(Errc::kFailed, "an unknown topic: " + response.topic());
 }
 
-Result<DeadDropped> Client::dead_drop(const std::string& key, bool force) {
+Result<DeadDropped> Client::dead_drop(const std::string& key, bool force,
+                                      const std::string& reason) {
   v1::DeadDropRequest request;
   request.set_key(key);
   request.set_force(force);
+  request.set_reason(reason);
   TRY(const auto response,
       state_->call<v1::DeadDropResponse>(&v1::Admin::Stub::DeadDrop, request, kControlDeadline));
   return DeadDropped{response.cancelled()};
@@ -238,10 +244,12 @@ Result<accounting::HeldList> Client::held(std::uint32_t rows_max) {
 }
 
 Result<std::uint32_t> Client::held_decide(const std::string& delivery,
-                                          accounting::HeldDecision decision) {
+                                          accounting::HeldDecision decision,
+                                          const std::string& reason) {
   v1::HeldDecideRequest request;
   request.set_delivery(delivery);
   request.set_what(static_cast<v1::HeldDecideRequest::What>(decision));
+  request.set_reason(reason);
   TRY(const auto response, state_->call<v1::HeldDecideResponse>(&v1::Admin::Stub::HeldDecide,
                                                                 request, kControlDeadline));
   return response.recipients();
@@ -266,10 +274,11 @@ Result<ControlAnswer> Client::control_diff(const std::string& file, const std::s
 }
 
 Result<ControlAnswer> Client::control_apply(const std::string& file, const std::string& text,
-                                            bool prune) {
+                                            bool prune, const std::string& reason) {
+  v1::ControlRequest request = control_request(file, text, prune);
+  request.set_reason(reason);
   TRY(const auto response,
-      state_->call<v1::ControlResponse>(&v1::Admin::Stub::ControlApply,
-                                        control_request(file, text, prune), kControlDeadline));
+      state_->call<v1::ControlResponse>(&v1::Admin::Stub::ControlApply, request, kControlDeadline));
   return from_message(response);
 }
 
@@ -286,9 +295,10 @@ Result<std::vector<NodeAnswer>> Client::nodes() {
   return from_message(response);
 }
 
-Result<std::vector<std::string>> Client::evict(const std::string& node) {
+Result<std::vector<std::string>> Client::evict(const std::string& node, const std::string& reason) {
   v1::EvictRequest request;
   request.set_node(node);
+  request.set_reason(reason);
   TRY(const auto response,
       state_->call<v1::EvictResponse>(&v1::Admin::Stub::Evict, request, kControlDeadline));
   return std::vector<std::string>(response.groups().begin(), response.groups().end());
@@ -321,9 +331,10 @@ Result<std::string> Client::log_level() {
   return response.level();
 }
 
-Result<std::string> Client::set_log_level(std::string_view level) {
+Result<std::string> Client::set_log_level(std::string_view level, const std::string& reason) {
   v1::SetLogLevelRequest request;
   request.set_level(std::string(level));
+  request.set_reason(reason);
   TRY(const auto response,
       state_->call<v1::LogLevelResponse>(&v1::Admin::Stub::SetLogLevel, request));
   return response.level();

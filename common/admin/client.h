@@ -28,9 +28,10 @@ struct ClientConfig {
       10'000};  // of a call that is not a stream, the connection included
 };
 
-// Asks one process. Every error's context names the address and what to do about it.
+// Asks one process. Every error's context names the address and what to do about it. What changes something takes a
+// reason, for the audit.
 //
-// Errors     kUnreachable, kUnauthenticated, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
+// Errors     kUnreachable, kUnauthenticated, kDenied, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
 //            kCancelled, kFailed
 // Threads    functions block and may be called from several threads
 class Client {
@@ -43,32 +44,37 @@ class Client {
   [[nodiscard]] Result<NodeInfo> info();
   // grpc.health.v1 of a role, or of the process (""). Errors: kInvalid, there is no such role.
   [[nodiscard]] Result<bool> serving(std::string_view role);
-  [[nodiscard]] Result<void> drain(bool leave);
-  [[nodiscard]] Result<std::vector<std::string>> reload();
+  [[nodiscard]] Result<void> drain(bool leave, const std::string& reason);
+  [[nodiscard]] Result<std::vector<std::string>> reload(const std::string& reason);
   [[nodiscard]] Result<QueueSummary> queue(const QueueQuery& query);
   [[nodiscard]] Result<accounting::DeadList> dead(std::uint32_t rows_max);
   [[nodiscard]] Result<DeadDetails> dead_show(const std::string& key);
-  [[nodiscard]] Result<DeadRetried> dead_retry(const std::string& key);
-  [[nodiscard]] Result<DeadDropped> dead_drop(const std::string& key, bool force);
+  [[nodiscard]] Result<DeadRetried> dead_retry(const std::string& key, const std::string& reason);
+  [[nodiscard]] Result<DeadDropped> dead_drop(const std::string& key, bool force,
+                                              const std::string& reason);
   [[nodiscard]] Result<accounting::HeldList> held(std::uint32_t rows_max);
   // How many recipients it is about.
   [[nodiscard]] Result<std::uint32_t> held_decide(const std::string& delivery,
-                                                  accounting::HeldDecision decision);
+                                                  accounting::HeldDecision decision,
+                                                  const std::string& reason);
   // `file` names the text in problems. These wait up to kControlDeadline: each plain password costs a hash.
   static constexpr std::chrono::seconds kControlDeadline{120};
   [[nodiscard]] Result<ControlAnswer> control_diff(const std::string& file, const std::string& text,
                                                    bool prune);
   [[nodiscard]] Result<ControlAnswer> control_apply(const std::string& file,
-                                                    const std::string& text, bool prune);
+                                                    const std::string& text, bool prune,
+                                                    const std::string& reason);
   [[nodiscard]] Result<ControlFileAnswer> control_get();
   [[nodiscard]] Result<std::vector<NodeAnswer>> nodes();
   [[nodiscard]] Result<std::vector<TopicRow>> topics();
   [[nodiscard]] Result<std::vector<LagRow>> lag();
   // The groups it was put out of.
-  [[nodiscard]] Result<std::vector<std::string>> evict(const std::string& node);
+  [[nodiscard]] Result<std::vector<std::string>> evict(const std::string& node,
+                                                       const std::string& reason);
   [[nodiscard]] Result<AuditLog> audit_log(Timestamp since, std::uint32_t rows_max);
   [[nodiscard]] Result<std::string> log_level();
-  [[nodiscard]] Result<std::string> set_log_level(std::string_view level);
+  [[nodiscard]] Result<std::string> set_log_level(std::string_view level,
+                                                  const std::string& reason);
 
   // Visits until the server ends the stream or `visit` returns false. No deadline.
   [[nodiscard]] Result<void> events(const accounting::EventQuery& query,

@@ -179,6 +179,8 @@ void to_message(const AuditLog& found, v1::AuditLogResponse& message) {
     auto& into = *message.add_entries();
     into.set_time_unix_ms(to_unix_ms(entry.time));
     into.set_actor(entry.actor);
+    into.set_client(entry.client);
+    into.set_reason(entry.reason);
     into.set_node(entry.node);
     into.set_action(entry.action);
     into.set_subject(entry.subject);
@@ -192,10 +194,12 @@ AuditLog from_message(const v1::AuditLogResponse& message) {
   for (const auto& entry : message.entries()) {
     found.entries.push_back({.time = from_unix_ms(entry.time_unix_ms()),
                              .actor = entry.actor(),
+                             .client = entry.client(),
                              .node = entry.node(),
                              .action = entry.action(),
                              .subject = entry.subject(),
                              .changes = strings(entry.changes()),
+                             .reason = entry.reason(),
                              .failure = entry.failure()});
   }
   return found;

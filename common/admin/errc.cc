@@ -14,6 +14,7 @@ class Category final : public std::error_category {
       case Errc::kTokenNeeded: return "needs admin.token, because others can reach this address";
       case Errc::kUnreachable: return "nothing answers";
       case Errc::kUnauthenticated: return "the token is missing or wrong";
+      case Errc::kDenied: return "not allowed";
       case Errc::kUnsupported: return "no role of this process can do that";
       case Errc::kInvalid: return "the request is not valid";
       case Errc::kRefused: return "refused";

@@ -10,6 +10,7 @@ enum class Errc {
   kTokenNeeded,      // refused to start: not a loopback address, and no admin.token
   kUnreachable,      // nothing answers there
   kUnauthenticated,  // the token is missing or wrong
+  kDenied,           // who asks may not; context names the role that is needed
   kUnsupported,      // no role in that process has what was asked for
   kInvalid,          // the request makes no sense to it
   kRefused,          // it will not, now: context says why (a reload of a wrong configuration)

@@ -104,6 +104,6 @@ def test_who_leaves_and_who_restarts(rendered: dict[str, Release]) -> None:
     release = rendered["example-strimzi"]
     commands = {pod.component: pod.container["lifecycle"]["preStop"].get("exec", {}).get("command")
                 for pod in release.workloads()}
-    leave = ["godwit", "ctl", "drain", "--leave", "-c", f"/{CONFIG}"]
+    leave = ["godwit", "ctl", "drain", "--leave", "--reason", "preStop", "-c", f"/{CONFIG}"]
     assert commands == {"ingress": None, "router": leave, "bouncer": leave,
                         "sender": ["godwit", "prestop", "-c", f"/{CONFIG}"]}

@@ -167,7 +167,7 @@ def coming_and_going(place: Place, arguments: argparse.Namespace) -> Result:
         turn = time.monotonic()
         turns += 1
         if turns % 2:
-            done = guest.command("ctl", "drain", "--leave", "-c", guest.config_file)
+            done = guest.command("ctl", "drain", "--leave", "--reason", "leaves", "-c", guest.config_file)
             assert done.returncode == 0, done.stderr
             assert guest.process and guest.process.wait(60) == 0
         else:

@@ -84,7 +84,7 @@ def test_a_name_is_one_node_s_and_who_leaves_gives_its_partitions_at_once(nodes:
     # The first one has noticed nothing.
     wait_for_partitions("as before", stays=(stays, 2), leaves=(leaves, 2))
 
-    assert ctl(leaves, "drain", "--leave").returncode == 0
+    assert ctl(leaves, "drain", "--leave", "--reason", "test").returncode == 0
     assert leaves.process is not None and leaves.process.wait(SECONDS) == 0
     wait_for_partitions("all of them", stays=(stays, PARTITIONS))
     # A name that is free again.
@@ -100,12 +100,12 @@ def test_who_is_gone_is_put_out_and_others_have_its_partitions_at_once(nodes: No
     wait_for_state(stays, "gone", "up")
 
     gone.kill()
-    refused = ctl(stays, "node", "evict", "gone")
+    refused = ctl(stays, "node", "evict", "gone", "--reason", "test")
     assert refused.returncode != 0 and "gone is alive: its last heartbeat is" in refused.stderr, refused
 
     wait_for_state(stays, "gone", "silent")
     assert stays.metric(OWNED) == 2
-    evicted = ctl(stays, "node", "evict", "gone")
+    evicted = ctl(stays, "node", "evict", "gone", "--reason", "test")
     assert evicted.returncode == 0 and evicted.stdout == "gone is out of: sender\n", evicted
     wait_for_partitions("all of them", stays=(stays, PARTITIONS))
     nodes.deliver(stays)

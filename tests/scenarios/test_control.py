@@ -28,7 +28,8 @@ shaping:
 
 def ctl(godwit, *arguments):
     command, *rest = arguments
-    return godwit.command("ctl", command, "-c", godwit.config_file, *rest)
+    why = ("--reason", "a new customer") if command == "apply" else ()
+    return godwit.command("ctl", command, "-c", godwit.config_file, *why, *rest)
 
 
 def write(godwit, text: str, name: str = "wanted.yaml") -> Path:
@@ -76,7 +77,8 @@ def test_apply_is_declarative_and_idempotent(start_godwit) -> None:
     entries = json.loads(ctl(godwit, "audit-log", "--json").stdout)["entries"]
     assert [entry["action"] for entry in entries] == ["control.apply"] * 3
     assert "removed tenant acme" in entries[0]["changes"]
-    assert "@" in entries[0]["actor"]
+    assert (entries[0]["actor"], entries[0]["reason"]) == ("loopback", "a new customer")
+    assert "@" in entries[0]["client"]
     assert all("first" not in json.dumps(entry) for entry in entries)
 
 
@@ -156,7 +158,7 @@ def test_a_kill_in_the_middle_leaves_all_or_nothing(make_godwit, after: float) -
     many = "pools:\n" + "".join(f"  p{i}: [{{source: default}}]\n" for i in range(10_000))
     wanted = write(godwit, many)
     applying = subprocess.Popen([str(godwit.executable), "ctl", "apply", "-c", str(godwit.config_file), "-f",
-                                 str(wanted)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                 str(wanted), "--reason", "test"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     # Somewhere between its first row and its last: the audit is written before.
     wait_until(lambda: json.loads(ctl(godwit, "audit-log", "--json").stdout)["total"] == 1
                or applying.poll() is not None, 60, "the batch is begun")

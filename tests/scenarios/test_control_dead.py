@@ -50,7 +50,8 @@ def rows(godwit) -> list[dict]:
 
 
 def dead(godwit, command: str, *arguments: str):
-    return godwit.command("ctl", "dead", command, "-c", godwit.config_file, *arguments)
+    why = () if command == "show" else ("--reason", "it is mended")
+    return godwit.command("ctl", "dead", command, *why, "-c", godwit.config_file, *arguments)
 
 
 def test_dropped_mail_is_cancelled(held) -> None:

@@ -100,9 +100,10 @@ def test_a_tenant_may_have_it_held(start_godwit, own, decision: str, kept: bool,
     (row,) = ctl("held", "list")["rows"]
     assert row["recipients"] == ["a@example.test"]
     assert row["delivery"] == deferred["delivery"]
-    none = godwit.command("ctl", "held", decision, row["delivery"][:-1] + "7", "-c", godwit.config_file)
+    why = ("--reason", "asked their postmaster")
+    none = godwit.command("ctl", "held", decision, row["delivery"][:-1] + "7", *why, "-c", godwit.config_file)
     assert (none.returncode, "nobody of" in none.stderr) == (1, True), none.stderr
-    assert ctl("held", decision, row["delivery"]) == {"recipients": 1}
+    assert ctl("held", decision, row["delivery"], *why) == {"recipients": 1}
 
     godwit.wait_until_ended(2)
     assert godwit.endings() == {"a@example.test": [ending], "b@example.test": ["delivered"]}

@@ -39,7 +39,7 @@ class Busy:
 
 def place(godwit, text: str) -> None:
     Path(godwit.directory / "control.yaml").write_text(SOURCES + text + "\n")
-    done = godwit.command("ctl", "reload", "-c", godwit.config_file)
+    done = godwit.command("ctl", "reload", "--reason", "test", "-c", godwit.config_file)
     assert done.returncode == 0, done.stderr
 
 

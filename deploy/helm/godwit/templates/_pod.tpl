@@ -18,7 +18,7 @@ preStop:
 {{- else if has .component (list "router" "bouncer") }}
 preStop:
   exec:
-    command: [godwit, ctl, drain, --leave, -c, /etc/godwit/config/godwit.yaml]
+    command: [godwit, ctl, drain, --leave, --reason, preStop, -c, /etc/godwit/config/godwit.yaml]
 {{- else if gt (int .root.Values.drain.endpointsSeconds) 0 }}
 preStop:
   sleep:

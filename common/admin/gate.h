@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/admin/access.h"
+
+namespace grpc {
+class ServerContext;
+class Status;
+}  // namespace grpc
+
+namespace godwit::admin {
+
+struct GateConfig {
+  std::string token;  // of the role admin; empty: whoever reaches the listen address has that role
+  std::uint32_t streams_max = 16;
+};
+
+// What every call passes before it is looked at, and what ends the long ones when the server stops.
+//
+// Threads  any
+class Gate {
+ public:
+  explicit Gate(GateConfig config) : config_(std::move(config)) {}
+
+  // Whether the call may be made by whoever makes it; then `caller` says who that is.
+  // Input   `reason` of the request; null: its type has none
+  // Status  UNAUTHENTICATED (a credential is missing or wrong), PERMISSION_DENIED (names the role that is needed),
+  //         INVALID_ARGUMENT (a change without a reason, or with one that is too long)
+  [[nodiscard]] grpc::Status enter(std::string_view rpc, const grpc::ServerContext& context,
+                                   const std::string* reason, Caller& caller) const;
+
+  // One of the streams that may be under way at once; false: there are too many.
+  class StreamPass {
+   public:
+    explicit StreamPass(Gate& gate);
+    ~StreamPass() { --gate_.streams_; }
+    StreamPass(const StreamPass&) = delete;
+    explicit operator bool() const { return entered_; }
+
+   private:
+    Gate& gate_;
+    bool entered_ = false;
+  };
+
+  // Streams look at this between two of their steps.
+  [[nodiscard]] bool gone(const grpc::ServerContext& context) const;
+  void stop() { stopping_ = true; }
+
+ private:
+  [[nodiscard]] grpc::Status identify(const grpc::ServerContext& context, Caller& caller) const;
+
+  const GateConfig config_;
+  std::atomic<std::uint32_t> streams_{0};
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace godwit::admin
