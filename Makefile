@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 GODWIT := build/release/bin/godwit
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check bench bench-smoke kafka chaos
+.PHONY: help deps build run test check bench bench-smoke kafka chaos image
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ chaos: ## break a cluster on purpose: SEED=7 MINUTES=10; writes reliability.json
 	@scripts/deps test
 	@.venv/bin/python tests/suites.py build -j $(JOBS)
 	@.venv/bin/python tests/cluster/chaos.py $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),10)
+
+image: build ## make the OCI image without Docker, build/image/godwit.oci.tar, and run it under containerd (root)
+	@scripts/deps image
+	@scripts/image
+	@.venv/bin/python tests/suites.py image
 
 bench: build ## compare with Postfix on this machine
 	@scripts/deps test

@@ -193,6 +193,8 @@ spec:
       {{- end }}
       volumeMounts:
         - {name: data, mountPath: /var/lib/godwit}
+        # What `godwit audit` sorts when it is too much for its memory.
+        - {name: tmp, mountPath: /tmp}
         - {name: config, mountPath: /etc/godwit/config, readOnly: true}
         {{- range $secrets }}
         - {name: {{ .name }}, mountPath: /etc/godwit/{{ .name }}, readOnly: true}
@@ -201,6 +203,8 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
   volumes:
+    - name: tmp
+      emptyDir: {}
     - name: config
       configMap: {name: {{ $name }}}
     {{- range $secrets }}
