@@ -15,7 +15,7 @@ RANKS = [
     ("L1b", ["async", "config", "observe"]),
     ("L2a", ["store", "net"]),
     ("L2b", ["log", "http", "poison"]),
-    ("L3", ["control", "accounting", "admin", "role", "audit", "capture"]),
+    ("L3", ["control", "commands", "accounting", "admin", "role", "audit", "capture"]),
 ]
 ROLES = ["ingress", "router", "sender", "bouncer", "webhooks", "analytics"]
 EXECUTABLE = "cli"
@@ -35,7 +35,7 @@ KEPT_OUT_OF_HEADERS = {
 IMPURE = re.compile(r"^(sys/socket|sys/epoll|netinet/.*|arpa/inet|netdb|unistd|fcntl|poll|thread|mutex|fstream)(\.h)?$")
 GENERATED_RECORDS = re.compile(r"^godwit/.*\.pb\.h$")
 # Where a header may name generated records: where they are encoded, and above.
-RECORDS_IN_HEADERS = {"record", "control", "accounting", "admin", "role", "audit", "capture", *ROLES, EXECUTABLE}
+RECORDS_IN_HEADERS = {"record", "control", "commands", "accounting", "admin", "role", "audit", "capture", *ROLES, EXECUTABLE}
 
 ASIO = re.compile(r"^boost/asio")
 ASIO_HOME = "common/async/asio.h"
