@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 GODWIT := build/release/bin/godwit
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check bench bench-smoke kafka chaos image
+.PHONY: help deps build run test check bench bench-smoke kafka chaos image kube
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ image: build ## make the OCI image without Docker, build/image/godwit.oci.tar, a
 	@scripts/deps image
 	@scripts/image
 	@.venv/bin/python tests/suites.py image
+
+kube: build ## install, change, scale and evict the chart on a real control plane of Kubernetes (root; builds it once)
+	@scripts/deps test
+	@scripts/kubernetes >/dev/null
+	@.venv/bin/python tests/suites.py kube
 
 bench: build ## compare with Postfix on this machine
 	@scripts/deps test

@@ -8,8 +8,8 @@ UBSan), tree (format, layers, links), smoke (instructions a message against thei
 simulation (a cluster in virtual time, by seed), scenarios (end to end, against real servers), chart (the Helm chart, and
 the configuration it renders), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own
 process).
-Only when asked for: kafka-long (all of those stories), chaos (a short run with a fixed seed; docs/reliability.md) and
-image (what scripts/image made, under containerd; root).
+Only when asked for: kafka-long (all of those stories), chaos (a short run with a fixed seed; docs/reliability.md),
+image (what scripts/image made, under containerd; root) and kube (the chart on a real control plane; root).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
 last line, and fails nothing: how long it takes is the machine's affair too. Processor time is not, so it stands beside.
 The last line is `N passed, N failed`, over every case of every suite; the exit status is 0 only if nothing failed.
@@ -39,6 +39,7 @@ BUILD = ROOT / "build"
 RESULTS = BUILD / "test-results"
 SUMMARY = BUILD / "test-summary.txt"
 EXECUTABLE = BUILD / "test" / "bin" / "godwit"
+RELEASE = BUILD / "release" / "bin" / "godwit"
 
 # Pure libraries: their unit tests run again under sanitizers.
 PURE = ["base", "smtp", "mail", "report", "text", "record", "config"]
@@ -49,9 +50,9 @@ SIMULATED_SEEDS = 1000
 
 CORES_OF_BUDGET = 2
 BUDGET_MINUTES = {"deps": 7, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "smoke": 5, "simulation": 1, "scenarios": 7,
-                  "chart": 1, "kafka": 4, "kafka-long": 20, "chaos": 3, "image": 2}
+                  "chart": 1, "kafka": 4, "kafka-long": 20, "chaos": 3, "image": 2, "kube": 5}
 # Only when they are asked for.
-EXTRA = {"kafka-long", "chaos", "image"}
+EXTRA = {"kafka-long", "chaos", "image", "kube"}
 
 
 @dataclass
@@ -325,6 +326,10 @@ def suite_image(_: int) -> Tally:
     return pytest("image", ["-q", "tests/image"], 600)
 
 
+def suite_kube(_: int) -> Tally:
+    return pytest("kube", ["-q", f"--godwit={RELEASE}", "tests/kube"], 900)
+
+
 SUITES: dict[str, Callable[[int], Tally]] = {
     "build": suite_build,
     "tree": suite_tree,
@@ -338,6 +343,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "kafka-long": suite_kafka_long,
     "chaos": suite_chaos,
     "image": suite_image,
+    "kube": suite_kube,
 }
 
 

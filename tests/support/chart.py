@@ -94,13 +94,20 @@ def lay_out(release: Release, pod: Pod, root: Path, given: Mapping[str, str]) ->
 
 
 class Helm:
-    def __init__(self, folder: Path) -> None:
+    """`kubeconfig`: of the cluster for install, upgrade and the like."""
+
+    def __init__(self, folder: Path, kubeconfig: Path | None = None) -> None:
+        self._folder, self._kubeconfig = folder, kubeconfig
         self._helm = folder / "helm"
         self._manifests = folder / "manifests"
 
-    def run(self, *arguments: str | Path, text: str | None = None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([str(self._helm), *map(str, arguments)], input=text, capture_output=True, text=True,
-                              timeout=60, check=False)
+    def of_cluster(self, kubeconfig: Path) -> "Helm":
+        return Helm(self._folder, kubeconfig)
+
+    def run(self, *arguments: str | Path, text: str | None = None, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+        cluster = ["--kubeconfig", str(self._kubeconfig)] if self._kubeconfig else []
+        return subprocess.run([str(self._helm), *map(str, arguments), *cluster], input=text, capture_output=True, text=True,
+                              timeout=seconds, check=False)
 
     def template(self, values: Path | None = None, *options: str) -> Release:
         done = self.run("template", RELEASE, CHART, "--namespace", NAMESPACE, *(["-f", values] if values else []), *options)
