@@ -266,14 +266,6 @@ void describe(config::Fields& fields, CaptureConfig& capture) {
       .restart();
 }
 
-void describe(config::Fields& fields, AdminConfig& admin) {
-  fields
-      .add("listen", admin.listen,
-           "Where `godwit ctl` and its like are served; without a token a loopback address only.")
-      .restart();
-  fields.add("token", admin.token, "What an administrator's client must present.").hide().restart();
-}
-
 void describe(config::Fields& fields, ObserveConfig& observe) {
   fields.add("listen", observe.listen, "Where /livez, /readyz and /metrics are served.").restart();
   fields.add("log_level", observe.log_level,

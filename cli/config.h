@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/admin/config.h"
 #include "common/config/fields.h"
 #include "common/config/read.h"
 #include "ingress/config.h"
@@ -96,11 +97,6 @@ struct BounceConfig {
   std::filesystem::path key_file;  // empty: data_dir/return_keys, made at the first start
 };
 
-struct AdminConfig {
-  config::HostPort listen{"127.0.0.1", 8026};
-  std::string token;
-};
-
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError, kOff };
 constexpr auto config_names(LogLevel) {
   return std::to_array<config::EnumName<LogLevel>>({{"debug", LogLevel::kDebug},
@@ -145,7 +141,7 @@ struct Config {
   sender::Config sender;
   BounceConfig bounce;
   CaptureConfig capture;
-  AdminConfig admin;
+  godwit::admin::Config admin;
   ObserveConfig observe;
   ControlConfig control;
 

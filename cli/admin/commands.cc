@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -24,8 +24,6 @@
 namespace godwit::cli::admin {
 namespace {
 
-constexpr const char* kTokenVariable = "GODWIT_ADMIN_TOKEN";
-
 Io terminal() {
   return {std::cout, std::cerr};
 }
@@ -34,6 +32,7 @@ Io terminal() {
 struct Where {
   std::string file;
   std::string admin;
+  operate::ClientTls tls;
 
   void add_file(CLI::App& command) {
     command.add_option("-c,--config", file, "Configuration file")->required()->type_name("FILE");
@@ -48,6 +47,16 @@ struct Where {
                                         kTokenVariable)
                         ->type_name("HOST:PORT");
     config->excludes(address);
+    const auto add_tls = [&](const char* option, std::filesystem::path& of, const char* what) {
+      return command.add_option(option, of, what)->type_name("FILE");
+    };
+    add_tls("--tls-ca", tls.ca, "TLS, with a server whose certificate this CA issued");
+    auto* const certificate = add_tls("--tls-cert", tls.certificate, "Certificate to show");
+    auto* const key = add_tls("--tls-key", tls.key, "Its key");
+    certificate->needs(key);
+    key->needs(certificate);
+    command.add_option("--tls-name", tls.server_name, "Name in the server's certificate")
+        ->type_name("NAME");
   }
 
   // Nothing when the file cannot be read: that was said, and `status` set.
@@ -61,9 +70,10 @@ struct Where {
   }
 
   [[nodiscard]] std::optional<Target> target(int& status) const {
-    const char* token = std::getenv(kTokenVariable);
+    operate::Client::quiet();
     if (!admin.empty()) {
-      return Target{.admin_address = admin, .token = token == nullptr ? "" : token, .data_dir = {}};
+      return Target{
+          .admin_address = admin, .token = token_of_environment(), .tls = tls, .data_dir = {}};
     }
     if (file.empty()) {
       std::cerr << "which process? give -c FILE or --admin HOST:PORT\n";
@@ -72,11 +82,15 @@ struct Where {
     }
     const auto config = this->config(status);
     if (!config) return std::nullopt;
-    return Target{.admin_address = config->admin.listen.to_text(),
-                  .token = token == nullptr ? config->admin.token : token,
-                  .data_dir = config->data_dir,
-                  .embedded = config->log.kind == LogKind::kEmbedded,
-                  .partitions = config->log.embedded.partitions};
+    Target target = target_of(*config);
+    if (!tls.ca.empty()) target.tls.ca = tls.ca;
+    if (!tls.server_name.empty()) target.tls.server_name = tls.server_name;
+    if (!tls.certificate.empty()) {
+      target.tls.certificate = tls.certificate;
+      target.tls.key = tls.key;
+      target.token = token_of_environment();  // the one to show instead of it is not the file's
+    }
+    return target;
   }
 };
 

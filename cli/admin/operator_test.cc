@@ -75,9 +75,9 @@ class FakeQueue final : public operate::QueueSource {
 class Operator : public testing::Test {
  protected:
   Operator() {
-    server_ =
-        *operate::Server::start({.listen = "127.0.0.1:0", .token = "s3cret"},
-                                {.process = &process_, .records = &records_, .queues = {&queue_}});
+    server_ = *operate::Server::start(
+        {.listen = "127.0.0.1:0", .grants = {.tokens = {{"ops", "s3cret", operate::Role::kAdmin}}}},
+        {.process = &process_, .records = &records_, .queues = {&queue_}});
     target_ = {
         .admin_address = server_->address(), .token = "s3cret", .data_dir = {}, .embedded = false};
   }
@@ -271,7 +271,7 @@ TEST_F(Operator, AWrongTokenIsSaidWithTheAddress) {
   EXPECT_EQ(events({}, target_, clock_, io()), kCouldNotRun);
   EXPECT_EQ(audit({}, target_, io()), kCouldNotRun);
   EXPECT_THAT(err(), HasSubstr(server_->address()));
-  EXPECT_THAT(err(), HasSubstr("admin.token"));
+  EXPECT_THAT(err(), HasSubstr("token"));
   EXPECT_EQ(process_.drained, 0);
 }
 

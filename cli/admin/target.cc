@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "cli/admin/address_file.h"
+#include "cli/config.h"
 #include "common/admin/errc.h"
 #include "common/admin/log_records.h"
 #include "common/log/embedded.h"
@@ -13,6 +15,21 @@
 #include "common/net/address.h"
 
 namespace godwit::cli::admin {
+
+std::string token_of_environment() {
+  const char* const token = std::getenv(kTokenVariable);
+  return token == nullptr ? "" : token;
+}
+
+Target target_of(const Config& config) {
+  std::string token = token_of_environment();
+  return {.admin_address = config.admin.listen.to_text(),
+          .token = token.empty() ? config.admin.client_token() : std::move(token),
+          .tls = config.admin.client_tls(),
+          .data_dir = config.data_dir,
+          .embedded = config.log.kind == LogKind::kEmbedded,
+          .partitions = config.log.embedded.partitions};
+}
 
 Result<std::string> address_of(const Target& target) {
   auto address = net::Address::from_text(target.admin_address);
@@ -41,7 +58,7 @@ Result<std::string> address_of(const Target& target) {
 
 Result<operate::Client> connect(const Target& target) {
   TRY(auto address, address_of(target));
-  return operate::Client({.address = std::move(address), .token = target.token});
+  return operate::Client({.address = std::move(address), .token = target.token, .tls = target.tls});
 }
 
 Result<LogAccess> LogAccess::open(const Target& target) {

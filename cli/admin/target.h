@@ -9,6 +9,10 @@
 #include "common/base/result.h"
 #include "common/log/log.h"
 
+namespace godwit::cli {
+struct Config;
+}
+
 namespace godwit::cli::admin {
 
 namespace operate = ::godwit::admin;  // this namespace has the folder's name
@@ -17,10 +21,17 @@ namespace operate = ::godwit::admin;  // this namespace has the folder's name
 struct Target {
   std::string admin_address;  // port 0: see the address file in data_dir
   std::string token;
+  operate::ClientTls tls{};
   std::filesystem::path data_dir;  // empty: only the process can be asked
   bool embedded = true;            // the log is in data_dir
   log::PartitionId partitions = 16;
 };
+
+// As a configuration file says it; the token of the environment (kTokenVariable) goes before that of the file.
+[[nodiscard]] Target target_of(const Config& config);
+// The same from the environment alone, for a process elsewhere.
+inline constexpr const char* kTokenVariable = "GODWIT_ADMIN_TOKEN";
+[[nodiscard]] std::string token_of_environment();
 
 // Where the process answers: admin_address as a client reaches it, or what the address file says when its port is 0.
 // Errors: operate::Errc::kUnreachable, with what to do.

@@ -50,12 +50,7 @@ void add_commands(CLI::App& app, int& status) {
     kept->options.api = {.host = variable("KUBERNETES_SERVICE_HOST"),
                          .port = variable("KUBERNETES_SERVICE_PORT"),
                          .service_account = kept->service_account};
-    const admin::Target target{.admin_address = config.admin.listen.to_text(),
-                               .token = config.admin.token,
-                               .data_dir = config.data_dir,
-                               .embedded = config.log.kind == LogKind::kEmbedded,
-                               .partitions = config.log.embedded.partitions};
-    status = prestop(kept->options, target, {std::cout, std::cerr});
+    status = prestop(kept->options, admin::target_of(config), {std::cout, std::cerr});
   });
 }
 

@@ -14,6 +14,7 @@
 #include "cli/config.h"
 #include "cli/run/log_options.h"
 #include "cli/run/process.h"
+#include "common/admin/server.h"
 #include "common/control/file_control.h"
 #include "common/observe/log.h"
 #include "common/role/signals.h"
@@ -96,6 +97,10 @@ int check(const std::filesystem::path& file) {
       if (const auto context = config.ingress.tls.load(); !context)
         problems += file.string() + ": ingress.tls: " + context.error().to_string() + "\n";
     }
+    if (const auto served = godwit::admin::Server::check(config.admin.server()); !served)
+      problems += file.string() + ": admin: " + served.error().to_string() + "\n";
+    if (const auto asked = check_files(config.admin.client_tls()); !asked)
+      problems += file.string() + ": admin.ctl: " + asked.error().to_string() + "\n";
   }
   fmt::print(stderr, "{}{}", notices, problems);
   if (!problems.empty()) return kAnswerIsNo;

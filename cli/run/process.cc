@@ -183,8 +183,10 @@ Result<void> Process::refuse_a_namesake() {
   for (const std::string& role : options_.roles) self.roles.push_back({role, {}});
   const auto row = registry_->namesake(self, kTablePatience);
   if (!row) return {};
-  godwit::admin::Client client(
-      {.address = row->admin, .token = config_.admin.token, .deadline = kAnswerPatience});
+  godwit::admin::Client client({.address = row->admin,
+                                .token = config_.admin.client_token(),
+                                .tls = config_.admin.client_tls(),
+                                .deadline = kAnswerPatience});
   const auto other = client.info();
   if (!other || other->node != node_ || to_unix_ms(other->started) != to_unix_ms(row->started))
     return {};
@@ -274,16 +276,14 @@ Result<void> Process::start_admin() {
   records_ = std::make_unique<godwit::admin::LogRecords>(*log_, true);
   dead_desk_ = std::make_unique<godwit::admin::DeadDesk>(*log_, clock_, node_);
   held_desk_ = std::make_unique<godwit::admin::HeldDesk>(*log_);
-  auto server = godwit::admin::Server::start(
-      {.listen = config_.admin.listen.to_text(), .token = config_.admin.token},
-      {.process = this,
-       .records = records_.get(),
-       .queues = queues_,
-       .control = control_.get(),
-       .dead = dead_desk_.get(),
-       .held = held_desk_.get(),
-       .registry = registry_.get(),
-       .trail = trail_.get()});
+  auto server = godwit::admin::Server::start(config_.admin.server(), {.process = this,
+                                                                      .records = records_.get(),
+                                                                      .queues = queues_,
+                                                                      .control = control_.get(),
+                                                                      .dead = dead_desk_.get(),
+                                                                      .held = held_desk_.get(),
+                                                                      .registry = registry_.get(),
+                                                                      .trail = trail_.get()});
   if (!server) return fail(std::move(server).error().within("admin.listen"));
   admin_server_ = *std::move(server);
   // With port 0 the commands of this machine find it here.

@@ -1,5 +1,6 @@
 // Who may call what: the table against the service's descriptor, and every call against the table.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -7,9 +8,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <tuple>
+#include <vector>
 
 #include "common/admin/access.h"
 #include "common/admin/server.h"
+#include "common/observe/log.h"
 #include "godwit/admin/v1/admin.pb.h"
 
 namespace godwit::admin {
@@ -104,7 +108,7 @@ class EveryCall : public testing::Test {
 };
 
 TEST_F(EveryCall, NeedsACredential) {
-  start({.token = "s3cret"});
+  start({.grants = {.tokens = {{"ops", "s3cret", Role::kAdmin}}}});
   for (const Rule& rule : rules()) {
     for (const char* authorization :
          {"", "s3cret", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3cret1", "Bearer S3cret",
@@ -120,6 +124,36 @@ TEST_F(EveryCall, NeedsACredential) {
     EXPECT_NE(status.error_code(), StatusCode::PERMISSION_DENIED) << rule.rpc;
   }
   EXPECT_EQ(process_.touched, 0) << "there was no reason";
+}
+
+TEST_F(EveryCall, NeedsTheRoleOfItsRule) {
+  start({.grants = {.tokens = {{"v", "viewer", Role::kViewer},
+                               {"o", "operator", Role::kOperator},
+                               {"a", "admin", Role::kAdmin}}}});
+  for (const Rule& rule : rules()) {
+    for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin}) {
+      const grpc::Status status = call(rule.rpc, fmt::format("Bearer {}", role_name(role)));
+      const bool refused = status.error_code() == StatusCode::PERMISSION_DENIED;
+      EXPECT_EQ(refused, role < rule.role) << rule.rpc << " by " << role_name(role);
+      if (refused) {
+        EXPECT_THAT(status.error_message(),
+                    HasSubstr(fmt::format("{} needs the role {}", rule.rpc, role_name(rule.role))));
+      }
+    }
+  }
+  EXPECT_EQ(process_.touched, 0) << "there was no reason";
+}
+
+TEST_F(EveryCall, ThatIsRefusedIsSaidInTheLogButNotEachTimeAndWithoutTheToken) {
+  std::vector<std::string> lines;
+  const observe::LogCapture capture([&](std::string_view line) { lines.emplace_back(line); });
+  start({.grants = {.tokens = {{"ops", "s3cret", Role::kAdmin}}}});
+  for (int i = 0; i < 20; ++i) std::ignore = call("Drain", "Bearer guess-of-the-token");
+  std::erase_if(lines, [](const std::string& line) { return !line.contains("was refused"); });
+  ASSERT_FALSE(lines.empty());
+  EXPECT_LT(lines.size(), 20U);
+  EXPECT_THAT(lines.front(), HasSubstr("\"rpc\":\"Drain\""));
+  EXPECT_THAT(lines, testing::Each(testing::Not(HasSubstr("guess"))));
 }
 
 TEST_F(EveryCall, ThatChangesSomethingNeedsAReason) {

@@ -115,14 +115,16 @@ TEST_F(Admin, RefusesToServeOthersWithoutAToken) {
   for (const char* listen : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0"}) {
     const auto server = Server::start({.listen = listen}, services());
     ASSERT_FALSE(server) << listen;
-    EXPECT_EQ(server.error().code, Errc::kTokenNeeded);
+    EXPECT_EQ(server.error().code, Errc::kNobodyMay);
     EXPECT_THAT(server.error().to_string(), HasSubstr(listen));
     EXPECT_THAT(server.error().to_string(), HasSubstr("admin.token"));
   }
 }
 
 TEST_F(Admin, ServesOthersWithAToken) {
-  const auto server = Server::start({.listen = "0.0.0.0:0", .token = "s3cret"}, services());
+  const auto server = Server::start(
+      {.listen = "0.0.0.0:0", .grants = {.tokens = {{"ops", "s3cret", Role::kViewer}}}},
+      services());
   ASSERT_TRUE(server) << server.error().to_string();
 }
 

@@ -1,6 +1,7 @@
 #include "common/admin/client.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "common/admin/convert.h"
 #include "common/record/records.h"
+#include "common/text/escape.h"
 #include "godwit/admin/v1/admin.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
@@ -41,8 +43,10 @@ Errc code_of(const Status& status) {
 // What the person at the terminal can do about it.
 std::string_view advice(Errc code) {
   switch (code) {
-    case Errc::kUnreachable: return "is `godwit run` up, and is this its admin.listen?";
-    case Errc::kUnauthenticated: return "set admin.token in the configuration to that process's";
+    case Errc::kUnreachable:
+      return "is `godwit run` up, is this its admin.listen, and do both speak TLS or "
+             "neither?";
+    case Errc::kUnauthenticated: return "a token of that process, or a client certificate";
     case Errc::kBusy: return "end another `events` or `audit` first";
     case Errc::kDeadline: return "the process is there, but did not answer";
     case Errc::kCancelled: return "the stream was ended: the process is stopping, or we are";
@@ -50,8 +54,10 @@ std::string_view advice(Errc code) {
   }
 }
 
-grpc::ChannelArguments channel_arguments() {
+grpc::ChannelArguments channel_arguments(const ClientTls& tls) {
   grpc::ChannelArguments arguments;
+  if (tls.enabled() && !tls.server_name.empty())
+    arguments.SetSslTargetNameOverride(tls.server_name);
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   return arguments;
 }
@@ -72,13 +78,16 @@ std::string user_and_machine() {
 
 struct Client::State {
   explicit State(ClientConfig client_config)
-      : config(std::move(client_config)),
-        channel(grpc::CreateCustomChannel(config.address, grpc::InsecureChannelCredentials(),
-                                          channel_arguments())),
-        admin(v1::Admin::NewStub(channel)),
-        health(grpc::health::v1::Health::NewStub(channel)) {}
+      : config(std::move(client_config)), transport(channel_credentials(config.tls)) {
+    if (!transport) return;
+    channel = grpc::CreateCustomChannel(config.address, *transport, channel_arguments(config.tls));
+    admin = v1::Admin::NewStub(channel);
+    health = grpc::health::v1::Health::NewStub(channel);
+  }
 
   ClientConfig config;
+  // On an error there is nothing below.
+  const Result<std::shared_ptr<grpc::ChannelCredentials>> transport;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Admin::Stub> admin;
   std::unique_ptr<grpc::health::v1::Health::Stub> health;
@@ -93,10 +102,11 @@ struct Client::State {
   [[nodiscard]] Error error(const Status& status) const {
     const Errc code = code_of(status);
     std::string context = config.address;
-    // Of a connection that failed the library's words say less than the advice.
-    if (code != Errc::kUnreachable && !status.error_message().empty()) {
+    // Of a connection that failed the library's words say less than the advice, except about TLS.
+    if (code == Errc::kUnreachable && config.tls.enabled())
+      context += fmt::format(": {}", text::printable(status.error_message(), 300));
+    if (code != Errc::kUnreachable && !status.error_message().empty())
       context += fmt::format(" says \"{}\"", status.error_message());
-    }
     if (const auto what = advice(code); !what.empty()) context += fmt::format(" ({})", what);
     return {make_error_code(code), std::move(context)};
   }
@@ -107,6 +117,7 @@ struct Client::State {
   }
   template <class Response, class Request, class Method>
   Result<Response> call(Method method, const Request& request, std::chrono::milliseconds deadline) {
+    TRY_VOID(transport);
     grpc::ClientContext context;
     prepare(context);
     context.set_deadline(std::chrono::system_clock::now() + deadline);
@@ -119,6 +130,7 @@ struct Client::State {
   // Reads a stream until it ends or `take` returns false.
   template <class Response, class Open, class Take>
   Result<void> read(Open open, Take take) {
+    TRY_VOID(transport);
     grpc::ClientContext context;
     prepare(context);
     const Registered registered(*this, context);
@@ -163,6 +175,7 @@ Result<NodeInfo> Client::info() {
 }
 
 Result<bool> Client::serving(std::string_view role) {
+  TRY_VOID(state_->transport);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + state_->config.deadline);
   grpc::health::v1::HealthCheckRequest request;
@@ -368,6 +381,10 @@ Result<audit::Report> Client::audit(std::uint32_t exceptions_max, const Progress
       }));
   if (!report) return fail(Errc::kFailed, state_->config.address + " sent no report");
   return *std::move(report);
+}
+
+void Client::quiet() {
+  gpr_set_log_function([](gpr_log_func_args*) {});
 }
 
 void Client::cancel() {

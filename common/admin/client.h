@@ -14,6 +14,7 @@
 #include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
 #include "common/admin/registry.h"
+#include "common/admin/transport.h"
 #include "common/admin/types.h"
 #include "common/audit/report.h"
 #include "common/base/result.h"
@@ -23,7 +24,9 @@ namespace godwit::admin {
 struct ClientConfig {
   std::string address;  // of a process's admin server: "127.0.0.1:8026"
   std::string token;
-  std::string actor;  // who asks, for the audit: "ann@laptop"; empty: the user and the machine
+  ClientTls tls{};
+  std::string
+      actor{};  // who says to be asking, for the audit: "ann@laptop"; empty: the user and the machine
   std::chrono::milliseconds deadline{
       10'000};  // of a call that is not a stream, the connection included
 };
@@ -31,7 +34,7 @@ struct ClientConfig {
 // Asks one process. Every error's context names the address and what to do about it. What changes something takes a
 // reason, for the audit.
 //
-// Errors     kUnreachable, kUnauthenticated, kDenied, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
+// Errors     kFile (of ClientTls; of every function), kUnreachable, kUnauthenticated, kDenied, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
 //            kCancelled, kFailed
 // Threads    functions block and may be called from several threads
 class Client {
@@ -82,6 +85,8 @@ class Client {
   using Progress = std::function<void(std::string_view stage, std::uint64_t records)>;
   [[nodiscard]] Result<audit::Report> audit(std::uint32_t exceptions_max, const Progress& progress);
 
+  // For a process that only asks: gRPC writes no lines of its own to standard error; errors have what matters.
+  static void quiet();
   // Ends streams under way with kCancelled. From any thread (not from a signal handler).
   void cancel();
 

@@ -11,9 +11,12 @@ class Category final : public std::error_category {
   [[nodiscard]] std::string message(int value) const override {
     switch (static_cast<Errc>(value)) {
       case Errc::kAddress: return "cannot listen on this address";
-      case Errc::kTokenNeeded: return "needs admin.token, because others can reach this address";
+      case Errc::kNobodyMay:
+        return "needs admin.token, admin.tokens or admin.certificates, because others can reach "
+               "this address";
+      case Errc::kFile: return "cannot use a certificate or key";
       case Errc::kUnreachable: return "nothing answers";
-      case Errc::kUnauthenticated: return "the token is missing or wrong";
+      case Errc::kUnauthenticated: return "a credential is missing or wrong";
       case Errc::kDenied: return "not allowed";
       case Errc::kUnsupported: return "no role of this process can do that";
       case Errc::kInvalid: return "the request is not valid";

@@ -6,10 +6,11 @@ namespace godwit::admin {
 
 // What went wrong between an operator and a process.
 enum class Errc {
-  kAddress = 1,      // `admin.listen` is not an address we can listen on
-  kTokenNeeded,      // refused to start: not a loopback address, and no admin.token
-  kUnreachable,      // nothing answers there
-  kUnauthenticated,  // the token is missing or wrong
+  kAddress = 1,  // `admin.listen` is not an address we can listen on
+  kNobodyMay,    // refused to start: not a loopback address, and neither tokens nor certificates
+  kFile,         // a certificate or key cannot be used; context names the file
+  kUnreachable,  // nothing answers there
+  kUnauthenticated,  // a credential is missing or wrong
   kDenied,           // who asks may not; context names the role that is needed
   kUnsupported,      // no role in that process has what was asked for
   kInvalid,          // the request makes no sense to it

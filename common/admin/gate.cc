@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
-#include <iterator>
+#include <utility>
 
 #include "common/admin/convert.h"
+#include "common/base/clock.h"
+#include "common/observe/log.h"
 #include "common/text/escape.h"
 
 namespace godwit::admin {
@@ -16,12 +18,29 @@ using grpc::StatusCode;
 
 constexpr std::size_t kClientBytesMax = 100;
 
-// Takes as long for a wrong token as for a right one of the same length.
-bool equal_in_constant_time(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(a[i] ^ b[i]);
-  return difference == 0;
+constexpr observe::Logger kLog{"admin"};
+
+Shown shown_by(const grpc::ServerContext& context) {
+  Shown shown;
+  const auto [begin, end] = context.client_metadata().equal_range("authorization");
+  for (auto at = begin; at != end; ++at)
+    shown.authorization.emplace_back(at->second.data(), at->second.size());
+  const auto connection = context.auth_context();
+  if (connection == nullptr) return shown;
+  const auto values = [&](const char* property) {
+    return connection->FindPropertyValues(property);
+  };
+  if (const auto subject = values(GRPC_X509_SUBJECT_PROPERTY_NAME); !subject.empty())
+    shown.subject.assign(subject.front().data(), subject.front().size());
+  constexpr std::pair<const char*, std::string_view> kKinds[] = {
+      {GRPC_PEER_URI_PROPERTY_NAME, "URI"},
+      {GRPC_PEER_DNS_PROPERTY_NAME, "DNS"},
+      {GRPC_PEER_EMAIL_PROPERTY_NAME, "email"}};
+  for (const auto& [property, kind] : kKinds) {
+    for (const grpc::string_ref& name : values(property))
+      shown.names.push_back(fmt::format("{}:{}", kind, std::string_view(name.data(), name.size())));
+  }
+  return shown;
 }
 
 std::string client_of(const grpc::ServerContext& context) {
@@ -48,35 +67,33 @@ Status take_reason(std::string_view rpc, const std::string* reason, Caller& call
 Status Gate::enter(std::string_view rpc, const grpc::ServerContext& context,
                    const std::string* reason, Caller& caller) const {
   const Rule& rule = rule_of(rpc);
-  if (Status identified = identify(context, caller); !identified.ok()) return identified;
-  if (caller.role < rule.role) {
-    return {StatusCode::PERMISSION_DENIED,
-            fmt::format("{} needs the role {}, and {} has {}", rpc, role_name(rule.role),
-                        caller.name, role_name(caller.role))};
+  caller.client = client_of(context);
+  const auto identity = credentials_.identify(shown_by(context));
+  if (!identity) {
+    refused(rpc, caller, identity.error().context);
+    return {StatusCode::UNAUTHENTICATED, identity.error().context};
   }
+  caller.name = identity->name;
+  if (!identity->role || *identity->role < rule.role) {
+    const std::string why =
+        fmt::format("{} needs the role {}, and {} has {}", rpc, role_name(rule.role), caller.name,
+                    identity->role ? role_name(*identity->role) : "none");
+    refused(rpc, caller, why);
+    return {StatusCode::PERMISSION_DENIED, why};
+  }
+  caller.role = *identity->role;
   return rule.changes ? take_reason(rpc, reason, caller) : Status::OK;
 }
 
-// RFC 6750 s2.1, as metadata.
-Status Gate::identify(const grpc::ServerContext& context, Caller& caller) const {
-  caller.client = client_of(context);
-  caller.role = Role::kAdmin;
-  caller.name = "loopback";
-  if (config_.token.empty()) return Status::OK;
-  caller.name = "token admin.token";
-  constexpr std::string_view kScheme = "Bearer ";
-  const auto [begin, end] = context.client_metadata().equal_range("authorization");
-  const bool one = begin != end && std::next(begin) == end;
-  const std::string_view value =
-      one ? std::string_view(begin->second.data(), begin->second.size()) : std::string_view{};
-  if (value.starts_with(kScheme) &&
-      equal_in_constant_time(value.substr(kScheme.size()), config_.token))
-    return Status::OK;
-  return {StatusCode::UNAUTHENTICATED, "needs the token of admin.token"};
+void Gate::refused(std::string_view rpc, const Caller& caller, std::string_view why) const {
+  const std::uint64_t calls = lines_.count(system_clock().now());
+  if (calls == 0) return;
+  kLog.warning("a call was refused",
+               {{"rpc", rpc}, {"client", caller.client}, {"why", why}, {"calls", calls}});
 }
 
 Gate::StreamPass::StreamPass(Gate& gate) : gate_(gate) {
-  entered_ = gate_.streams_.fetch_add(1) < gate_.config_.streams_max;
+  entered_ = gate_.streams_.fetch_add(1) < gate_.streams_max_;
 }
 
 bool Gate::gone(const grpc::ServerContext& context) const {

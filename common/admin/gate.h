@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "common/admin/access.h"
+#include "common/admin/credentials.h"
+#include "common/admin/line_limit.h"
 
 namespace grpc {
 class ServerContext;
@@ -14,17 +16,13 @@ class Status;
 
 namespace godwit::admin {
 
-struct GateConfig {
-  std::string token;  // of the role admin; empty: whoever reaches the listen address has that role
-  std::uint32_t streams_max = 16;
-};
-
 // What every call passes before it is looked at, and what ends the long ones when the server stops.
 //
 // Threads  any
 class Gate {
  public:
-  explicit Gate(GateConfig config) : config_(std::move(config)) {}
+  Gate(const Grants& grants, std::uint32_t streams_max)
+      : credentials_(grants), streams_max_(streams_max) {}
 
   // Whether the call may be made by whoever makes it; then `caller` says who that is.
   // Input   `reason` of the request; null: its type has none
@@ -51,9 +49,11 @@ class Gate {
   void stop() { stopping_ = true; }
 
  private:
-  [[nodiscard]] grpc::Status identify(const grpc::ServerContext& context, Caller& caller) const;
+  void refused(std::string_view rpc, const Caller& caller, std::string_view why) const;
 
-  const GateConfig config_;
+  const Credentials credentials_;
+  const std::uint32_t streams_max_;
+  mutable LineLimit lines_;
   std::atomic<std::uint32_t> streams_{0};
   std::atomic<bool> stopping_{false};
 };

@@ -12,7 +12,9 @@
 #include "common/admin/convert.h"
 #include "common/admin/errc.h"
 #include "common/admin/gate.h"
+#include "common/admin/line_limit.h"
 #include "common/admin/service.h"
+#include "common/base/clock.h"
 #include "common/net/address.h"
 #include "common/observe/log.h"
 
@@ -23,11 +25,14 @@ constexpr std::chrono::milliseconds kStopBound{500};  // then streams are cancel
 
 constexpr observe::Logger kLog{"admin"};
 
-// gRPC's own lines go where ours go. They are few and about the library's insides.
+// gRPC's own lines go where ours go. Those about errors are mostly handshakes that failed.
 void log_line_of_grpc(gpr_log_func_args* line) {
-  const auto level =
-      line->severity == GPR_LOG_SEVERITY_ERROR ? observe::Level::kWarning : observe::Level::kDebug;
-  kLog.log(level, "grpc", {{"text", line->message}});
+  static LineLimit lines;
+  if (line->severity != GPR_LOG_SEVERITY_ERROR) {
+    kLog.debug("grpc", {{"text", line->message}});
+  } else if (const std::uint64_t count = lines.count(system_clock().now()); count > 0) {
+    kLog.warning("grpc", {{"text", line->message}, {"lines", count}});
+  }
 }
 
 void take_lines_of_grpc() {
@@ -39,8 +44,7 @@ void take_lines_of_grpc() {
 
 struct Server::State {
   State(const ServerConfig& config, const Services& services)
-      : gate({.token = config.token, .streams_max = config.streams_max}),
-        service(make_service(gate, services)) {}
+      : gate(config.grants, config.streams_max), service(make_service(gate, services)) {}
 
   Gate gate;
   const std::unique_ptr<grpc::Service> service;
@@ -54,16 +58,24 @@ Server::~Server() {
   stop();
 }
 
-Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
-                                              const Services& services) {
-  auto listen = net::Address::from_text(config.listen);
+Result<void> Server::check(const ServerConfig& config) {
+  const auto listen = net::Address::from_text(config.listen);
   if (!listen) {
     return fail(Errc::kAddress,
                 fmt::format("\"{}\" is no address and port, as in 127.0.0.1:8026", config.listen));
   }
-  if (!listen->ip.is_loopback() && config.token.empty()) {
-    return fail(Errc::kTokenNeeded, config.listen);
-  }
+  if (!listen->ip.is_loopback() && config.grants.empty())
+    return fail(Errc::kNobodyMay, config.listen);
+  return check_files(config.tls);
+}
+
+Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
+                                              const Services& services) {
+  TRY_VOID(check(config));
+  auto listen = net::Address::from_text(config.listen);
+  TRY(const auto transport, server_credentials(config.tls));
+  if (!listen->ip.is_loopback() && !config.tls.enabled())
+    kLog.warning("tokens travel in the clear: admin.tls is not set", {{"listen", config.listen}});
 
   take_lines_of_grpc();
   // Keep calls to one pair of polling threads; what blocks longer than a moment is a stream, and those are counted.
@@ -80,7 +92,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);
   int port = 0;
-  builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(config.listen, transport, &port);
   builder.RegisterService(state->service.get());
   state->server = builder.BuildAndStart();
   if (!state->server || port == 0) {

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/admin/credentials.h"
 #include "common/admin/sources.h"
+#include "common/admin/transport.h"
 #include "common/base/result.h"
 
 namespace godwit::control {
@@ -22,7 +24,8 @@ class Registry;
 
 struct ServerConfig {
   std::string listen = "127.0.0.1:8026";  // port 0: any free one
-  std::string token;                      // needed when `listen` is not a loopback address
+  Grants grants;                          // needed when `listen` is not a loopback address
+  ServerTls tls;
   std::uint32_t streams_max =
       16;  // Events and Audit at once; the next one is told RESOURCE_EXHAUSTED
   std::uint32_t threads_max = 24;  // of gRPC for this server; above streams_max
@@ -46,14 +49,17 @@ struct Services {
 //
 // Lifecycle  start() listens; the destructor or stop() cancels streams, waits for calls under way
 //            (each notices within 250 ms) and ends the threads. stop() may be called again.
-// Access     a loopback listen address with no token: everybody on the machine. With a token every
-//            call but grpc.health.v1 needs `authorization: Bearer <token>`. The token travels in
-//            the clear: a listen address that is not loopback belongs on a private network.
+// Access     a loopback listen address without grants: everybody on the machine. With grants every
+//            call but grpc.health.v1 needs a token or a client certificate (credentials.h), and the
+//            role that access.h says. Without TLS a token travels in the clear: a listen address
+//            that is not loopback belongs on a private network then, and a line of the log says so.
 // Threads    its own, at most threads_max; none of them is a mail loop. Functions here: from any
 //            thread
-// Errors     kAddress, kTokenNeeded
+// Errors     kAddress, kNobodyMay, kFile
 class Server {
  public:
+  // What start() would refuse, as far as it can be seen without listening.
+  [[nodiscard]] static Result<void> check(const ServerConfig& config);
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(const ServerConfig& config,
                                                              const Services& services);
   ~Server();
