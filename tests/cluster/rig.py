@@ -42,6 +42,7 @@ BEFORE_SECONDS = 2.0 * LEASE
 # After a fault the old owner's session has to end, and a stopped process finds out that it lost.
 AFTER_SECONDS = SESSION + LEASE + 2.0
 SETTLE_SECONDS = 120
+AUDIT_SECONDS = 300
 CALM_SECONDS = 20.0
 # Of the data directories on disks that fill up; what a node keeps there takes a few.
 DISK_MEBIBYTES = 96
@@ -383,7 +384,8 @@ class ChaosRig:
 
         def ended() -> bool:
             self._keep_running()
-            done = self.nodes["ingress1"].command("audit", "-c", self.nodes["ingress1"].config_file, "--json")
+            done = self.nodes["ingress1"].command("audit", "-c", self.nodes["ingress1"].config_file, "--json",
+                                                  seconds=AUDIT_SECONDS)
             if done.returncode not in (0, 1):
                 return False
             latest.update(json.loads(done.stdout))
