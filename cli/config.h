@@ -74,7 +74,7 @@ struct KafkaConfig {
   std::chrono::milliseconds lease = std::chrono::seconds(15);
   std::chrono::milliseconds max_poll_interval = std::chrono::minutes(5);
   std::chrono::milliseconds revocation = std::chrono::seconds(30);
-  std::chrono::milliseconds commit_interval{100};
+  std::chrono::milliseconds commit_interval{50};
   std::uint32_t producers = 2;
 };
 

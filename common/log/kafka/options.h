@@ -51,7 +51,7 @@ struct KafkaOptions {
   std::chrono::milliseconds max_poll_interval = std::chrono::minutes(5);
   std::chrono::milliseconds revocation =
       std::chrono::seconds(30);  // how long a partition may be finished
-  std::chrono::milliseconds commit_interval{100};
+  std::chrono::milliseconds commit_interval{50};
   // Transactional producers of a group: while one waits for its brokers, others write. More make more transactions, each
   // with fewer records: work for brokers.
   std::uint32_t transaction_lanes = 2;
