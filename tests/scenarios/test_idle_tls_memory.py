@@ -8,7 +8,7 @@ from support.waiting import wait_until
 
 WARM = 200
 SESSIONS = 1_000
-# Measured with the build that tests use: 18,400, of it 13,700 OpenSSL's (bench/compare.py --only idle measures what is
+# Measured with the build that tests use: 18,400, of it 13,700 OpenSSL's (bench/compare --questions=idle measures what is
 # shipped). The bound is an eighth above.
 BYTES_PER_SESSION = 20_700
 

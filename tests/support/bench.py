@@ -10,15 +10,16 @@ from support.process import Process
 
 
 class BenchSink:
-    """`host` as in a URL: an IPv6 address stands in brackets. `options` are the command's own (say, "--rule", ...)."""
+    """`host` as in a URL: an IPv6 address stands in brackets. `options` are the command's own (say, "--rule", ...). `threads` 0: one a CPU."""
 
     def __init__(self, executable: Path, directory: Path, *options: str, tls: str = "none",
                  certificate: Certificate | None = None, host: str = "127.0.0.1", port: int = 0, name: str = "sink",
-                 prefix: tuple[str, ...] = ()) -> None:
+                 prefix: tuple[str, ...] = (), threads: int = 1) -> None:
         self._ledger = directory / f"{name}.ledger"
         files = ["--certificate", certificate.certificate, "--key", certificate.key] if certificate else []
+        cores = ["--threads", str(threads)] if threads else []
         self.process = Process(name, [*prefix, executable, "bench", "sink", "--listen", f"{host}:{port}",
-                                      "--threads", "1", "--tls", tls, "--ledger", self._ledger, *files, *options],
+                                      *cores, "--tls", tls, "--ledger", self._ledger, *files, *options],
                                directory)
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)

@@ -102,7 +102,7 @@ class Cluster(Installation):
 
     # --- their HTTP ports
 
-    def _running(self) -> list[Godwit]:
+    def running(self) -> list[Godwit]:
         return [node for node in self._nodes.values() if node.process and node.process.status is None]
 
     def get(self, path: str, address: tuple[str, int] | None = None) -> tuple[int, str]:
@@ -110,7 +110,7 @@ class Cluster(Installation):
         return self["ingress"].get(path, address)
 
     def is_ready(self) -> bool:
-        return all(node.is_ready() for node in self._running())
+        return all(node.is_ready() for node in self.running())
 
     def metric(self, name: str) -> float:
-        return sum(node.metric(name) for node in self._running())
+        return sum(node.metric(name) for node in self.running())

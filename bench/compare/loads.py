@@ -1,0 +1,68 @@
+"""What is done to each server: the loads, by name."""
+
+from dataclasses import dataclass, replace
+
+CONNECTIONS = 100
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Load:
+    """`work`: accept (mail is taken durably and goes nowhere) or relay (it goes through to a sink).
+
+    per_connection   messages a connection, on both sides; 0: connections are kept open
+    tls              STARTTLS on both sides; sessions are resumed where the server can
+    domains          recipient domains, in turn, below `domain`
+    deferred         share of first attempts that the sink answers 451 after the final dot. A message counts as soon as
+                     it was attempted once: when it is tried again is each server's own affair, and not measured
+    tools            postfix: smtp-source and smtp-sink, one core each; godwit: `godwit bench source` and `sink`
+    pipelining       of our source: none, envelope, ahead
+    syncs            whether calls that sync are counted, in a run of their own
+    """
+
+    name: str
+    work: str
+    size: int = 5 * KIB
+    per_connection: int = 0
+    tls: bool = False
+    domains: int = 20
+    domain: str = "example.test"
+    deferred: float = 0
+    tools: str = "godwit"
+    pipelining: str = "envelope"
+    syncs: bool = False
+
+    def describe(self) -> str:
+        each = f"{self.per_connection} a connection" if self.per_connection else "connections kept open"
+        parts = [f"{self.size // KIB} KiB", each, f"{self.domains:,} domain" + ("s" if self.domains > 1 else "")]
+        if self.tls:
+            parts.append("TLS on both sides" if self.work == "relay" else "TLS")
+        if self.deferred:
+            parts.append(f"{self.deferred:.0%} deferred")
+        parts.append("smtp-source, smtp-sink" if self.tools == "postfix" else f"our tools, pipelining {self.pipelining}")
+        return ", ".join(parts)
+
+
+_ACCEPT = Load("accept-5k", "accept", tools="postfix", syncs=True)
+_RELAY = Load("relay-5k", "relay", tools="postfix", syncs=True)
+_OUR_ACCEPT = Load("accept-5k-open", "accept")
+_OUR_RELAY = Load("relay-5k-open", "relay")
+
+LOADS = {load.name: load for load in [
+    _ACCEPT,
+    _RELAY,
+    replace(_ACCEPT, name="accept-100k", size=100 * KIB, syncs=False),
+    replace(_RELAY, name="relay-100k", size=100 * KIB, syncs=False),
+    _OUR_ACCEPT,
+    replace(_OUR_ACCEPT, name="accept-5k-1", per_connection=1),
+    replace(_OUR_ACCEPT, name="accept-5k-20", per_connection=20),
+    replace(_OUR_ACCEPT, name="accept-5k-20-tls", per_connection=20, tls=True),
+    _OUR_RELAY,
+    replace(_OUR_RELAY, name="relay-5k-1", per_connection=1),
+    replace(_OUR_RELAY, name="relay-5k-20", per_connection=20, pipelining="ahead"),
+    replace(_OUR_RELAY, name="relay-5k-20-tls", per_connection=20, pipelining="ahead", tls=True),
+    replace(_OUR_RELAY, name="relay-5k-1-domain", domains=1),
+    replace(_OUR_RELAY, name="relay-5k-10000-domains", domains=10_000),
+    replace(_OUR_RELAY, name="relay-5k-deferred", deferred=0.1),
+]}
+QUICK = ["accept-5k", "relay-5k", "relay-5k-20", "relay-5k-20-tls"]

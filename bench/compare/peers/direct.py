@@ -1,0 +1,24 @@
+"""No server at all: the generator straight into the sink. What the tools reach by themselves bounds every other row."""
+
+from pathlib import Path
+
+from compare.loads import Load
+from compare.peers.peer import Peer, Server, Setup
+from compare.tools import make_sink
+
+
+class Direct(Peer):
+    name = "direct"
+
+    def __init__(self, executable: Path) -> None:
+        self._executable = executable
+
+    def install(self, cache: Path) -> str:
+        return ""
+
+    def takes(self, load: Load) -> bool:
+        return not load.deferred
+
+    def start(self, setup: Setup) -> Server:
+        sink = make_sink(self._executable, setup.directory, setup.load)
+        return Server(sink.address, [sink.pid], sink.close)
