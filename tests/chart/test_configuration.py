@@ -17,7 +17,8 @@ def given(certificate: Certificate) -> dict[str, str]:
     """What is in Secrets that are not the chart's, by mount and path."""
     chain, key = certificate.certificate.read_text(), certificate.key.read_text()
     return {"tls/tls.crt": chain, "tls/tls.key": key, "kafka-ca/ca.crt": chain, "kafka-client/tls.crt": chain,
-            "kafka-client/tls.key": key, "kafka-sasl/password": "secret\n", "admin/token": "secret\n",
+            "kafka-client/tls.key": key, "kafka-sasl/password": "secret\n", "admin/token": "secret\n", "admin-token-0/token": "0123456789abcdef\n", "admin-token-1/token": "fedcba9876543210\n",
+            "admin-tls/tls.crt": chain, "admin-tls/tls.key": key, "admin-tls/ca.crt": chain, "admin-clients/ca.crt": chain,
             "bounce/return_keys": f"1 {'42' * 16}\n", "more/password": "secret\n",
             "control/control.yaml": "tenants: [{name: demo}]\n"}
 

@@ -1,5 +1,6 @@
 """What the API server says to every object of every value set."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,8 +9,6 @@ import pytest
 from support.chart import NAMESPACE, VALUE_SETS, Helm, Release, installed_helm
 from support.control_plane import Answer, Api, ControlPlane
 
-# Kinds of others: their servers' affair, and none is here.
-OF_OTHERS = {"Certificate", "ScaledObject", "ServiceMonitor", "PrometheusRule"}
 # PodSecurity `restricted` refuses the node's network, as docs/operations/kubernetes.md says.
 ON_THE_NODES_NETWORK = {"example-egress-host-network": {"sender"}, "single-existing": {"single"}}
 OPEN = "mail-on-the-nodes"
@@ -18,7 +17,9 @@ OPEN = "mail-on-the-nodes"
 @pytest.fixture(scope="module")
 def namespaces(control_plane: ControlPlane) -> None:
     control_plane.make_namespace(NAMESPACE)
+    control_plane.make_namespace("monitoring")
     control_plane.make_namespace(OPEN, "privileged")
+    control_plane.define_others()
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,9 @@ def test_every_object_is_taken(control_plane: ControlPlane, namespaces: None, re
     api = control_plane.api
     on_the_nodes = ON_THE_NODES_NETWORK.get(name, set())
     for found in rendered[name].objects:
-        if found["kind"] in OF_OTHERS or found["kind"] == "Pod":  # Pods: below
+        if found["kind"] == "Pod":  # below
             continue
-        answer = api.apply(found, NAMESPACE, dry=True)
+        answer = api.apply(found, found["metadata"]["namespace"], dry=True)
         assert answer.status in (200, 201), (found["kind"], found["metadata"]["name"], answer.message)
         of_security = [text for text in answer.warnings if "would violate PodSecurity" in text]
         assert answer.warnings == of_security
@@ -80,8 +81,11 @@ def test_every_pod_is_taken_where_pods_are_restricted(control_plane: ControlPlan
 def test_what_is_wrong_is_refused(control_plane: ControlPlane, namespaces: None, rendered: dict[str, Release]) -> None:
     """The tests above see what is wrong."""
     api = control_plane.api
-    assert api.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "date": {}}, NAMESPACE,
-                     dry=True).status >= 400
+    for wrong in ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "date": {}},
+                  {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "x"},
+                   "spec": {"scaleTargetRef": {"name": "x"}, "triggers": [], "minReplicas": 1}}):
+        answer = api.apply(wrong, NAMESPACE, dry=True)
+        assert answer.status in (400, 500) and re.search("field not declared|unknown field", answer.message), answer
     (_, pod), *_ = pods_of(rendered["default"])
     assert create_dry(api, NAMESPACE, pod).status == 201
     pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True

@@ -200,6 +200,18 @@ class ControlPlane:
                 "capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
                 "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": f"/volumes/{number}"}}})
 
+    def define_others(self) -> None:
+        """The kinds of cert-manager, KEDA and the Prometheus operator, whose servers are not here."""
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        for file in sorted((self._programs / "definitions").iterdir()):
+            self.api.create(path, yaml.safe_load(file.read_text()))
+
+        def established() -> bool:
+            return all(any(condition["type"] == "Established" and condition["status"] == "True"
+                           for condition in one.get("status", {}).get("conditions") or []) for one in self.api.items(path))
+
+        wait_until(established, 60, "the kinds of others")
+
     def token_of_account(self, namespace: str, name: str) -> str:
         """As the kubelet mounts it into pods of that ServiceAccount."""
         answer = self.api.create(f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",

@@ -13,13 +13,35 @@ to the file. Input: root, component. */}}
 cluster: {{ default (include "godwit.fullname" .root) $values.clusterName | quote }}
 data_dir: /var/lib/godwit
 drain_timeout: {{ $values.drain.timeoutSeconds }}s
-{{- /* On the node's network nobody but the node asks. */}}
-{{- $toAll := and $values.admin.existingSecret (not (dig "hostNetwork" false (index $values .component))) }}
+{{- with $values.admin }}
 admin:
-  listen: "{{ if $toAll }}0.0.0.0{{ else }}127.0.0.1{{ end }}:{{ $values.admin.containerPort }}"
-  {{- if $values.admin.existingSecret }}
+  listen: "{{ if include "godwit.adminServed" $ }}0.0.0.0{{ else }}127.0.0.1{{ end }}:{{ .containerPort }}"
+  {{- if .existingSecret }}
   token: {file: ../admin/token}
   {{- end }}
+  {{- with .tokens }}
+  tokens:
+    {{- range $number, $token := . }}
+    - {name: {{ .name | quote }}, role: {{ .role }}, token: {file: ../admin-token-{{ $number }}/token}}
+    {{- end }}
+  {{- end }}
+  {{- with .certificates }}
+  certificates:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .tls }}
+  {{- if .existingSecret }}
+  tls:
+    certificate: ../admin-tls/tls.crt
+    key: ../admin-tls/tls.key
+    {{- if .clientCa.existingSecret }}
+    client_ca: ../admin-clients/ca.crt
+    {{- end }}
+  # For commands in the pod.
+  ctl: {ca: ../admin-tls/ca.crt, server_name: {{ .serverName | quote }}}
+  {{- end }}
+  {{- end }}
+{{- end }}
 observe:
   listen: "0.0.0.0:{{ $values.observe.containerPort }}"
 {{- if or (include "godwit.controlSecret" .root) $values.control.mode }}

@@ -82,6 +82,15 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/* Whether the admin service is served beyond loopback: somebody is named, and it is not the node's network, where
+nobody but the node asks. Input: root, component. */}}
+{{- define "godwit.adminServed" -}}
+{{- $admin := .root.Values.admin -}}
+{{- if and (or $admin.existingSecret $admin.tokens $admin.certificates) (not (dig "hostNetwork" false (index .root.Values .component))) -}}
+true
+{{- end -}}
+{{- end -}}
+
 {{/* The Secret with the certificate of the listeners; empty: there is none. */}}
 {{- define "godwit.tlsSecret" -}}
 {{- if .Values.tls.certManager.enabled -}}

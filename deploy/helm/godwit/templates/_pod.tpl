@@ -28,7 +28,7 @@ preStop:
 
 {{- define "godwit.containerPorts" -}}
 - {name: observe, containerPort: {{ .root.Values.observe.containerPort }}}
-{{- if and .root.Values.admin.existingSecret (not (dig "hostNetwork" false (index .root.Values .component))) }}
+{{- if include "godwit.adminServed" . }}
 - {name: admin, containerPort: {{ .root.Values.admin.containerPort }}}
 {{- end }}
 {{- if eq .component (include "godwit.front" .root) }}
@@ -58,6 +58,19 @@ preStop:
 {{- end -}}
 {{- with $values.admin.existingSecret -}}
 {{- $list = append $list (dict "name" "admin" "secret" . "items" (dict $values.admin.key "token")) -}}
+{{- end -}}
+{{- range $number, $token := $values.admin.tokens -}}
+{{- $list = append $list (dict "name" (printf "admin-token-%d" $number) "secret" .existingSecret "items" (dict (default "token" .key) "token")) -}}
+{{- end -}}
+{{- with $values.admin.tls -}}
+{{- if .existingSecret -}}
+{{- $list = append $list (dict "name" "admin-tls" "secret" .existingSecret "items" (dict "tls.crt" "tls.crt" "tls.key" "tls.key" .caKey "ca.crt")) -}}
+{{- with .clientCa -}}
+{{- if .existingSecret -}}
+{{- $list = append $list (dict "name" "admin-clients" "secret" .existingSecret "items" (dict .key "ca.crt")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if eq $values.mode "cluster" -}}
 {{- with $values.kafka.tls.ca -}}

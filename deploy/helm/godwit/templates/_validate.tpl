@@ -24,6 +24,10 @@
 {{- fail "image.tag: latest says nothing; name a version" -}}
 {{- end -}}
 
+{{- if gt (int $values.kafka.minInsyncReplicas) (int $values.kafka.replication) -}}
+{{- fail (printf "kafka.minInsyncReplicas: %d, and topics have %d replicas (kafka.replication): nothing could be written" (int $values.kafka.minInsyncReplicas) (int $values.kafka.replication)) -}}
+{{- end -}}
+
 {{- $tls := include "godwit.tlsSecret" . -}}
 {{- with $values.tls.certManager -}}
 {{- if .enabled -}}
@@ -74,12 +78,37 @@
 {{- fail "control.data: control.existingSecret has the control file already" -}}
 {{- end -}}
 
+{{- with $values.admin -}}
+{{- if and .tls.existingSecret (not .tls.serverName) -}}
+{{- fail "admin.tls.serverName: commands in the pod ask at loopback, and verify this name" -}}
+{{- end -}}
+{{- if and .tls.clientCa.existingSecret (not .tls.existingSecret) -}}
+{{- fail "admin.tls.existingSecret: needed with admin.tls.clientCa" -}}
+{{- end -}}
+{{- if and .certificates (not .tls.clientCa.existingSecret) -}}
+{{- fail "admin.tls.clientCa.existingSecret: needed with admin.certificates: who issued them" -}}
+{{- end -}}
+{{- $acts := ne .existingSecret "" -}}
+{{- range .tokens -}}{{- if ne .role "viewer" -}}{{- $acts = true -}}{{- end -}}{{- end -}}
+{{- if and (or .tokens .certificates) (not $acts) -}}
+{{- fail "admin.tokens: one with the role operator or admin is needed: pods that end for good say so with it" -}}
+{{- end -}}
+{{- end -}}
 {{- with $values.sender -}}
 {{- if and .persistence.existingClaim (gt (int .replicaCount) 1) -}}
 {{- fail (printf "sender.persistence.existingClaim: %d senders cannot share one claim; leave it empty, or have one sender" (int .replicaCount)) -}}
 {{- end -}}
 {{- if and .persistence.existingClaim (not .persistence.enabled) -}}
 {{- fail "sender.persistence.enabled: false, and there is a claim" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $cluster (gt (int $values.sender.replicaCount) (int $values.kafka.partitions)) -}}
+{{- fail (printf "sender.replicaCount: %d, and kafka.partitions is %d: some would have nothing to deliver" (int $values.sender.replicaCount) (int $values.kafka.partitions)) -}}
+{{- end -}}
+{{- range $role := list "ingress" "router" -}}
+{{- $block := index $values $role -}}
+{{- if and $block.autoscaling.enabled (not (dig "requests" "cpu" "" $block.resources)) -}}
+{{- fail (printf "%s.resources.requests.cpu: %s.autoscaling goes by the share of it" $role $role) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $values.router.autoscaling.enabled $values.router.keda.enabled -}}
