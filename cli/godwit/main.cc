@@ -14,6 +14,7 @@
 #include "cli/admin/commands.h"
 #include "cli/bench/commands.h"
 #include "cli/classify/commands.h"
+#include "cli/completion/commands.h"
 #include "cli/kubernetes/commands.h"
 #include "cli/run/commands.h"
 #include "cli/version.h"
@@ -58,6 +59,7 @@ int main(int argc, char** argv) {
   godwit::cli::bench::add_commands(app, status);
   godwit::cli::classify::add_commands(app, status);
   godwit::cli::kubernetes::add_commands(app, status);
+  godwit::cli::completion::add_commands(app, status);
   if (argc > 1 && *argv[1] != '-' && names_unknown_command(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);
