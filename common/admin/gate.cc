@@ -64,25 +64,24 @@ Status take_reason(std::string_view rpc, const std::string* reason, Caller& call
 
 }  // namespace
 
-Status Gate::enter(std::string_view rpc, const grpc::ServerContext& context,
-                   const std::string* reason, Caller& caller) const {
-  const Rule& rule = rule_of(rpc);
+Status Gate::enter(const Rule& rule, const grpc::ServerContext& context, const std::string* reason,
+                   Caller& caller) const {
   caller.client = client_of(context);
   const auto identity = credentials_.identify(shown_by(context));
   if (!identity) {
-    refused(rpc, caller, identity.error().context);
+    refused(rule.rpc, caller, identity.error().context);
     return {StatusCode::UNAUTHENTICATED, identity.error().context};
   }
   caller.name = identity->name;
   if (!identity->role || *identity->role < rule.role) {
     const std::string why =
-        fmt::format("{} needs the role {}, and {} has {}", rpc, role_name(rule.role), caller.name,
-                    identity->role ? role_name(*identity->role) : "none");
-    refused(rpc, caller, why);
+        fmt::format("{} needs the role {}, and {} has {}", rule.rpc, role_name(rule.role),
+                    caller.name, identity->role ? role_name(*identity->role) : "none");
+    refused(rule.rpc, caller, why);
     return {StatusCode::PERMISSION_DENIED, why};
   }
   caller.role = *identity->role;
-  return rule.changes ? take_reason(rpc, reason, caller) : Status::OK;
+  return rule.changes ? take_reason(rule.rpc, reason, caller) : Status::OK;
 }
 
 void Gate::refused(std::string_view rpc, const Caller& caller, std::string_view why) const {

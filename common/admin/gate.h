@@ -28,7 +28,7 @@ class Gate {
   // Input   `reason` of the request; null: its type has none
   // Status  UNAUTHENTICATED (a credential is missing or wrong), PERMISSION_DENIED (names the role that is needed),
   //         INVALID_ARGUMENT (a change without a reason, or with one that is too long)
-  [[nodiscard]] grpc::Status enter(std::string_view rpc, const grpc::ServerContext& context,
+  [[nodiscard]] grpc::Status enter(const Rule& rule, const grpc::ServerContext& context,
                                    const std::string* reason, Caller& caller) const;
 
   // One of the streams that may be under way at once; false: there are too many.

@@ -8,11 +8,13 @@
 
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "common/admin/convert.h"
 #include "common/admin/errc.h"
 #include "common/admin/gate.h"
 #include "common/admin/line_limit.h"
+#include "common/admin/reflection.h"
 #include "common/admin/service.h"
 #include "common/base/clock.h"
 #include "common/net/address.h"
@@ -44,10 +46,13 @@ void take_lines_of_grpc() {
 
 struct Server::State {
   State(const ServerConfig& config, const Services& services)
-      : gate(config.grants, config.streams_max), service(make_service(gate, services)) {}
+      : gate(config.grants, config.streams_max),
+        service(make_service(gate, services)),
+        reflection(make_reflection(gate)) {}
 
   Gate gate;
   const std::unique_ptr<grpc::Service> service;
+  const std::vector<std::unique_ptr<grpc::Service>> reflection;
   std::unique_ptr<grpc::Server> server;
   std::string address;
 };
@@ -94,6 +99,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerConfig& config,
   int port = 0;
   builder.AddListeningPort(config.listen, transport, &port);
   builder.RegisterService(state->service.get());
+  for (const auto& service : state->reflection) builder.RegisterService(service.get());
   state->server = builder.BuildAndStart();
   if (!state->server || port == 0) {
     return fail(Errc::kAddress,

@@ -45,7 +45,8 @@ struct Services {
   AuditTrail* trail = nullptr;
 };
 
-// The gRPC service Admin of a process (proto/godwit/admin/v1/admin.proto) and grpc.health.v1.
+// The gRPC service Admin of a process (proto/godwit/admin/v1/admin.proto), grpc.health.v1 and
+// reflection.
 //
 // Lifecycle  start() listens; the destructor or stop() cancels streams, waits for calls under way
 //            (each notices within 250 ms) and ends the threads. stop() may be called again.

@@ -395,7 +395,8 @@ class AdminService final : public v1::Admin::Service {
     const std::string* reason = nullptr;
     if constexpr (requires { request->reason(); }) reason = &request->reason();
     Caller caller;
-    if (Status entered = gate_.enter(rpc, *context, reason, caller); !entered.ok()) return entered;
+    if (Status entered = gate_.enter(rule_of(rpc), *context, reason, caller); !entered.ok())
+      return entered;
     return call(caller);
   }
 
