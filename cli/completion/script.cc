@@ -49,9 +49,9 @@ Known known_of(const CLI::App& command) {
 
 void add_cases(const CLI::App& command, const std::string& path, std::string& cases) {
   const Known known = known_of(command);
-  cases += fmt::format(
-      "    '{}') below='{}' flags='{}' values='{}' files='{}' operands='{}' ;;\n", path,
-      known.commands, known.flags, known.values, known.files, known.file_operands ? "file" : "");
+  cases += fmt::format("    '{}') below='{}' flags='{}' values='{}' files='{}' operands='{}' ;;\n",
+                       path, known.commands, known.flags, known.values, known.files,
+                       known.file_operands ? "file" : "");
   for (const CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; })) {
     if (!below->get_group().empty()) add_cases(*below, path + ' ' + below->get_name(), cases);
   }
