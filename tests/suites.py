@@ -52,7 +52,7 @@ CORES_OF_BUDGET = 2
 BUDGET_MINUTES = {"deps": 7, "build": 14, "unit": 5, "sanitizers": 5, "tree": 1, "smoke": 5, "simulation": 1, "scenarios": 7,
                   "chart": 1, "kafka": 4, "kafka-long": 20, "chaos": 3, "image": 2, "kube": 5}
 # Only when they are asked for.
-EXTRA = {"kafka-long", "chaos", "image", "kube"}
+EXTRA = {"kafka-long", "image", "kube"}
 
 
 @dataclass

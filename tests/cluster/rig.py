@@ -422,9 +422,13 @@ class ChaosRig:
         times = self._arrivals()
         outcome.delivered = len(times)
         without = set(load.acknowledged) - set(times)
-        denied = rightly_bounced(self._bounces() if without else [], outcome.faults) & without
+        bounces = self._bounces() if without else []
+        denied = rightly_bounced(bounces, outcome.faults) & without
         outcome.misled = len(denied)
         outcome.lost = sorted(without - denied)
+        for bounce in bounces:
+            if bounce["recipient"] in outcome.lost:
+                self._say(f"lost, but bounced: {bounce}")
         outcome.copies = sum(len(found) - 1 for found in times.values())
         near = [(fault.began - BEFORE_SECONDS, fault.ended + AFTER_SECONDS) for fault in outcome.faults
                 if fault.target.startswith(NEAR_COPIES)]

@@ -41,20 +41,23 @@ class Roads:
 
 class Names:
     """Where mail goes: each domain has an MX host of its own, and all of them the address of the sink. A lie names
-    another host, where nobody listens."""
+    another host, where nobody listens; that one exists in truth, too, for who has heard of it."""
 
     kinds = FickleDns.MOODS
 
     def __init__(self) -> None:
-        self.server = FickleDns(lambda name: self._records(name, SINK), lambda name: self._records(name, CLOSED))
+        self.server = FickleDns(lambda name: self._records(name, "mx"), lambda name: self._records(name, "elsewhere"))
 
     @staticmethod
-    def _records(name: str, address: str) -> Records | None:
-        host = "mx" if address == SINK else "elsewhere"
-        labels = name.split(".")
-        if labels[-1] != "test" or len(labels) > 3:
-            return None
-        return [mx(f"{host}.{name}")] if len(labels) == 2 else [a(address)] if labels[0] == host else None
+    def _records(name: str, host: str) -> Records | None:
+        match name.split("."):
+            case [_, "test"]:
+                return [mx(f"{host}.{name}")]
+            case ["mx", _, "test"]:
+                return [a(SINK)]
+            case ["elsewhere", _, "test"]:
+                return [a(CLOSED)]
+        return None
 
     def break_it(self, kind: str) -> None:
         self.server.mood = kind
