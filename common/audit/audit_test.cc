@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "common/audit/audit_test_support.h"
 #include "common/audit/errc.h"
+#include "common/audit/test_mail_flow.h"
 
 namespace godwit::audit {
 namespace {

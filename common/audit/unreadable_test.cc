@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/audit/audit_test_support.h"
+#include "common/audit/test_mail_flow.h"
 #include "common/base/random.h"
 
 namespace godwit::audit {
