@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "common/base/clock.h"
 #include "common/observe/metrics.h"
 #include "common/report/report.h"
 
@@ -21,6 +22,7 @@ class BouncerMetrics {
   void told() { told_.add(); }
   void buried() { dead_.add(); }
   void commit_failed() { commit_failures_.add(); }
+  void committed(Duration took) { commit_.observe(took); }
 
  private:
   std::array<observe::Counter*, 5> kinds_;  // by report::Kind
@@ -30,6 +32,7 @@ class BouncerMetrics {
   observe::Counter& told_;
   observe::Counter& dead_;
   observe::Counter& commit_failures_;
+  observe::Histogram& commit_;
 };
 
 }  // namespace godwit::bouncer

@@ -309,10 +309,14 @@ async::Task<void> PartitionBouncer::commit(Batch batch) {
   if (batch.log.positions.empty()) co_return;
   for (Duration delay = kRetryDelayFirst;; delay = std::min(delay * 2, kRetryDelayMax)) {
     log::Batch copy = batch.log;
+    const Instant began = context_.shard.now();
     auto written = co_await async::completion<Result<log::Written>>(
         [&](auto done) { ownership_->commit(std::move(copy), std::move(done)); });
     if (lost_) co_return;
-    if (written) break;
+    if (written) {
+      context_.metrics.committed(context_.shard.now() - began);
+      break;
+    }
     context_.metrics.commit_failed();
     const std::error_code code = written.error().code;
     if (code == log::Errc::kFenced || code == log::Errc::kUnknown || code == log::Errc::kClosed)

@@ -107,12 +107,16 @@ Result<void> Ingress::start() {
         std::make_unique<ShardServices>(context_.shards.at(i), context_.log.producer()));
   }
   for (const SmtpListenerConfig& listener : config_.smtp) TRY_VOID(open(listener));
-  samples_.push_back(
-      context_.metrics.sampled("godwit_ingress_sessions", "SMTP sessions now.", {},
-                               [this] { return static_cast<double>(sessions_.sessions()); }));
   samples_.push_back(context_.metrics.sampled(
-      "godwit_ingress_message_bytes", "Octets of content not yet acknowledged.", {},
-      [this] { return static_cast<double>(services_.budget->used()); }));
+      kSessions, {}, [this] { return static_cast<double>(sessions_.sessions()); }));
+  samples_.push_back(context_.metrics.sampled(
+      kMessageBytes, {}, [this] { return static_cast<double>(services_.budget->used()); }));
+  samples_.push_back(context_.metrics.sampled(kMessageBytesMax, {}, [this] {
+    return static_cast<double>(config_.budgets.message_bytes_max);
+  }));
+  samples_.push_back(context_.metrics.sampled(kCertificateNotAfter, {}, [this] {
+    return services_.tls ? static_cast<double>(services_.tls->not_after()) : 0.0;
+  }));
   for (const auto& listener : listeners_) listener->start();
   serving_ = true;
   return {};

@@ -106,20 +106,20 @@ async::Task<bool> SmtpSession::work() {
       case Kind::kMail:
         if (auto refusal = refuse_mail()) {
           forget_message();
-          protocol_.answer(*refusal);
+          refuse(IngressMetrics::Command::kMail, *refusal);
         } else {
           protocol_.accept();
         }
         break;
       case Kind::kRcpt:
         if (auto refusal = refuse_recipient())
-          protocol_.answer(*refusal);
+          refuse(IngressMetrics::Command::kRcpt, *refusal);
         else
           protocol_.accept();
         break;
       case Kind::kData:
         if (auto refusal = refuse_content()) {
-          protocol_.answer(*refusal);
+          refuse(IngressMetrics::Command::kData, *refusal);
         } else {
           protocol_.accept();
           begin_content();
@@ -145,6 +145,11 @@ async::Task<bool> SmtpSession::work() {
   co_return false;
 }
 
+void SmtpSession::refuse(IngressMetrics::Command command, const Reply& reply) {
+  services_.metrics.command_refused(command, reply.permanent());
+  protocol_.answer(reply);
+}
+
 // The wait between two messages is over.
 bool SmtpSession::woken(const Result<void>& ready) {
   waiting_idle_ = false;
@@ -166,9 +171,13 @@ async::Task<void> SmtpSession::end() {
 // --- connection ----------------------------------------------------------------------------------
 
 async::Task<bool> SmtpSession::handshake() {
+  const Instant began = shard_.shard.now();
   const auto done =
       co_await stream_.start_tls_server(*services_.tls, in(services_.config.timeouts.handshake));
-  if (done) co_return true;
+  if (done) {
+    services_.metrics.tls_begun(stream_.tls()->version, shard_.shard.now() - began);
+    co_return true;
+  }
   services_.metrics.tls_failed();
   kLog.debug("TLS handshake failed", {{"session", id()}, {"error", done.error()}});
   co_return false;

@@ -63,6 +63,7 @@ class SmtpSession {
 
   // Decisions.
   async::Task<void> authenticate();
+  void refuse(IngressMetrics::Command command, const smtp::Reply& reply);
   [[nodiscard]] std::optional<smtp::Reply> refuse_mail();
   [[nodiscard]] std::optional<smtp::Reply> refuse_recipient();
   [[nodiscard]] std::optional<smtp::Reply> refuse_content();

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "common/control/providers.h"
 #include "common/text/idna.h"
-#include "router/providers.h"
 
 namespace godwit::router {
 namespace {
@@ -33,7 +33,7 @@ std::string name_of_hosts(std::span<const std::string> sorted_hosts) {
 
 std::string_view provider_of(std::span<const std::string> mx_hosts) {
   if (mx_hosts.empty()) return {};
-  for (const Provider& provider : providers()) {
+  for (const control::Provider& provider : control::providers()) {
     // All of them: a domain that only backs up at a provider is not the provider's.
     const auto is_its = [&](const std::string& host) {
       return is_host_of(host, provider.mx_suffixes);

@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "router/providers.h"
+#include "common/control/providers.h"
 
 namespace godwit::router {
 namespace {
@@ -93,7 +93,7 @@ TEST(Site, ShapingAndRoutesNeedNoDns) {
 
 TEST(Providers, HaveDistinctNamesThatAreNoDomains) {
   std::set<std::string_view> sites;
-  for (const Provider& provider : providers()) {
+  for (const control::Provider& provider : control::providers()) {
     EXPECT_TRUE(sites.insert(provider.site).second) << provider.site;
     EXPECT_FALSE(provider.site.contains('.')) << provider.site;
     EXPECT_FALSE(provider.mx_suffixes.contains("  ")) << provider.site;

@@ -19,9 +19,11 @@ async::Task<Result<void>> Connection::open(const MxPlan::Target& target) {
   address_ = target.address.port == 25 ? target.address.ip.to_text() : target.address.to_text();
   tls_text_.clear();
   input_.clear();
+  const Instant began = env_.clock.instant();
   CO_TRY(stream_, co_await env_.connector.connect_until(
                       env_.shard, target.address, local_address(target.address.ip.family()),
                       env_.clock.instant() + env_.config.timeouts.connect, dispatch_.drained()));
+  env_.metrics.connected(env_.clock.instant() - began);
   co_return Result<void>{};
 }
 
@@ -109,6 +111,7 @@ async::Task<bool> Connection::start_tls(smtp::ClientSession& session) {
                                  ? net::TlsTrust::kVerified
                                  : net::TlsTrust::kAny,
                     .realm = way_.source.text()};
+  const Instant began = env_.clock.instant();
   const auto done = co_await stream_.start_tls_client(env_.tls, std::move(peer),
                                                       deadline(ClientStage::kStartTls, false));
   if (!done) {
@@ -120,7 +123,10 @@ async::Task<bool> Connection::start_tls(smtp::ClientSession& session) {
     // clear.
     co_return done.error().code != net::Errc::kTlsInjected;
   }
-  if (const auto& info = stream_.tls()) tls_text_ = info->version + " " + info->cipher;
+  if (const auto& info = stream_.tls()) {
+    tls_text_ = info->version + " " + info->cipher;
+    env_.metrics.tls_begun(*info, env_.clock.instant() - began);
+  }
   session.tls_started();
   co_return false;
 }

@@ -6,6 +6,17 @@
 #include "common/base/check.h"
 
 namespace godwit::sender {
+namespace {
+
+const observe::GaugeDefinition kBytes{"godwit_sender_content_bytes",
+                                      "Octets of content loaded for attempts and parking."};
+const observe::GaugeDefinition kBytesMax{
+    "godwit_sender_content_bytes_max",
+    "What godwit_sender_content_bytes may come to: sender.content_memory."};
+const observe::CounterDefinition kWaits{"godwit_sender_content_waits_total",
+                                        "Waits for a share of content_memory."};
+
+}  // namespace
 
 struct ContentBudget::Waiter : std::enable_shared_from_this<ContentBudget::Waiter> {
   Waiter(async::Shard& of, std::uint64_t bytes_in) : shard(of), bytes(bytes_in) {}
@@ -19,11 +30,9 @@ struct ContentBudget::Waiter : std::enable_shared_from_this<ContentBudget::Waite
 };
 
 ContentBudget::ContentBudget(std::uint64_t bytes_max, observe::Metrics& metrics)
-    : bytes_max_(bytes_max),
-      gauge_(metrics.gauge("godwit_sender_content_bytes",
-                           "Octets of content loaded for attempts and parking.")),
-      waits_(metrics.counter("godwit_sender_content_waits_total",
-                             "Waits for a share of content_memory.")) {}
+    : bytes_max_(bytes_max), gauge_(metrics.gauge(kBytes)), waits_(metrics.counter(kWaits)) {
+  metrics.gauge(kBytesMax).set(static_cast<double>(bytes_max));
+}
 
 void ContentBudget::grant(std::uint64_t bytes) {
   bytes_ += bytes;

@@ -5,6 +5,7 @@
 #include "common/async/asio.h"
 #include "common/base/check.h"
 #include "sender/courier.h"
+#include "sender/metrics.h"
 #include "sender/source_choice.h"
 
 namespace godwit::sender {
@@ -39,7 +40,8 @@ Lane::Lane(LaneId id, Environment& environment, Dispatch& dispatch, async::Gate&
       dispatch_(dispatch),
       gate_(gate),
       control_(environment.control.current()),
-      share_(dispatch.share_of(id_)) {}
+      share_(dispatch.share_of(id_)),
+      metrics_(environment.metrics.lane(id_)) {}
 
 Lane::~Lane() {
   if (precise_) *precise_->alive = false;
@@ -150,7 +152,7 @@ bool Lane::take_token(const SourceName& source) {
   const Instant now = env_.clock.instant();
   const LaneLimits::Answer answer = limits_.may_send(source, now);
   if (!answer.granted()) {
-    standing_ = answer.why;
+    stand(answer.why);
     wake_at(answer.at);
     return false;
   }
@@ -269,12 +271,12 @@ void Lane::pump_path(const SourceName& name, Path& of, Instant now, Instant& nex
 void Lane::pump() {
   if (waiting() == 0 &&
       std::ranges::all_of(paths_, [](const auto& entry) { return entry.second.idle.empty(); })) {
-    standing_ = Wait::kNone;
+    stand(Wait::kNone);
     return;
   }
   if (dispatch_.draining()) return;
   if (!dispatch_.may_begin()) {
-    standing_ = Wait::kCommit;
+    stand(Wait::kCommit);
     return;
   }
   const Instant now = env_.clock.instant();
@@ -287,8 +289,13 @@ void Lane::pump() {
     if (i == 0) turn_ = at->first;
     pump_path(at->first, at->second, now, next, why);
   }
-  standing_ = why;
+  stand(why);
   wake_at(next);
+}
+
+void Lane::stand(Wait why) {
+  standing_ = why;
+  metrics_->stands(why);
 }
 
 void Lane::wake_at(Instant when) {

@@ -12,6 +12,7 @@
 #include "common/async/timer_wheel.h"
 #include "sender/environment.h"
 #include "sender/lane_limits.h"
+#include "sender/lane_metrics.h"
 #include "sender/tenant_queue.h"
 
 namespace godwit::sender {
@@ -52,6 +53,9 @@ class Lane {
   void control_changed();
   // Everybody looks again: a drain began, or the log takes commits again.
   void notify_all();
+
+  // For whoever knows how its mail fares.
+  [[nodiscard]] LaneMetrics& metrics() { return *metrics_; }
 
   // Why what waits does not go out now.
   [[nodiscard]] Wait standing() const { return standing_; }
@@ -122,6 +126,7 @@ class Lane {
   }
   void pump_path(const SourceName& name, Path& path, Instant now, Instant& next, Wait& why);
   void wake_at(Instant when);
+  void stand(Wait why);
   static async::Task<void> run_courier(Lane& lane, SourceName source);
 
   LaneId id_;
@@ -138,6 +143,7 @@ class Lane {
   std::size_t waiting_urgent_ = 0;
   std::size_t couriers_ = 0;
   Wait standing_ = Wait::kNone;
+  const std::unique_ptr<LaneMetrics> metrics_;
   SourceName turn_;  // where pump() begins
   Alarm alarm_{*this};
   struct Precise;

@@ -1,15 +1,30 @@
 #pragma once
 
+#include <array>
+#include <memory>
+#include <string_view>
+
+#include "common/control/static_route.h"
+#include "common/net/tls.h"
 #include "common/observe/metrics.h"
 #include "godwit/v1/delivery.pb.h"
+#include "sender/lane_metrics.h"
+#include "sender/queue_metrics.h"
 
 namespace godwit::sender {
 
-// What the role counts. Methods are events; names are in sender/README.md.
+// What the role counts. Methods are events; names are in docs/metrics.md.
 // Threads   any
 class SenderMetrics {
  public:
-  explicit SenderMetrics(observe::Metrics& metrics);
+  // Borrows everything.
+  SenderMetrics(observe::Metrics& metrics, const Clock& clock, const control::StaticRoutes& routes);
+
+  // What is counted of a lane, under its provider.
+  [[nodiscard]] std::unique_ptr<LaneMetrics> lane(const LaneId& id);
+  // Of all partitions; what a provider's part in it is, is kept by those who know the mail.
+  [[nodiscard]] QueueMetrics& queue() { return queue_; }
+  [[nodiscard]] observe::Gauge& queue_of(std::string_view site, std::string_view pool);
 
   void consumed() { consumed_.add(); }
   void delivered(std::uint64_t recipients) { delivered_.add(recipients); }
@@ -30,6 +45,8 @@ class SenderMetrics {
   void connection_opened() { connections_.add(1); }
   void connection_closed() { connections_.subtract(1); }
   void connection_failed() { connection_failures_.add(); }
+  void connected(Duration took) { connect_seconds_.observe(took); }
+  void tls_begun(const net::TlsInfo& info, Duration took);
   void tls_failed() { tls_failures_.add(); }
   void transaction(Duration took) { transaction_seconds_.observe(took); }
   void committed(std::uint64_t entries, Duration took) {
@@ -39,6 +56,9 @@ class SenderMetrics {
   void commit_refused() { commits_refused_.add(); }
 
  private:
+  observe::Metrics& metrics_;
+  const control::StaticRoutes& routes_;
+  QueueMetrics queue_;
   observe::Counter& consumed_;
   observe::Counter& delivered_;
   observe::Counter& deferred_;
@@ -57,10 +77,13 @@ class SenderMetrics {
   observe::Counter& decided_failed_;
   observe::Counter& connection_failures_;
   observe::Counter& tls_failures_;
+  std::array<std::array<observe::Counter*, 2>, 2> tls_begun_{};  // by version, and whether resumed
   observe::Counter& committed_;
   observe::Counter& commits_refused_;
   observe::Gauge& connections_;
   observe::Gauge& held_now_;
+  observe::Histogram& connect_seconds_;
+  observe::Histogram& tls_seconds_;
   observe::Histogram& transaction_seconds_;
   observe::Histogram& commit_seconds_;
 };

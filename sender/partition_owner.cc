@@ -79,7 +79,7 @@ async::Task<Result<void>> PartitionOwner::restore() {
   claim(*restored);
   intake_.restore(restored->finished, std::move(restored->slots));
   tally_ = std::move(restored->tally);
-  tally_.show_held(env_.metrics.held_now());
+  tally_.show(env_.metrics);
   lanes_.restore(std::move(restored->lanes));
   for (const auto& [id, urgent] : restored->backlogs) {
     lanes_.set_backlog(lanes_.at(id), urgent, true);
@@ -285,6 +285,10 @@ void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report
       default: env_.metrics.deferred(1);
     }
   }
+  lanes_.at(delivery->lane())
+      .lane->metrics()
+      .attempted(report, env_.clock.now() - delivery->accepted(),
+                 delivery->record.head.attempts() == 0, delivery->urgent());
   Settlement settlement = Settlement::of_attempt(*delivery, report, context_of(*delivery));
   env_.metrics.held(settlement.held());
   // Added first: groups that both are in stay where they are.
@@ -296,6 +300,7 @@ void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report
 void PartitionOwner::expired(DeliveryPtr delivery) {
   tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   env_.metrics.expired(delivery->recipients());
+  lanes_.at(delivery->lane()).lane->metrics().expired(delivery->recipients());
   Settlement settlement = Settlement::of_expiry(*delivery, context());
   departures_.leave(std::move(delivery), std::move(settlement.events()), false);
 }

@@ -1,12 +1,16 @@
 #include "sender/queue_tally.h"
 
 #include <algorithm>
+#include <string_view>
+
+#include "sender/metrics.h"
 
 namespace godwit::sender {
 
 namespace {
 
 constexpr std::int64_t kMinuteMs = 60'000;
+constexpr auto kByLane = static_cast<std::size_t>(admin::QueueBy::kLane);
 
 std::int64_t minute_of(Timestamp time) {
   return to_unix_ms(time) / kMinuteMs;
@@ -45,10 +49,40 @@ QueueTally::Share QueueTally::share_of(const LaneEntry& entry) {
           .due = entry.due};
 }
 
+void QueueTally::show(SenderMetrics& metrics) {
+  metrics_ = &metrics;
+  held_.show(metrics.held_now());
+  figures_ = metrics.queue().add_partition();
+  publish();
+  for (auto& [name, group] : by_[kByLane]) show(name, group);
+}
+
+void QueueTally::show(const std::string& name, Group& group) {
+  const std::size_t space = name.rfind(' ');
+  const std::string_view text(name);
+  group.shown.show(metrics_->queue_of(text.substr(0, space), text.substr(space + 1)));
+}
+
+void QueueTally::publish() {
+  if (!figures_) return;
+  const auto set = [](std::atomic<std::int64_t>& figure, std::int64_t value) {
+    figure.store(value, std::memory_order_relaxed);  // its only writer
+  };
+  const auto first = [](const std::map<std::int64_t, std::int64_t>& minutes) {
+    return minutes.empty() ? PartitionFigures::kNever : minutes.begin()->first * kMinuteMs;
+  };
+  set(figures_->waiting, all_.counts[static_cast<std::size_t>(State::kWaiting)]);
+  set(figures_->active, all_.counts[static_cast<std::size_t>(State::kActive)]);
+  set(figures_->parked, all_.counts[static_cast<std::size_t>(State::kParked)]);
+  set(figures_->oldest_ms, first(all_.accepted));
+  set(figures_->due_ms, first(all_.due));
+}
+
 void QueueTally::count(Group& group, State state, const Share& share, int sign) {
   const std::int64_t by = sign * static_cast<std::int64_t>(share.recipients);
   if (by == 0) return;
   group.counts[static_cast<std::size_t>(state)] += by;
+  group.shown.add(by);
   shift(group.accepted, share.accepted, by);
   if (state == State::kParked) shift(group.due, share.due, by);
 }
@@ -59,10 +93,12 @@ std::array<std::string, 3> QueueTally::names_of(const Share& share) {
 
 void QueueTally::count(State state, const Share& share, int sign) {
   count(all_, state, share, sign);
+  publish();
   held_.add(sign * static_cast<std::int64_t>(share.held));
   const std::array<std::string, 3> names = names_of(share);
   for (std::size_t by = 0; by < 3; ++by) {
-    const auto at = by_[by].try_emplace(names[by]).first;
+    const auto [at, added] = by_[by].try_emplace(names[by]);
+    if (added && by == kByLane && metrics_ != nullptr) show(names[by], at->second);
     count(at->second, state, share, sign);
     if (at->second.accepted.empty()) by_[by].erase(at);
   }
@@ -80,6 +116,7 @@ void QueueTally::move(Group& group, State from, State to, const Share& share) {
 void QueueTally::move(State from, State to, const Share& share) {
   if (share.recipients == 0) return;
   move(all_, from, to, share);
+  publish();
   const std::array<std::string, 3> names = names_of(share);
   for (std::size_t by = 0; by < 3; ++by) {
     const auto at = by_[by].find(names[by]);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -10,9 +11,12 @@
 #include "common/base/clock.h"
 #include "common/observe/metrics.h"
 #include "sender/parked_index.h"
+#include "sender/queue_metrics.h"
 #include "sender/queued_delivery.h"
 
 namespace godwit::sender {
+
+class SenderMetrics;
 
 // Counts what a partition holds, by lane, domain and tenant, as deliveries come, move and go: an operator's
 // question costs a look, not a scan. Counts are recipients.
@@ -41,8 +45,8 @@ class QueueTally {
   // As remove() from one state and add() to another.
   void move(State from, State to, const Share& share);
 
-  // From now on, and until this is destroyed, the gauge has those that are held here in its sum.
-  void show_held(observe::Gauge& gauge) { held_.show(gauge); }
+  // From now on, and until this is destroyed, the metrics have in their sums what is counted here. They outlive it.
+  void show(SenderMetrics& metrics);
 
   [[nodiscard]] admin::QueueSummary summary(const admin::QueueQuery& query) const;
 
@@ -78,17 +82,24 @@ class QueueTally {
     std::int64_t counts[3] = {0, 0, 0};
     std::map<std::int64_t, std::int64_t> accepted;  // minute -> recipients
     std::map<std::int64_t, std::int64_t> due;
+    Shown shown;  // of a lane: its part in the gauge of its provider
   };
   void count(State state, const Share& share, int sign);
   static void count(Group& group, State state, const Share& share, int sign);
   static void move(Group& group, State from, State to, const Share& share);
   // The keys of what it is counted in, as by_ has them.
   [[nodiscard]] static std::array<std::string, 3> names_of(const Share& share);
+  // A lane's group, by its name.
+  void show(const std::string& name, Group& group);
+  // What changed in all_.
+  void publish();
   static admin::QueueCounts counts_of(const Group& group);
 
   Group all_;
   Shown held_;
   std::map<std::string, Group> by_[3];  // admin::QueueBy
+  SenderMetrics* metrics_ = nullptr;
+  std::shared_ptr<PartitionFigures> figures_;  // what all_ shows
 };
 
 }  // namespace godwit::sender

@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
+
+#include "common/base/manual_clock.h"
+#include "common/observe/test_sample.h"
+#include "sender/metrics.h"
 
 namespace godwit::sender {
 namespace {
@@ -65,6 +70,62 @@ TEST(QueueTally, AMoveIsARemovalAndAnAddition) {
   }
   for (const Counted& one : all) moved.remove(one.state, one.share);
   EXPECT_THAT(rows(moved), testing::Each(testing::EndsWith(" 0 0 0 0 0")));
+}
+
+class ShownTallyTest : public testing::Test {
+ protected:
+  using Share = QueueTally::Share;
+
+  [[nodiscard]] double metric(std::string_view series) const {
+    return observe::sample_of(metrics_, series).value_or(-1);
+  }
+  [[nodiscard]] Share of_google(std::uint32_t recipients, std::chrono::minutes age) const {
+    Share share = godwit::sender::share(1, recipients);
+    share.lane = {SiteName("google"), PoolName("bulk")};
+    share.accepted = clock_.now() - age;
+    share.due = clock_.now() - age / 2;
+    return share;
+  }
+  observe::Metrics metrics_;
+  ManualClock clock_{from_unix_ms(1'800'000'000'000)};  // of a whole minute
+  control::StaticRoutes routes_;
+  SenderMetrics sender_{metrics_, clock_, routes_};
+};
+
+TEST_F(ShownTallyTest, GaugesFollowWhatIsCountedBeforeAndAfter) {
+  constexpr std::string_view kGoogle =
+      "godwit_sender_provider_queue_recipients{provider=\"google\",pool=\"bulk\"}";
+  QueueTally restored;
+  restored.add(State::kParked, of_google(3, std::chrono::minutes(10)));
+  std::optional<QueueTally> tally = std::move(restored);  // as an owner takes it over
+  tally->show(sender_);
+  EXPECT_EQ(metric("godwit_sender_queue_recipients{state=\"parked\"}"), 3);
+  EXPECT_EQ(metric(kGoogle), 3);
+  EXPECT_EQ(metric("godwit_sender_queue_oldest_seconds"), 600);
+  EXPECT_EQ(metric("godwit_sender_queue_overdue_seconds"), 300);
+
+  tally->add(State::kWaiting, of_google(2, std::chrono::minutes(20)));
+  tally->move(State::kWaiting, State::kActive, of_google(2, std::chrono::minutes(20)));
+  EXPECT_EQ(metric("godwit_sender_queue_recipients{state=\"waiting\"}"), 0);
+  EXPECT_EQ(metric("godwit_sender_queue_recipients{state=\"active\"}"), 2);
+  EXPECT_EQ(metric(kGoogle), 5);
+  EXPECT_EQ(metric("godwit_sender_queue_oldest_seconds"), 1200);
+
+  // Two partitions: counts are added, of ages the worst is told.
+  QueueTally second;
+  second.show(sender_);
+  second.add(State::kWaiting, of_google(1, std::chrono::minutes(60)));
+  EXPECT_EQ(metric("godwit_sender_queue_recipients{state=\"waiting\"}"), 1);
+  EXPECT_EQ(metric("godwit_sender_queue_oldest_seconds"), 3600);
+  second.remove(State::kWaiting, of_google(1, std::chrono::minutes(60)));
+  EXPECT_EQ(metric("godwit_sender_queue_oldest_seconds"), 1200);
+  EXPECT_EQ(metric("godwit_sender_queue_overdue_seconds"), 300);
+
+  tally.reset();  // the partition went to another process
+  EXPECT_EQ(metric("godwit_sender_queue_recipients{state=\"parked\"}"), 0);
+  EXPECT_EQ(metric(kGoogle), 0);
+  EXPECT_EQ(metric("godwit_sender_queue_oldest_seconds"), 0);
+  EXPECT_EQ(metric("godwit_sender_queue_overdue_seconds"), 0);
 }
 
 }  // namespace

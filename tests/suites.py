@@ -6,8 +6,8 @@
 Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and fuzz targets under ASan and
 UBSan), tree (format, layers, links), smoke (instructions a message against their baseline, bench/smoke/README.md),
 simulation (a cluster in virtual time, by seed), scenarios (end to end, against real servers), chart (the Helm chart, and
-the configuration it renders), kafka (the log's tests on real brokers, and stories of scenarios with each role in its own
-process), chaos (a short run with a fixed seed; docs/reliability.md).
+the configuration it renders), observe (metrics, and what is made of them, against a real Prometheus), kafka (the log's
+tests on real brokers, and stories of scenarios with each role in its own process), chaos (a short run with a fixed seed; docs/reliability.md).
 Only when asked for: kafka-long (all of those stories), image (what scripts/image made, under containerd; root) and kube
 (the chart on a real control plane; root).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the
@@ -50,7 +50,7 @@ SIMULATED_SEEDS = 1000
 
 CORES_OF_BUDGET = 2
 BUDGET_MINUTES = {"deps": 7, "build": 14, "unit": 4, "sanitizers": 5, "tree": 1, "smoke": 5, "simulation": 1, "scenarios": 5,
-                  "chart": 1, "kafka": 4, "kafka-long": 20, "chaos": 4, "image": 2, "kube": 5}
+                  "chart": 1, "observe": 1, "kafka": 4, "kafka-long": 20, "chaos": 4, "image": 2, "kube": 5}
 # Only when they are asked for.
 EXTRA = {"kafka-long", "image", "kube"}
 
@@ -303,6 +303,15 @@ def suite_chart(jobs: int) -> Tally:
     return pytest("chart", ["-q", "-n", str(min(jobs, 4)), f"--godwit={EXECUTABLE}", "tests/chart"], 300)
 
 
+def suite_observe(_: int) -> Tally:
+    tally = Tally()
+    if not EXECUTABLE.is_file():
+        tally.fail("observe: build/test/bin/godwit was not built")
+        return tally
+    # One process under load and one Prometheus for all cases: no workers.
+    return pytest("observe", ["-q", f"--godwit={EXECUTABLE}", "tests/observe"], 300)
+
+
 def suite_kafka(jobs: int) -> Tally:
     tally = Tally()
     if not EXECUTABLE.is_file():
@@ -339,6 +348,7 @@ SUITES: dict[str, Callable[[int], Tally]] = {
     "simulation": suite_simulation,
     "scenarios": suite_scenarios,
     "chart": suite_chart,
+    "observe": suite_observe,
     "kafka": suite_kafka,
     "kafka-long": suite_kafka_long,
     "chaos": suite_chaos,

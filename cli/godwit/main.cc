@@ -16,6 +16,7 @@
 #include "cli/classify/commands.h"
 #include "cli/completion/commands.h"
 #include "cli/kubernetes/commands.h"
+#include "cli/metrics/commands.h"
 #include "cli/run/commands.h"
 #include "cli/version.h"
 #include "common/config/node.h"
@@ -60,6 +61,7 @@ int main(int argc, char** argv) {
   godwit::cli::classify::add_commands(app, status);
   godwit::cli::kubernetes::add_commands(app, status);
   godwit::cli::completion::add_commands(app, status);
+  godwit::cli::metrics::add_commands(app);
   if (argc > 1 && *argv[1] != '-' && names_unknown_command(app, argv[1])) return kUsage;
   try {
     app.parse(argc, argv);

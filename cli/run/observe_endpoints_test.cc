@@ -16,7 +16,8 @@ http::Response get(const http::Routes& routes, std::string_view path) {
 
 TEST(ObserveRoutes, SayWhetherTheProcessIsAliveAndReady) {
   observe::Metrics metrics;
-  metrics.counter("godwit_test_total", "T.").add(3);
+  const observe::CounterDefinition counted{"godwit_test_total", "T."};
+  metrics.counter(counted).add(3);
   Troubles live;
   Troubles ready{{"sender", "partition 3 is being rebuilt"}, {"log", "no space"}};
   const auto routes = observe_routes(metrics, [&] { return live; }, [&] { return ready; });

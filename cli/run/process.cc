@@ -31,6 +31,10 @@ namespace {
 
 constexpr observe::Logger kLog{"process"};
 
+const observe::CounterDefinition kCrashes{
+    "godwit_poison_crashes_total",
+    "Records that were in hand when the process before this one died."};
+
 std::string host_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
@@ -76,7 +80,7 @@ Result<void> Process::start() {
 
   shards_ = std::make_unique<async::Shards>(config_.threads, clock_);
   shards_->start();
-  pulse_ = std::make_unique<Pulse>(*shards_, health_);
+  pulse_ = std::make_unique<Pulse>(*shards_, health_, metrics_);
   // Before the log is opened: a long recovery is not ready, but alive. When another process has the
   // data directory it has the port too; then the directory is what to tell about.
   Result<void> observing = start_observe();
@@ -90,6 +94,7 @@ Result<void> Process::start() {
                                     .trust_anchor_file = config_.dns.trust_anchor.string(),
                                     .validate = config_.dns.validate,
                                     .timeout = config_.dns.timeout}));
+  measured_resolver_ = std::make_unique<net::MeasuredResolver>(*resolver_, clock_, metrics_);
   TRY(const std::optional<net::Address> capture, start_capture());
   TRY(registry_, godwit::admin::Registry::open(*log_, clock_));
   TRY_VOID(refuse_a_namesake());
@@ -116,21 +121,25 @@ Result<void> Process::open_log() {
   auto counters = std::make_shared<log::Counters>();
   startup_->problem("the log is being opened");
   TRY_VOID(check_made_segments(config_));
-  auto opened = config_.log.kind == LogKind::kKafka
-                    ? log::open_kafka(kafka_options(config_, node_, metrics_), clock_)
-                    : log::open_embedded(
-                          embedded_config(config_, counters,
-                                          [this]() -> poison::Slot& { return archiving_hand(); }),
-                          clock_);
+  const bool kafka = config_.log.kind == LogKind::kKafka;
+  const auto open_embedded = [&] {
+    log::EmbeddedConfig embedded =
+        embedded_config(config_, counters, [this]() -> poison::Slot& { return archiving_hand(); });
+    embedded.metrics = &metrics_;
+    return log::open_embedded(embedded, clock_);
+  };
+  auto opened =
+      kafka ? log::open_kafka(kafka_options(config_, node_, metrics_), clock_) : open_embedded();
   if (!opened) {
-    const bool repairable =
-        config_.log.kind == LogKind::kEmbedded && opened.error().code == log::Errc::kCorrupt;
+    const bool repairable = !kafka && opened.error().code == log::Errc::kCorrupt;
     return fail(std::move(opened).error().within(
         repairable ? "log (`godwit ctl log repair` keeps what can be read)" : "log"));
   }
   log_ = *std::move(opened);
   std::call_once(poison_once_, [this] { open_poison(); });
-  process_metrics_ = std::make_unique<ProcessMetrics>(metrics_, kVersion, std::move(counters));
+  process_metrics_ = std::make_unique<ProcessMetrics>(
+      metrics_, kVersion, config::Scalar<LogKind>::render(config_.log.kind), config_.data_dir,
+      *log_, kafka ? nullptr : std::move(counters));
   startup_->problem("starting");
   return {};
 }
@@ -147,10 +156,7 @@ void Process::open_poison() {
       std::make_unique<poison::Slots>(config_.data_dir / poison::kFileName, shards_->size() + 1);
   if (!poison_->problem().empty())
     kLog.warning("slots of records in hand", {{"problem", poison_->problem()}});
-  metrics_
-      .counter("godwit_poison_crashes_total",
-               "Records that were in hand when the process before this one died.")
-      .add(poison_->counted().size());
+  metrics_.counter(kCrashes).add(poison_->counted().size());
   for (const poison::Suspect& suspect : poison_->counted()) {
     const log::RecordPosition& record = suspect.work.record;
     kLog.warning("a record was in hand at a crash", {{"topic", log::topic_name(record.where.topic)},
@@ -222,11 +228,13 @@ Result<control::ReturnPath> Process::load_return_path() const {
 
 Result<void> Process::start_roles(std::optional<net::Address> capture) {
   watched_log_ = std::make_unique<godwit::admin::WatchedLog>(*log_);
+  if (config_.log.kind == LogKind::kEmbedded)
+    lag_ = std::make_unique<LogLag>(metrics_, *log_, *watched_log_, clock_);
   const role::RoleContext context{.shards = *shards_,
                                   .pool = *pool_,
                                   .log = *watched_log_,
                                   .control = *control_,
-                                  .resolver = *resolver_,
+                                  .resolver = *measured_resolver_,
                                   .clock = clock_,
                                   .metrics = metrics_,
                                   .health = health_,
@@ -304,6 +312,7 @@ Troubles Process::not_ready() const {
 
 void Process::publish_health() {
   const Troubles troubles = not_ready();
+  process_metrics_->ready(troubles.empty());
   for (const std::string& role : options_.roles) {
     admin_server_->set_serving(role, std::ranges::none_of(troubles, [&](const auto& trouble) {
                                  return trouble.name == role;
@@ -356,6 +365,7 @@ void Process::serve() {
     if (log_has_ended()) return;
     publish_health();
     registry_->beat(node_row());
+    if (lag_) lag_->look();
   }
 }
 
@@ -391,6 +401,7 @@ void Process::end() {
   registry_.reset();
   if (log_) log_->close();
   if (observe_server_) observe_server_->stop(clock_.instant() + std::chrono::seconds(1));
+  measured_resolver_.reset();
   resolver_.reset();
   pulse_.reset();
   if (shards_) shards_->stop();
@@ -425,6 +436,7 @@ godwit::admin::NodeRow Process::node_row() const {
                              .draining = draining_,
                              .owned = watched_log_->owned()};
   const Troubles troubles = not_ready();
+  process_metrics_->ready(troubles.empty());
   for (const std::string& role : options_.roles) {
     const auto trouble = std::ranges::find(troubles, role, &observe::Health::Trouble::name);
     row.roles.push_back({role, trouble == troubles.end() ? std::string() : trouble->problem});

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/config.h"
+#include "cli/run/log_lag.h"
 #include "cli/run/observe_endpoints.h"
 #include "cli/run/process_metrics.h"
 #include "cli/run/pulse.h"
@@ -32,6 +33,7 @@
 #include "common/control/return_path.h"
 #include "common/http/server.h"
 #include "common/log/log.h"
+#include "common/net/measured_resolver.h"
 #include "common/net/resolver.h"
 #include "common/observe/health.h"
 #include "common/observe/metrics.h"
@@ -124,10 +126,12 @@ class Process final : public godwit::admin::Process {
   std::unique_ptr<poison::Slots> poison_;  // the log's archive has a slot: outlives it
   std::unique_ptr<log::Log> log_;
   std::unique_ptr<godwit::admin::WatchedLog> watched_log_;  // as the roles see it
+  std::unique_ptr<LogLag> lag_;                             // of the embedded log
   std::unique_ptr<ProcessMetrics> process_metrics_;
   std::unique_ptr<godwit::admin::AuditTrail> trail_;
   std::unique_ptr<control::Authority> control_;
   std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<net::MeasuredResolver> measured_resolver_;
   std::unique_ptr<capture::Store> capture_store_;
   std::unique_ptr<capture::CaptureServer> capture_server_;
   role::Lifecycle roles_{clock_};

@@ -11,8 +11,9 @@ TEST(Pulse, NamesTheShardThatStandsStill) {
   async::Shards shards(2);
   shards.start();
   observe::Health health;
+  observe::Metrics metrics;
   {
-    const Pulse pulse(shards, health);
+    const Pulse pulse(shards, health, metrics);
     const Instant now = system_clock().instant();
     EXPECT_TRUE(health.not_live(now).empty());
     const auto late = health.not_live(now + Pulse::kStillMax + std::chrono::seconds(5));

@@ -120,8 +120,10 @@ Result<void> Core::recover_and_start(const EmbeddedConfig& config) {
   // Before the first checkpoint the log has everything, and a store that is not there is made.
   const auto names = files_.list(layout_.tables);
   const bool fresh = (!names || names->empty()) && archive->archived_through() == 0;
-  auto opened = store::Store::open(
-      {.directory = layout_.tables, .create = fresh, .file_system = config.file_system});
+  auto opened = store::Store::open({.directory = layout_.tables,
+                                    .create = fresh,
+                                    .file_system = config.file_system,
+                                    .metrics = config.metrics});
   if (!opened) {
     const Error error = from_store(opened.error());
     return fail(error.code == Errc::kIo ? Errc::kCorrupt : error.code,

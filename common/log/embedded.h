@@ -15,6 +15,9 @@
 namespace godwit::store {
 class FileSystem;
 }
+namespace godwit::observe {
+class Metrics;
+}
 
 namespace godwit::log {
 
@@ -42,6 +45,7 @@ struct EmbeddedConfig {
   std::chrono::milliseconds unreferenced_body_hold{std::chrono::minutes(15)};
   ArchivePolicy archive_policy;
   std::shared_ptr<Counters> counters;        // optional: what the log counts, for metrics
+  observe::Metrics* metrics = nullptr;       // optional, of its tables; outlives the log
   store::FileSystem* file_system = nullptr;  // tests: a disk that fails; outlives the log
 };
 

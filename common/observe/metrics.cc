@@ -27,8 +27,7 @@ std::uint64_t Counter::value() const {
   return sum;
 }
 
-Histogram::Histogram(std::vector<double> bounds) : bounds_(std::move(bounds)) {
-  CHECK(std::ranges::is_sorted(bounds_, std::less_equal<>{}), "bucket bounds must grow");
+Histogram::Histogram(std::span<const double> bounds) : bounds_(bounds.begin(), bounds.end()) {
   for (Cell& cell : cells_) {
     cell.counts = std::make_unique<std::atomic<std::uint64_t>[]>(bounds_.size() + 1);
   }
@@ -53,19 +52,7 @@ Histogram::Sum Histogram::value() const {
   return sum;
 }
 
-std::vector<double> latency_bounds() {
-  return {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
-}
-
-std::vector<double> size_bounds() {
-  std::vector<double> bounds;
-  for (double bound = 256; bound <= 64.0 * 1024 * 1024; bound *= 4) bounds.push_back(bound);
-  return bounds;
-}
-
 namespace {
-
-using LabelText = std::vector<std::pair<std::string, std::string>>;
 
 struct Sample {
   std::uint64_t id = 0;
@@ -75,21 +62,25 @@ using Series = std::variant<std::unique_ptr<Counter>, std::unique_ptr<Gauge>,
                             std::unique_ptr<Histogram>, std::vector<Sample>>;
 
 struct Family {
-  std::string help;
-  prometheus::MetricType type = prometheus::MetricType::Gauge;
-  std::map<LabelText, Series> series;
+  const Definition* definition = nullptr;
+  std::map<std::vector<std::string>, Series> series;  // by the values of the labels
 };
 
-bool is_name(std::string_view name) {
-  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
-         std::ranges::all_of(name, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-         });
+prometheus::MetricType serialized_type(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter: return prometheus::MetricType::Counter;
+    case MetricType::kGauge: return prometheus::MetricType::Gauge;
+    case MetricType::kHistogram: return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
 }
 
-prometheus::ClientMetric read(const LabelText& labels, const Series& series) {
+prometheus::ClientMetric read(const Definition& definition, const std::vector<std::string>& values,
+                              const Series& series) {
   prometheus::ClientMetric metric;
-  for (const auto& [name, value] : labels) metric.label.push_back({name, value});
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    metric.label.push_back({std::string(definition.labels()[i]), values[i]});
+  }
   if (const auto* counter = std::get_if<std::unique_ptr<Counter>>(&series)) {
     metric.counter.value = static_cast<double>((*counter)->value());
   } else if (const auto* gauge = std::get_if<std::unique_ptr<Gauge>>(&series)) {
@@ -117,35 +108,27 @@ prometheus::ClientMetric read(const LabelText& labels, const Series& series) {
 
 struct Metrics::Impl {
   mutable std::mutex mutex;
-  std::map<std::string, Family, std::less<>> families;
+  std::map<std::string_view, Family> families;
   std::uint64_t next_id = 1;
 
-  // The series of that name and labels, made by `make` when it is new.
+  // The series with those values, made by `make` when it is new.
   template <class Kind, class Make>
-  Kind& series(std::string_view name, std::string_view help, prometheus::MetricType type,
-               Labels labels, Make make) {
-    CHECK(is_name(name), "metric name {}", name);
-    const auto found = families.find(name);
-    Family& family = found != families.end()
-                         ? found->second
-                         : families.emplace(std::string(name), Family{std::string(help), type, {}})
-                               .first->second;
-    CHECK(family.type == type, "metric {} is of two types", name);
+  Kind& series(const Definition& definition, Values values, Make make) {
+    Family& family = families.try_emplace(definition.name()).first->second;
+    if (family.definition == nullptr) family.definition = &definition;
+    CHECK(family.definition == &definition, "metric {} has two definitions", definition.name());
+    CHECK(values.size() == definition.labels().size(), "{} has {} labels, and was given {} values",
+          definition.name(), definition.labels().size(), values.size());
 
-    LabelText text;
-    for (const auto& [label, value] : labels) {
-      CHECK(is_name(label), "label name {} of {}", label, name);
-      text.emplace_back(label, value);
-    }
-    std::ranges::sort(text);
-    auto at = family.series.find(text);
+    std::vector<std::string> key(values.begin(), values.end());
+    auto at = family.series.find(key);
     if (at == family.series.end() && family.series.size() >= kSeriesMax) {
-      for (auto& [label, value] : text) value = "other";
-      at = family.series.find(text);
+      key.assign(key.size(), "other");
+      at = family.series.find(key);
     }
-    if (at == family.series.end()) at = family.series.emplace(std::move(text), make()).first;
+    if (at == family.series.end()) at = family.series.emplace(std::move(key), make()).first;
     Kind* const kind = std::get_if<Kind>(&at->second);
-    CHECK(kind != nullptr, "metric {} is of two kinds", name);
+    CHECK(kind != nullptr, "metric {} is sampled and counted", definition.name());
     return *kind;
   }
 
@@ -165,38 +148,41 @@ struct Metrics::Impl {
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
-Counter& Metrics::counter(std::string_view name, std::string_view help, Labels labels) {
-  CHECK(name.ends_with("_total"), "the counter {} does not end in _total", name);
+Counter& Metrics::counter(const CounterDefinition& definition, Values values) {
   const std::lock_guard lock(impl_->mutex);
-  return *impl_->series<std::unique_ptr<Counter>>(name, help, prometheus::MetricType::Counter,
-                                                  labels,
+  return *impl_->series<std::unique_ptr<Counter>>(definition, values,
                                                   [] { return std::make_unique<Counter>(); });
 }
 
-Gauge& Metrics::gauge(std::string_view name, std::string_view help, Labels labels) {
-  CHECK(!name.ends_with("_total"), "the gauge {} ends in _total", name);
+Gauge& Metrics::gauge(const GaugeDefinition& definition, Values values) {
   const std::lock_guard lock(impl_->mutex);
-  return *impl_->series<std::unique_ptr<Gauge>>(name, help, prometheus::MetricType::Gauge, labels,
+  return *impl_->series<std::unique_ptr<Gauge>>(definition, values,
                                                 [] { return std::make_unique<Gauge>(); });
 }
 
-Histogram& Metrics::histogram(std::string_view name, std::string_view help,
-                              std::vector<double> bounds, Labels labels) {
+Histogram& Metrics::histogram(const HistogramDefinition& definition, Values values) {
   const std::lock_guard lock(impl_->mutex);
   return *impl_->series<std::unique_ptr<Histogram>>(
-      name, help, prometheus::MetricType::Histogram, labels,
-      [&] { return std::make_unique<Histogram>(std::move(bounds)); });
+      definition, values, [&] { return std::make_unique<Histogram>(definition.bounds()); });
 }
 
-Metrics::Sampled Metrics::sampled(std::string_view name, std::string_view help, Labels labels,
+Metrics::Sampled Metrics::sampled(const CounterDefinition& definition, Values values,
                                   std::function<double()> sample) {
-  const auto type =
-      name.ends_with("_total") ? prometheus::MetricType::Counter : prometheus::MetricType::Gauge;
+  return add_sample(definition, values, std::move(sample));
+}
+
+Metrics::Sampled Metrics::sampled(const GaugeDefinition& definition, Values values,
+                                  std::function<double()> sample) {
+  return add_sample(definition, values, std::move(sample));
+}
+
+Metrics::Sampled Metrics::add_sample(const Definition& definition, Values values,
+                                     std::function<double()> sample) {
   const std::lock_guard lock(impl_->mutex);
   Sampled handle;
   handle.metrics_ = this;
   handle.id_ = impl_->next_id++;
-  impl_->series<std::vector<Sample>>(name, help, type, labels, [] { return std::vector<Sample>{}; })
+  impl_->series<std::vector<Sample>>(definition, values, [] { return std::vector<Sample>{}; })
       .push_back({handle.id_, std::move(sample)});
   return handle;
 }
@@ -220,8 +206,14 @@ std::string Metrics::text() const {
     const std::lock_guard lock(impl_->mutex);
     for (const auto& [name, family] : impl_->families) {
       if (family.series.empty()) continue;
-      prometheus::MetricFamily out{name, family.help, family.type, {}};
-      for (const auto& [labels, series] : family.series) out.metric.push_back(read(labels, series));
+      const Definition& definition = *family.definition;
+      prometheus::MetricFamily out{std::string(name),
+                                   std::string(definition.help()),
+                                   serialized_type(definition.type()),
+                                   {}};
+      for (const auto& [values, series] : family.series) {
+        out.metric.push_back(read(definition, values, series));
+      }
       all.push_back(std::move(out));
     }
   }

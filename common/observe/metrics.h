@@ -8,40 +8,34 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/observe/definition.h"
 
 // Counters, gauges and histograms, written by many threads and summed when somebody scrapes.
 //
 // A component has one metrics.h whose methods are events and which resolves its metrics once, at
-// the start:
+// the start; what they are is defined once, in its metrics.cc (definition.h):
 //
-//     class IngressMetrics {
-//      public:
-//       explicit IngressMetrics(observe::Metrics& metrics)
-//           : accepted_(metrics.counter("godwit_ingress_messages_accepted_total",
-//                                       "Messages acknowledged.")) {}
-//       void accepted() { accepted_.add(); }
+//     const observe::CounterDefinition kAccepted{"godwit_ingress_messages_accepted_total",
+//                                                "Messages acknowledged.", {"kind"}};
 //
-//      private:
-//       observe::Counter& accepted_;
-//     };
+//     IngressMetrics::IngressMetrics(observe::Metrics& metrics)
+//         : relayed_(metrics.counter(kAccepted, {"relay"})) {}
 //
-// Names    godwit_<role>_<noun>_<unit>[_total]; letters, digits, underscores. Counters end in
-//          _total.
-// Labels   from closed sets (pool, provider, reply class), never raw domains, addresses or ids. A
-//          family takes kSeriesMax series; what comes later is counted in one series whose label
-//          values are "other".
+// Labels   the values, in the order of the definition's labels. A family takes kSeriesMax series; what comes later
+//          is counted in one series whose label values are "other".
 // Threads  any, for everything. add() and observe() are an atomic addition to the calling thread's
 //          own cache line; resolving and scraping take a lock.
 namespace godwit::observe {
 
-inline constexpr std::size_t kCells = 16;       // threads beyond share cells: slower, not wrong
-inline constexpr std::size_t kSeriesMax = 512;  // of one family
+inline constexpr std::size_t kCells = 16;        // threads beyond share cells: slower, not wrong
+inline constexpr std::size_t kSeriesMax = 4096;  // of one family; a counter takes 1 KiB
 
 // The calling thread's cell, 0..kCells-1; threads get them in turn.
 [[nodiscard]] std::size_t cell_of_thread();
@@ -74,7 +68,7 @@ class Gauge {
 
 class Histogram {
  public:
-  explicit Histogram(std::vector<double> bounds);
+  explicit Histogram(std::span<const double> bounds);  // which grow
 
   void observe(double value);
   void observe(Duration value) { observe(std::chrono::duration<double>(value).count()); }
@@ -96,16 +90,9 @@ class Histogram {
   std::array<Cell, kCells> cells_;
 };
 
-// Seconds, 0.5 ms to 60 s: latencies of disk and network.
-[[nodiscard]] std::vector<double> latency_bounds();
-// Octets, 256 to 64 Mi.
-[[nodiscard]] std::vector<double> size_bounds();
-
-using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
-
 // All metrics of a process (a test makes its own). References it gives out live as long as it does.
-// Asking again for the same name and labels gives the same object; the same name as another kind is
-// a CHECK.
+// Asking again for the same definition and values gives the same object; asking for a sampled one, or with another
+// number of values than the definition has labels, is a CHECK.
 class Metrics {
  public:
   Metrics();
@@ -113,15 +100,15 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  [[nodiscard]] Counter& counter(std::string_view name, std::string_view help, Labels labels = {});
-  [[nodiscard]] Gauge& gauge(std::string_view name, std::string_view help, Labels labels = {});
-  [[nodiscard]] Histogram& histogram(std::string_view name, std::string_view help,
-                                     std::vector<double> bounds, Labels labels = {});
+  using Values = std::initializer_list<std::string_view>;
+  [[nodiscard]] Counter& counter(const CounterDefinition& definition, Values values = {});
+  [[nodiscard]] Gauge& gauge(const GaugeDefinition& definition, Values values = {});
+  [[nodiscard]] Histogram& histogram(const HistogramDefinition& definition, Values values = {});
 
-  // A gauge (or a counter, when the name ends in _total) whose value is asked for at each scrape,
-  // on the scraping thread, under the registry's lock: it must be quick and must not call the
-  // registry. The handle ends it: when its destructor returns, `sample` is not running and will not
-  // run again.
+  // A gauge or a counter whose value is asked for at each scrape, on the scraping thread, under the
+  // registry's lock: it must be quick and must not call the registry. Of several with the same
+  // values the sum is told. The handle ends it: when its destructor returns, `sample` is not running
+  // and will not run again.
   class [[nodiscard]] Sampled {
    public:
     Sampled() = default;
@@ -135,8 +122,9 @@ class Metrics {
     Metrics* metrics_ = nullptr;
     std::uint64_t id_ = 0;
   };
-  Sampled sampled(std::string_view name, std::string_view help, Labels labels,
+  Sampled sampled(const CounterDefinition& definition, Values values,
                   std::function<double()> sample);
+  Sampled sampled(const GaugeDefinition& definition, Values values, std::function<double()> sample);
 
   // The Prometheus text format, version 0.0.4, families by name.
   [[nodiscard]] std::string text() const;
@@ -144,6 +132,7 @@ class Metrics {
  private:
   friend class Sampled;
   struct Impl;
+  Sampled add_sample(const Definition& definition, Values values, std::function<double()> sample);
   std::unique_ptr<Impl> impl_;
 };
 

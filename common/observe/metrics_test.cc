@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <thread>
@@ -11,64 +12,73 @@
 namespace godwit::observe {
 namespace {
 
+constexpr std::array kOne{1.0};
+constexpr std::array kTwo{0.01, 0.1};
+
 TEST(Metrics, TextIsPrometheusFormat) {
+  const CounterDefinition accepted{
+      "godwit_test_accepted_total", "Messages acknowledged.", {"tenant"}};
+  const GaugeDefinition sessions{"godwit_test_sessions", "Sessions that are open."};
+  const HistogramDefinition sync{"godwit_test_sync_seconds", "Time of one sync.", kTwo};
   Metrics metrics;
-  metrics
-      .counter("godwit_ingress_messages_accepted_total", "Messages acknowledged.",
-               {{"tenant", "a\"b\\\n"}})
-      .add(3);
-  metrics.gauge("godwit_ingress_sessions", "Sessions that are open.").set(2.5);
-  Histogram& histogram =
-      metrics.histogram("godwit_log_sync_seconds", "Time of one sync.", {0.01, 0.1});
+  metrics.counter(accepted, {"a\"b\\\n"}).add(3);
+  metrics.gauge(sessions).set(2.5);
+  Histogram& histogram = metrics.histogram(sync);
   histogram.observe(0.01);  // le: the bound belongs to its bucket
   histogram.observe(0.05);
   histogram.observe(5);
   EXPECT_EQ(metrics.text(),
-            "# HELP godwit_ingress_messages_accepted_total Messages acknowledged.\n"
-            "# TYPE godwit_ingress_messages_accepted_total counter\n"
-            "godwit_ingress_messages_accepted_total{tenant=\"a\\\"b\\\\\\n\"} 3\n"
-            "# HELP godwit_ingress_sessions Sessions that are open.\n"
-            "# TYPE godwit_ingress_sessions gauge\n"
-            "godwit_ingress_sessions 2.5\n"
-            "# HELP godwit_log_sync_seconds Time of one sync.\n"
-            "# TYPE godwit_log_sync_seconds histogram\n"
-            "godwit_log_sync_seconds_count 3\n"
-            "godwit_log_sync_seconds_sum 5.06\n"
-            "godwit_log_sync_seconds_bucket{le=\"0.01\"} 1\n"
-            "godwit_log_sync_seconds_bucket{le=\"0.1\"} 2\n"
-            "godwit_log_sync_seconds_bucket{le=\"+Inf\"} 3\n");
+            "# HELP godwit_test_accepted_total Messages acknowledged.\n"
+            "# TYPE godwit_test_accepted_total counter\n"
+            "godwit_test_accepted_total{tenant=\"a\\\"b\\\\\\n\"} 3\n"
+            "# HELP godwit_test_sessions Sessions that are open.\n"
+            "# TYPE godwit_test_sessions gauge\n"
+            "godwit_test_sessions 2.5\n"
+            "# HELP godwit_test_sync_seconds Time of one sync.\n"
+            "# TYPE godwit_test_sync_seconds histogram\n"
+            "godwit_test_sync_seconds_count 3\n"
+            "godwit_test_sync_seconds_sum 5.06\n"
+            "godwit_test_sync_seconds_bucket{le=\"0.01\"} 1\n"
+            "godwit_test_sync_seconds_bucket{le=\"0.1\"} 2\n"
+            "godwit_test_sync_seconds_bucket{le=\"+Inf\"} 3\n");
 }
 
 TEST(Metrics, ResolvingTwiceGivesTheSameObject) {
+  const CounterDefinition definition{"godwit_test_total", "A.", {"x", "y"}};
   Metrics metrics;
-  Counter& one = metrics.counter("godwit_a_total", "A.", {{"x", "1"}, {"y", "2"}});
-  EXPECT_EQ(&one, &metrics.counter("godwit_a_total", "A.", {{"y", "2"}, {"x", "1"}}));
-  EXPECT_NE(&one, &metrics.counter("godwit_a_total", "A.", {{"x", "2"}, {"y", "2"}}));
+  Counter& one = metrics.counter(definition, {"1", "2"});
+  EXPECT_EQ(&one, &metrics.counter(definition, {"1", "2"}));
+  EXPECT_NE(&one, &metrics.counter(definition, {"2", "1"}));
+  EXPECT_NE(&one, &metrics.counter(definition, {"2", "2"}));
 }
 
 TEST(MetricsDeathTest, MisuseIsOurs) {
+  const CounterDefinition definition{"godwit_test_total", "A.", {"x"}};
   Metrics metrics;
-  (void)metrics.counter("godwit_a_total", "A.");
-  EXPECT_DEATH((void)metrics.histogram("godwit_a_total", "A.", {1}), "two types");
-  EXPECT_DEATH((void)metrics.counter("godwit_a", "A."), "_total");
-  EXPECT_DEATH((void)metrics.gauge("godwit-a", "A."), "metric name");
-  EXPECT_DEATH((void)metrics.histogram("godwit_h", "H.", {2, 1}), "bounds");
+  (void)metrics.counter(definition, {"1"});
+  EXPECT_DEATH((void)metrics.counter(definition), "given 0 values");
+  EXPECT_DEATH((void)metrics.counter(definition, {"1", "2"}), "given 2 values");
+  EXPECT_DEATH((void)metrics.sampled(definition, {"1"}, [] { return 1.0; }), "sampled and counted");
 }
 
 TEST(Metrics, LabelValuesBeyondTheBoundAreCountedTogether) {
+  const CounterDefinition definition{"godwit_test_total", "A.", {"pool"}};
   Metrics metrics;
   for (std::size_t i = 0; i < kSeriesMax + 100; ++i) {
-    metrics.counter("godwit_a_total", "A.", {{"pool", "p" + std::to_string(i)}}).add();
+    metrics.counter(definition, {"p" + std::to_string(i)}).add();
   }
-  EXPECT_EQ(metrics.counter("godwit_a_total", "A.", {{"pool", "other"}}).value(), 100u);
-  EXPECT_EQ(metrics.counter("godwit_a_total", "A.", {{"pool", "p0"}}).value(), 1u);
+  EXPECT_EQ(metrics.counter(definition, {"other"}).value(), 100u);
+  EXPECT_EQ(metrics.counter(definition, {"p0"}).value(), 1u);
 }
 
 TEST(Metrics, ThreadsCountIntoOneSum) {
+  const CounterDefinition a{"godwit_test_total", "A."};
+  const GaugeDefinition g{"godwit_test_g", "G."};
+  const HistogramDefinition h{"godwit_test_h", "H.", kOne};
   Metrics metrics;
-  Counter& counter = metrics.counter("godwit_a_total", "A.");
-  Gauge& gauge = metrics.gauge("godwit_g", "G.");
-  Histogram& histogram = metrics.histogram("godwit_h", "H.", {1});
+  Counter& counter = metrics.counter(a);
+  Gauge& gauge = metrics.gauge(g);
+  Histogram& histogram = metrics.histogram(h);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < 2 * kCells; ++t) {
     threads.emplace_back([&] {
@@ -88,20 +98,19 @@ TEST(Metrics, ThreadsCountIntoOneSum) {
 }
 
 TEST(Metrics, SampledValuesAreAskedForAndEndWithTheirHandle) {
+  const GaugeDefinition waiting{"godwit_test_records", "Waiting."};
   Metrics metrics;
   double depth = 7;
   {
-    const Metrics::Sampled one =
-        metrics.sampled("godwit_queue_records", "Waiting.", {}, [&] { return depth; });
-    std::optional<Metrics::Sampled> two =
-        metrics.sampled("godwit_queue_records", "Waiting.", {}, [] { return 1.0; });
-    EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_queue_records 8\n"));
+    const Metrics::Sampled one = metrics.sampled(waiting, {}, [&] { return depth; });
+    std::optional<Metrics::Sampled> two = metrics.sampled(waiting, {}, [] { return 1.0; });
+    EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_test_records 8\n"));
     Metrics::Sampled moved = *std::move(two);
     two.reset();
     depth = 9;
-    EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_queue_records 10\n"));
+    EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_test_records 10\n"));
     moved = {};
-    EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_queue_records 9\n"));
+    EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_test_records 9\n"));
   }
   EXPECT_EQ(metrics.text(), "");
 }

@@ -15,6 +15,7 @@
 
 #include "common/base/check.h"
 #include "common/observe/log.h"
+#include "common/store/metrics.h"
 #include "common/store/rocksdb_file_system.h"
 
 namespace godwit::store {
@@ -121,8 +122,10 @@ struct Store::State {
   std::unique_ptr<rocksdb::DB> database;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   std::atomic<rocksdb::SequenceNumber> compacted{0};  // what was written until then
+  std::optional<StoreMetrics> metrics;
 
   ~State() {
+    metrics.reset();
     if (!database) return;
     for (rocksdb::ColumnFamilyHandle* family : families) {
       database->DestroyColumnFamilyHandle(family);
@@ -131,6 +134,16 @@ struct Store::State {
   }
   [[nodiscard]] rocksdb::ColumnFamilyHandle* family(Space space) const {
     return families[static_cast<std::size_t>(space)];
+  }
+  // An integer property: of the database, or the sum over its column families. 0 when there is none.
+  [[nodiscard]] std::uint64_t property(const std::string& name, bool of_database) const {
+    std::uint64_t sum = 0;
+    for (rocksdb::ColumnFamilyHandle* family : families) {
+      std::uint64_t value = 0;
+      if (database->GetIntProperty(family, name, &value)) sum += value;
+      if (of_database) break;
+    }
+    return sum;
   }
 };
 
@@ -200,6 +213,12 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options) {
           : rocksdb::DB::Open(database, path, families, &state->families, &opened);
   state->database.reset(opened);
   TRY_VOID(check(status, path));
+  if (options.metrics != nullptr) {
+    state->metrics.emplace(*options.metrics,
+                           [at = state.get()](const std::string& name, bool of_database) {
+                             return at->property(name, of_database);
+                           });
+  }
   return std::unique_ptr<Store>(new Store(std::move(state)));
 }
 
@@ -246,15 +265,7 @@ Result<void> Store::resume() {
 }
 
 std::uint64_t Store::unflushed_bytes() const {
-  std::uint64_t sum = 0;
-  for (rocksdb::ColumnFamilyHandle* family : state_->families) {
-    std::uint64_t bytes = 0;
-    if (state_->database->GetIntProperty(family, rocksdb::DB::Properties::kCurSizeAllMemTables,
-                                         &bytes)) {
-      sum += bytes;
-    }
-  }
-  return sum;
+  return state_->property(rocksdb::DB::Properties::kCurSizeAllMemTables, false);
 }
 
 Result<void> Store::compact(std::atomic<bool>& cancelled) {

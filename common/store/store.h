@@ -13,6 +13,10 @@
 #include "common/base/result.h"
 #include "common/store/errc.h"
 
+namespace godwit::observe {
+class Metrics;
+}
+
 namespace godwit::store {
 
 class FileSystem;
@@ -51,6 +55,8 @@ struct StoreOptions {
   bool read_only = false;  // never writes; beside no writer
   std::uint64_t write_buffer_bytes = 64ull << 20;
   FileSystem* file_system = nullptr;  // nullptr: the machine's
+  observe::Metrics* metrics =
+      nullptr;  // optional; outlives the store. Of several stores the sum is shown
 };
 
 // A small ordered key-value store: RocksDB without a write-ahead log of its own, because the log is one.

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "common/base/test_eventually.h"
+#include "common/observe/metrics.h"
+#include "common/observe/test_sample.h"
 #include "common/store/fake_file_system.h"
 
 namespace godwit::store {
@@ -105,6 +107,27 @@ TEST_F(StoreTest, ACancelledCompactionIsDoneLater) {
   cancelled = false;
   EXPECT_TRUE(store_->compact(cancelled));
   EXPECT_TRUE(eventually([&] { return free_bytes() > empty - kMebibyte / 4; })) << free_bytes();
+}
+
+TEST_F(StoreTest, ShowsItsFiguresForAsLongAsItIsOpen) {
+  observe::Metrics metrics;
+  const auto metric = [&](std::string_view series) {
+    return observe::sample_of(metrics, series).value_or(-1);
+  };
+  store_ = Store::open(
+               {.directory = "/other", .create = true, .file_system = &files_, .metrics = &metrics})
+               .value();
+  const double empty = metric("godwit_store_memtable_bytes");
+  ASSERT_TRUE(put(100));
+  EXPECT_GT(metric("godwit_store_memtable_bytes"), empty + 1'000'000);
+  EXPECT_EQ(metric("godwit_store_blob_files_bytes"), 0);
+  ASSERT_TRUE(store_->flush());
+  EXPECT_GT(metric("godwit_store_blob_files_bytes"), 1'000'000);
+  EXPECT_GT(metric("godwit_store_files_bytes"), 0);
+  EXPECT_EQ(metric("godwit_store_keys"), 100);
+  EXPECT_EQ(metric("godwit_store_writes_stopped"), 0);
+  store_.reset();
+  EXPECT_EQ(metrics.text(), "");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "cli/run/archive.h"
 #include "common/log/embedded.h"
+#include "common/observe/test_sample.h"
 #include "ingress/role.h"
 #include "router/role.h"
 
@@ -142,10 +143,8 @@ net::Address Pipeline::address() const {
 }
 
 std::uint64_t Pipeline::throttled_total() {
-  return metrics_
-      .counter("godwit_sender_deliveries_throttled_total",
-               "Deliveries parked because their lane was slower than its mail.")
-      .value();
+  return static_cast<std::uint64_t>(
+      observe::sample_of(metrics_, "godwit_sender_deliveries_throttled_total").value_or(0));
 }
 
 bool Pipeline::idle() {

@@ -13,6 +13,11 @@ namespace godwit::log {
 namespace {
 
 constexpr observe::Logger kLog{"kafka"};
+
+const observe::CounterDefinition kReplaced{
+    "godwit_kafka_append_clients_replaced_total",
+    "Clients for appends that were given up after an error."};
+
 constexpr int kPollMs = 100;
 constexpr int kFlushMs = 12'000;
 // The value of a record that has none must not be a tombstone.
@@ -116,9 +121,7 @@ AppendClient::AppendClient(const KafkaOptions& options, const TopicNames& names,
       names_(names),
       records_max_(records_max),
       answered_(std::move(answered)),
-      replaced_(
-          options.metrics->counter("godwit_kafka_append_clients_replaced_total",
-                                   "Clients for appends that were given up after an error.")) {}
+      replaced_(options.metrics->counter(kReplaced)) {}
 
 AppendClient::~AppendClient() {
   close();

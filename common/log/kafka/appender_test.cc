@@ -14,6 +14,7 @@
 #include <ctime>
 
 #include "common/log/kafka/kafka_test_support.h"
+#include "common/observe/test_sample.h"
 
 namespace godwit::log {
 namespace {
@@ -66,7 +67,8 @@ class AppenderTest : public testing::Test {
   }
 
   std::uint64_t replaced() {
-    return metrics_.counter("godwit_kafka_append_clients_replaced_total", "").value();
+    return static_cast<std::uint64_t>(
+        observe::sample_of(metrics_, "godwit_kafka_append_clients_replaced_total").value_or(0));
   }
 
   rd_kafka_t* client_ = nullptr;

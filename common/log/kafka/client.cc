@@ -16,6 +16,12 @@ namespace godwit::log {
 namespace {
 
 constexpr observe::Logger kLog{"kafka"};
+
+const observe::CounterDefinition kErrors{
+    "godwit_kafka_client_errors_total",
+    "Errors that clients reported, by librdkafka's name for them.",
+    {"error"}};
+
 constexpr int kSyslogError = 3;
 constexpr int kSyslogWarning = 4;
 
@@ -56,10 +62,7 @@ void ClientEvents::on_error(int code, std::string_view reason) {
   const std::string_view kind = rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code));
   kLog.debug("librdkafka", {{"error", kind}, {"text", reason}});
   if (metrics_ != nullptr) {
-    metrics_
-        ->counter("godwit_kafka_client_errors_total", "Errors that clients reported, by kind.",
-                  {{"kind", kind}})
-        .add();
+    metrics_->counter(kErrors, {kind}).add();
   }
   // It follows others, and says less than they do.
   if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;

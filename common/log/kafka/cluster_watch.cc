@@ -28,6 +28,20 @@ constexpr std::array kIntakes{
     Intake{Topic::kOutbound, "sender"}, Intake{Topic::kOutboundUrgent, "sender"},
     Intake{Topic::kReports, "bouncer"}};
 
+const observe::GaugeDefinition kOverdue{
+    "godwit_kafka_overdue_partitions",
+    "Partitions with a record that has waited for half of its retention, or longer."};
+const observe::GaugeDefinition kHidden{
+    "godwit_kafka_hidden_offsets",
+    "High watermark less last stable offset, of the worst partition: what an open transaction "
+    "hides.",
+    {"topic"}};
+const observe::GaugeDefinition kLag{
+    "godwit_kafka_lag_offsets",
+    "Last stable offset less the group's position, of all partitions of the cluster (each process "
+    "tells the same): unfinished records, and the markers of transactions among them.",
+    {"group", "topic"}};
+
 }  // namespace
 
 ClusterWatch::ClusterWatch(KafkaAdmin& admin, const KafkaOptions& options,
@@ -36,15 +50,14 @@ ClusterWatch::ClusterWatch(KafkaAdmin& admin, const KafkaOptions& options,
       options_(options),
       names_(options.topic_prefix),
       topics_(topics),
-      overdue_partitions_(options.metrics->gauge(
-          "godwit_kafka_overdue_partitions",
-          "Partitions with a record that has waited for half of its retention, or longer.")) {
+      overdue_partitions_(options.metrics->gauge(kOverdue)) {
   for (const Topic topic : kTransactional) {
-    hidden_[static_cast<std::size_t>(topic)] = &options.metrics->gauge(
-        "godwit_kafka_hidden_offsets",
-        "High watermark less last stable offset, of the worst partition: what an open transaction "
-        "hides.",
-        {{"topic", topic_name(topic)}});
+    hidden_[static_cast<std::size_t>(topic)] =
+        &options.metrics->gauge(kHidden, {topic_name(topic)});
+  }
+  for (const auto& [topic, group] : kIntakes) {
+    lag_[static_cast<std::size_t>(topic)] =
+        &options.metrics->gauge(kLag, {group, topic_name(topic)});
   }
   thread_ = std::thread([this] { work(); });
 }
@@ -89,7 +102,7 @@ void ClusterWatch::work() {
     std::string problem = writable ? std::string() : writable.error().context;
     if (writable && std::chrono::steady_clock::now() >= deeper) {
       look_at_transactions();
-      look_at_retention();
+      look_at_positions();
       deeper = std::chrono::steady_clock::now() + (overdue().empty() ? kLookDeeper : kLookSoon);
     }
     lock.lock();
@@ -117,7 +130,7 @@ void ClusterWatch::look_at_transactions() {
 }
 
 // The first offset that is younger than half of the retention, and a position before it: what lies between waits.
-void ClusterWatch::look_at_retention() {
+void ClusterWatch::look_at_positions() {
   std::string found;
   std::size_t partitions = 0;
   for (const auto& [topic, group] : kIntakes) {
@@ -125,9 +138,12 @@ void ClusterWatch::look_at_retention() {
     const auto young = admin_.offsets_since(places(topic), system_clock().now() - kept / 2);
     const auto starts = admin_.offsets(places(topic), KafkaAdmin::Edge::kStart);
     const auto finished = admin_.committed(names_.prefix() + group, places(topic));
-    if (!young || !starts || !finished) return;
+    const auto ends = admin_.offsets(places(topic), KafkaAdmin::Edge::kEndCommitted);
+    if (!young || !starts || !finished || !ends) return;
+    Offset lag = 0;
     for (std::size_t p = 0; p < young->size(); ++p) {
       const Offset next = std::max((*finished)[p].offset, (*starts)[p].offset);
+      lag += std::max<Offset>((*ends)[p].offset - next, 0);
       if (next >= (*young)[p].offset) continue;
       ++partitions;
       if (found.empty()) {
@@ -135,6 +151,7 @@ void ClusterWatch::look_at_retention() {
                             names_.of(topic), p, kept.count());
       }
     }
+    lag_[static_cast<std::size_t>(topic)]->set(static_cast<double>(lag));
   }
   overdue_partitions_.set(static_cast<double>(partitions));
   const std::lock_guard lock(mutex_);

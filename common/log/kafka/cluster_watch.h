@@ -13,8 +13,8 @@
 
 namespace godwit::log {
 
-// Looks after the brokers: once a second whether they take writes, every kLookDeeper what transactions hide, and
-// whether mail that waits comes near its retention (every kLookSoon while some does). One thread; asks nobody but
+// Looks after the brokers: once a second whether they take writes, every kLookDeeper what transactions hide, how far
+// groups are behind, and whether mail that waits comes near its retention (every kLookSoon while some does). One thread; asks nobody but
 // brokers.
 class ClusterWatch {
  public:
@@ -34,7 +34,7 @@ class ClusterWatch {
  private:
   void work();
   void look_at_transactions();
-  void look_at_retention();
+  void look_at_positions();
   [[nodiscard]] std::vector<KafkaAdmin::At> places(Topic topic) const;
 
   KafkaAdmin& admin_;
@@ -42,6 +42,7 @@ class ClusterWatch {
   const TopicNames names_;
   const KafkaTopics topics_;
   std::array<observe::Gauge*, kTopicMax + 1> hidden_{};
+  std::array<observe::Gauge*, kTopicMax + 1> lag_{};
   observe::Gauge& overdue_partitions_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -29,6 +29,11 @@ using namespace std::chrono_literals;
 
 constexpr observe::Logger kLog{"kafka"};
 
+const observe::GaugeDefinition kAppendQueueBytes{"godwit_kafka_append_queue_bytes",
+                                                 "Octets on their way to the brokers."};
+const observe::GaugeDefinition kAppendQueueRecords{"godwit_kafka_append_queue_records",
+                                                   "Records on their way to the brokers."};
+
 // Mail and reports from outside, which have to be finished before they expire.
 bool is_intake(Topic topic) {
   return topic == Topic::kAccepted || topic == Topic::kAcceptedUrgent || topic == Topic::kReports ||
@@ -85,15 +90,12 @@ class KafkaLog final : public Log {
         shared_(options_, names_, topics_, *admin_, *appender_, transactions_, copies_),
         positions_(options_, names_),
         watch_(std::make_shared<ClusterWatch>(*admin_, options_, topics_)) {
-    const auto sample = [&](std::string_view name, std::string_view help, auto value) {
-      samples_.push_back(options.metrics->sampled(name, help, {}, [appender = appender_, value] {
-        return static_cast<double>(value(*appender));
-      }));
-    };
-    sample("godwit_kafka_append_queue_bytes", "Octets on their way to the brokers.",
-           [](const Appender& appender) { return appender.bytes(); });
-    sample("godwit_kafka_append_queue_records", "Records on their way to the brokers.",
-           [](const Appender& appender) { return appender.records(); });
+    samples_.push_back(options.metrics->sampled(kAppendQueueBytes, {}, [appender = appender_] {
+      return static_cast<double>(appender->bytes());
+    }));
+    samples_.push_back(options.metrics->sampled(kAppendQueueRecords, {}, [appender = appender_] {
+      return static_cast<double>(appender->records());
+    }));
   }
   ~KafkaLog() override { close(); }
 
@@ -320,7 +322,7 @@ Result<std::unique_ptr<Log>> open_kafka(const KafkaOptions& options, const Clock
     TRY_VOID(admin->cluster_id(10s));
     TRY_VOID(claim_prefix(*admin, options));
     TRY(KafkaTopics topics, ensure_topics(*admin, names, options));
-    TRY(auto copies, TableCopies::open(options.directory, topics, clock));
+    TRY(auto copies, TableCopies::open(options.directory, topics, clock, options.metrics));
     TRY(std::unique_ptr<Appender> appender, Appender::open(options, names));
     return std::make_unique<KafkaLog>(options, std::move(topics), std::move(admin),
                                       std::move(copies), std::move(appender));

@@ -58,11 +58,12 @@ TableCopies::~TableCopies() = default;
 
 Result<std::shared_ptr<TableCopies>> TableCopies::open(const std::filesystem::path& directory,
                                                        const KafkaTopics& topics,
-                                                       const Clock& clock) {
+                                                       const Clock& clock,
+                                                       observe::Metrics* metrics) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) return fail(Errc::kIo, directory.string() + ": " + error.message());
-  const store::StoreOptions options{.directory = directory, .create = true};
+  const store::StoreOptions options{.directory = directory, .create = true, .metrics = metrics};
   auto opened = store::Store::open(options);
   if (!opened && opened.error().code == store::Errc::kCorrupt) {
     kLog.warning("local copies of tables are not readable, and read from Kafka again",

@@ -20,6 +20,10 @@ class Store;
 class StoreBatch;
 }  // namespace godwit::store
 
+namespace godwit::observe {
+class Metrics;
+}
+
 namespace godwit::log {
 
 // The local copies of tables: a cache in RocksDB that the topics can rebuild at any time.
@@ -33,7 +37,8 @@ class TableCopies : public std::enable_shared_from_this<TableCopies> {
  public:
   // A store that does not open is wiped. Errors: kUnavailable (another process has the directory), kIo.
   [[nodiscard]] static Result<std::shared_ptr<TableCopies>> open(
-      const std::filesystem::path& directory, const KafkaTopics& topics, const Clock& clock);
+      const std::filesystem::path& directory, const KafkaTopics& topics, const Clock& clock,
+      observe::Metrics* metrics = nullptr);
   ~TableCopies();
 
   // Before begin() of a partition-owned table: what its index is made by.

@@ -3,7 +3,9 @@
 #include <span>
 #include <string_view>
 
-namespace godwit::router {
+#include "common/control/static_route.h"
+
+namespace godwit::control {
 
 // Mail providers whose customers' domains share servers, reputation and limits.
 struct Provider {
@@ -12,4 +14,8 @@ struct Provider {
 };
 [[nodiscard]] std::span<const Provider> providers();
 
-}  // namespace godwit::router
+// `site` as the label `provider` of metrics, a closed set: a provider above, or a site that a static route names;
+// everything else is "other". Valid as long as `site` and `routes`.
+[[nodiscard]] std::string_view provider_label(std::string_view site, const StaticRoutes& routes);
+
+}  // namespace godwit::control

@@ -1,8 +1,9 @@
-#include "router/providers.h"
+#include "common/control/providers.h"
 
+#include <algorithm>
 #include <array>
 
-namespace godwit::router {
+namespace godwit::control {
 namespace {
 
 // Source: what the providers tell their customers to set as MX, and the MX records of their own mail domains
@@ -45,4 +46,13 @@ std::span<const Provider> providers() {
   return kProviders;
 }
 
-}  // namespace godwit::router
+std::string_view provider_label(std::string_view site, const StaticRoutes& routes) {
+  const bool known =
+      std::ranges::any_of(kProviders, [&](const Provider& one) { return one.site == site; }) ||
+      (!site.empty() && std::ranges::any_of(routes.all(), [&](const StaticRoute& route) {
+        return route.site == site;
+      }));
+  return known ? site : "other";
+}
+
+}  // namespace godwit::control
