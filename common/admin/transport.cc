@@ -14,8 +14,6 @@
 namespace godwit::admin {
 namespace {
 
-constexpr unsigned kSecondsBetweenLooks = 60;
-
 Result<std::string> read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -60,7 +58,8 @@ Result<std::shared_ptr<grpc::ServerCredentials>> server_credentials(const Server
   if (!tls.enabled()) return grpc::InsecureServerCredentials();
   namespace tls_of = grpc::experimental;
   const auto files = std::make_shared<tls_of::FileWatcherCertificateProvider>(
-      tls.key.string(), tls.certificate.string(), tls.client_ca.string(), kSecondsBetweenLooks);
+      tls.key.string(), tls.certificate.string(), tls.client_ca.string(),
+      static_cast<unsigned>(tls.look_every.count()));
   tls_of::TlsServerCredentialsOptions options(files);
   options.watch_identity_key_cert_pairs();
   if (!tls.client_ca.empty()) {

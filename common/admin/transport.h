@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -16,7 +17,8 @@ namespace godwit::admin {
 struct ServerTls {
   std::filesystem::path certificate;  // the chain, its own first
   std::filesystem::path key;
-  std::filesystem::path client_ca;  // empty: clients are not asked for certificates
+  std::filesystem::path client_ca;      // empty: clients are not asked for certificates
+  std::chrono::seconds look_every{60};  // for files that have changed
 
   [[nodiscard]] bool enabled() const { return !certificate.empty(); }
 };
@@ -39,7 +41,7 @@ struct ClientTls {
 // What a port is opened with. A client may show a certificate or none; one that client_ca did not issue, or that has
 // expired, ends the handshake.
 //
-// Files are read again once a minute: a certificate that was renewed is used for the next connection. One that cannot
+// Files are read again every `look_every`: a certificate that was renewed is used for the next connection. One that cannot
 // be read then is not used; a key of another certificate, however, makes handshakes fail until the two fit again: they
 // have to be replaced at once, as Kubernetes does with mounted secrets.
 // Errors  those of check_files()
