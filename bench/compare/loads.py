@@ -17,7 +17,10 @@ class Load:
                      it was attempted once: when it is tried again is each server's own affair, and not measured
     tools            postfix: smtp-source and smtp-sink, one core each; godwit: `godwit bench source` and `sink`
     pipelining       of our source: none, envelope, ahead
+    recipients       of each message
+    senders          domains of senders, d0... below sender.test; each has a source of its own, which share connections
     syncs            whether calls that sync are counted, in a run of their own
+    first            a target is about it: all its rounds come before the other loads, whose runs are half as long
     """
 
     name: str
@@ -30,7 +33,10 @@ class Load:
     deferred: float = 0
     tools: str = "godwit"
     pipelining: str = "envelope"
+    recipients: int = 1
+    senders: int = 1
     syncs: bool = False
+    first: bool = False
 
     def describe(self) -> str:
         each = f"{self.per_connection} a connection" if self.per_connection else "connections kept open"
@@ -43,8 +49,8 @@ class Load:
         return ", ".join(parts)
 
 
-_ACCEPT = Load("accept-5k", "accept", tools="postfix", syncs=True)
-_RELAY = Load("relay-5k", "relay", tools="postfix", syncs=True)
+_ACCEPT = Load("accept-5k", "accept", tools="postfix", syncs=True, first=True)
+_RELAY = Load("relay-5k", "relay", tools="postfix", syncs=True, first=True)
 _OUR_ACCEPT = Load("accept-5k-open", "accept")
 _OUR_RELAY = Load("relay-5k-open", "relay")
 
@@ -59,8 +65,8 @@ LOADS = {load.name: load for load in [
     replace(_OUR_ACCEPT, name="accept-5k-20-tls", per_connection=20, tls=True),
     _OUR_RELAY,
     replace(_OUR_RELAY, name="relay-5k-1", per_connection=1),
-    replace(_OUR_RELAY, name="relay-5k-20", per_connection=20, pipelining="ahead"),
-    replace(_OUR_RELAY, name="relay-5k-20-tls", per_connection=20, pipelining="ahead", tls=True),
+    replace(_OUR_RELAY, name="relay-5k-20", per_connection=20, pipelining="ahead", first=True),
+    replace(_OUR_RELAY, name="relay-5k-20-tls", per_connection=20, pipelining="ahead", tls=True, first=True),
     replace(_OUR_RELAY, name="relay-5k-1-domain", domains=1),
     replace(_OUR_RELAY, name="relay-5k-10000-domains", domains=10_000),
     replace(_OUR_RELAY, name="relay-5k-deferred", deferred=0.1),

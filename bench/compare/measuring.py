@@ -93,6 +93,7 @@ class Measurement:
 def measurement(executable: Path, peer: Peer, load: Load, directory: Path,
                 certificate: Certificate) -> Iterator[Measurement]:
     """Starts what the load needs, in a directory that is empty, and ends it."""
+    load = peer.adapted(load)
     with contextlib.ExitStack() as stack:
         sink = None
         if load.work == "relay" and peer.name != "direct":

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,41 +34,56 @@ def send(executable: Path, load: Load, address: tuple[str, int], messages: int, 
     return _our_source(executable, load, address, messages, seconds)
 
 
-def _smtp_source(load: Load, address: tuple[str, int], messages: int, seconds: float) -> None:
-    """It knows one recipient domain, so there is a process for each; they share connections and messages."""
-    assert CONNECTIONS % load.domains == 0 and not load.tls and not load.per_connection, load
-    shares = [messages // load.domains + (n < messages % load.domains) for n in range(load.domains)]
-    children = [subprocess.Popen(
-        ["smtp-source", "-4", "-d", "-s", str(CONNECTIONS // load.domains), "-l", str(load.size), "-m", str(share),
-         "-f", "ann@sender.test", "-t", f"bob@d{n}.{load.domain}", f"{address[0]}:{address[1]}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for n, share in enumerate(shares) if share]
+def _shares(messages: int, parts: int) -> list[int]:
+    return [messages // parts + (n < messages % parts) for n in range(parts)]
+
+
+def _together(commands: list[list[str]], seconds: float) -> list[str]:
+    """Runs them side by side; what each printed. One that fails, or the time that is up, ends all of them."""
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+                for command in commands]
+    deadline = time.monotonic() + seconds
+    printed = []
     try:
         for child in children:
-            _, errors = child.communicate(timeout=seconds)
-            assert child.returncode == 0, f"smtp-source: {errors.decode(errors='replace')[-500:]}"
+            out, errors = child.communicate(timeout=max(0.1, deadline - time.monotonic()))
+            assert child.returncode == 0, f"{child.args[0]} {child.returncode}: {errors[-500:]}"  # type: ignore[index]
+            printed.append(out)
     except subprocess.TimeoutExpired:
-        raise AssertionError(f"smtp-source: not all of {messages} messages in {seconds} s") from None
+        raise AssertionError(f"not all messages were taken in {seconds:.0f} s") from None
     finally:
         for child in children:
             if child.poll() is None:
                 child.kill()
                 child.communicate()
+    return printed
 
 
-def _our_source(executable: Path, load: Load, address: tuple[str, int], messages: int,
-                seconds: float) -> Sent:
-    command = [executable, "bench", "source", "--to", f"{address[0]}:{address[1]}", "--messages", messages,
-               "--connections", CONNECTIONS, "--size", load.size, "--pipelining", load.pipelining,
-               "--tls", "starttls" if load.tls else "none", "--domains", load.domain,
-               "--domain-count", load.domains, "--duration", f"{seconds}s", "--json"]
+def _smtp_source(load: Load, address: tuple[str, int], messages: int, seconds: float) -> None:
+    """It knows one recipient domain, so there is a process for each; they share connections and messages."""
+    assert CONNECTIONS % load.domains == 0 and not load.tls and not load.per_connection, load
+    _together([["smtp-source", "-4", "-d", "-s", str(CONNECTIONS // load.domains), "-l", str(load.size), "-m", str(share),
+                "-f", "ann@sender.test", "-t", f"bob@d{n}.{load.domain}", f"{address[0]}:{address[1]}"]
+               for n, share in enumerate(_shares(messages, load.domains)) if share], seconds)
+
+
+def _our_source(executable: Path, load: Load, address: tuple[str, int], messages: int, seconds: float) -> Sent:
+    command = [executable, "bench", "source", "--to", f"{address[0]}:{address[1]}", "--size", load.size,
+               "--connections", max(1, CONNECTIONS // load.senders), "--pipelining", load.pipelining,
+               "--tls", "starttls" if load.tls else "none", "--domains", load.domain, "--domain-count", load.domains,
+               "--recipients", load.recipients, "--duration", f"{seconds}s", "--json"]
     if load.per_connection:
         command += ["--messages-per-connection", load.per_connection]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False,
-                          timeout=seconds + 60)
-    assert done.returncode == 0, f"bench source: {done.stderr[-500:]}"
-    report = json.loads(done.stdout)
-    assert report["accepted"] == messages, f"bench source: {done.stdout[:400]}"
-    return Sent(report["latency"]["dot"]["p50_ms"], report["latency"]["dot"]["p99_ms"])
+    if load.senders > 1:
+        command += ["--threads", 1]
+    commands = [[*map(str, command), "--messages", str(share), "--sender", f"bench@d{n}.sender.test"]
+                for n, share in enumerate(_shares(messages, load.senders)) if share]
+    reports = [json.loads(out) for out in _together(commands, seconds + 60)]
+    accepted = sum(report["accepted"] for report in reports)
+    assert accepted == messages, f"bench source: {accepted} of {messages} accepted; refused {reports[0]['refusals']}"
+    if len(reports) > 1:
+        return Sent()
+    return Sent(reports[0]["latency"]["dot"]["p50_ms"], reports[0]["latency"]["dot"]["p99_ms"])
 
 
 class Sink:
@@ -119,15 +135,17 @@ class OurSink(Sink):
                                tls="starttls" if load.tls else "none", name="bench-sink", threads=0)
         host, _, port = self._sink.address.rpartition(":")
         self.address, self.pid = (host, int(port)), self._sink.process.pid
-        self._read, self._lines = 0, 0
+        self._read, self._lines, self._tls = 0, 0, load.tls
 
     def count(self) -> int:
         if self._ledger.exists():
             with self._ledger.open("rb") as ledger:
                 ledger.seek(self._read)
                 new = ledger.read()
-            self._read += len(new)
-            self._lines += new.count(b"\n")
+            whole = new[:new.rfind(b"\n") + 1]
+            self._read += len(whole)
+            self._lines += whole.count(b"\n")
+            assert not self._tls or whole.count(b'"tls":') == whole.count(b"\n"), "mail came to the sink in clear"
         return self._lines
 
     def close(self) -> None:

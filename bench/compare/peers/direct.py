@@ -16,8 +16,8 @@ class Direct(Peer):
     def install(self, cache: Path) -> str:
         return ""
 
-    def takes(self, load: Load) -> bool:
-        return not load.deferred
+    def refuses(self, load: Load) -> str:
+        return "nobody is there who could try again" if load.deferred else ""
 
     def start(self, setup: Setup) -> Server:
         sink = make_sink(self._executable, setup.directory, setup.load)

@@ -2,7 +2,7 @@
 
 import itertools
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,22 @@ def configuration(setup: Setup) -> dict[str, Any]:
 def control(load: Load) -> dict[str, Any]:
     """Limits lifted: as many connections to the sink as the generator has, shared by the lanes."""
     return {"shaping": [{"default": True, "connection_limit": max(1, CONNECTIONS // load.domains),
+                         "max_recipients_per_batch": max(100, load.recipients),
                          "max_deliveries_per_connection": load.per_connection or 100_000}]}
 
 
 class _Godwit(Peer):
-    """`prefix` is what the executable is started by; `threads` its event loops, 0: one a CPU."""
+    """`prefix` is what the executable is started by; `changes` are laid over the configuration, as `limits` over the control
+    data."""
 
-    def __init__(self, executable: Path, prefix: Sequence[str] = (), threads: int = 0) -> None:
-        self.executable, self.prefix, self.threads = executable, tuple(prefix), threads
+    def __init__(self, executable: Path, prefix: Sequence[str] = (), changes: Mapping[str, Any] | None = None,
+                 limits: Mapping[str, Any] | None = None) -> None:
+        self.executable, self.prefix = executable, tuple(prefix)
+        self.changes, self.limits = dict(changes or {}), dict(limits or {})
 
     def install(self, cache: Path) -> str:
-        return subprocess.run([self.executable, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        said = subprocess.run([self.executable, "--version"], capture_output=True, text=True, check=True).stdout
+        return said.strip().removeprefix("godwit ")
 
 
 class Embedded(_Godwit):
@@ -54,8 +59,8 @@ class Embedded(_Godwit):
 
     def start(self, setup: Setup) -> Server:
         node = Godwit(self.executable, setup.directory / "godwit",
-                      merged(configuration(setup), {"threads": self.threads}), control(setup.load), setup.certificate,
-                      self.prefix)
+                      merged(configuration(setup), self.changes), merged(control(setup.load), self.limits),
+                      setup.certificate, self.prefix)
         if not setup.sink:
             node.options = ("--roles=ingress",)
         try:
@@ -82,8 +87,12 @@ class OnKafka(_Godwit):
         if self.brokers is None:
             brokers = KafkaCluster(self._directory / f"{self.name}-{next(self._generations)}", brokers=self._count,
                                    short_lived=False)
+            try:
+                brokers.start()
+            except BaseException:
+                brokers.close()
+                raise
             self.brokers = brokers
-            brokers.start()
         return self.brokers
 
     def start(self, setup: Setup) -> Server:

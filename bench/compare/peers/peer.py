@@ -40,7 +40,7 @@ class Server:
 
 
 class Peer:
-    """One server, tuned as its documentation advises. `rows` it takes part in: all, unless takes() says no."""
+    """One server, tuned as its documentation advises."""
 
     name: str
 
@@ -48,8 +48,13 @@ class Peer:
         """Makes it ready below `cache`, at most once for each version; returns its version. Raises Missing."""
         raise NotImplementedError
 
-    def takes(self, load: Load) -> bool:
-        return True
+    def refuses(self, load: Load) -> str:
+        """Why it takes no part in a load; "" when it does."""
+        return ""
+
+    def adapted(self, load: Load) -> Load:
+        """The load as it is sent to this server, where it cannot take it otherwise."""
+        return load
 
     def start(self, setup: Setup) -> Server:
         """Returns when it listens on a free port of loopback."""

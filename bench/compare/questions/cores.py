@@ -36,7 +36,7 @@ def at_cores(executable: Path, directory: Path, work: str, cores: int, seconds: 
     assert cores < len(all_cores), "the tools need a core, too"
     own = all_cores[:cores]
     theirs = set(all_cores[max(cores, len(all_cores) // 2):])
-    peer = Embedded(executable, prefix=("taskset", "-c", ",".join(map(str, own))), threads=cores)
+    peer = Embedded(executable, prefix=("taskset", "-c", ",".join(map(str, own))), changes={"threads": cores})
     runs = []
     for turn in range(rounds):
         below = directory / f"{work}-{cores}-{turn}"
