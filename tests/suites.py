@@ -7,7 +7,8 @@ Suites: build, unit (C++ tests beside the code), sanitizers (pure libraries and 
 UBSan), tree (format, layers, links), smoke (instructions a message against their baseline, bench/smoke/README.md),
 simulation (a cluster in virtual time, by seed), scenarios (end to end, against real servers), chart (the Helm chart, and
 the configuration it renders), observe (metrics, and what is made of them, against a real Prometheus), kafka (the log's
-tests on real brokers, and stories of scenarios with each role in its own process), chaos (a short run with a fixed seed; docs/reliability.md).
+tests on real brokers, and stories of scenarios with each role in its own process), chaos (a short run with a fixed
+seed; docs/reliability.md).
 Only when asked for: kafka-long (all of those stories), image (what scripts/image made, under containerd; root) and kube
 (the chart on a real control plane; root).
 Budgets are minutes on 2 idle cores with an empty compiler cache. A suite over its budget says so, again before the

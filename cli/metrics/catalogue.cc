@@ -18,7 +18,9 @@ constexpr std::string_view kIntroduction =
 # Metrics
 
 `GET /metrics` on `observe.listen` answers in the Prometheus text format. Every process has what its roles and its log
-count; what a role that does not run here would count is not there.
+count; what a role that does not run here would count is not there. Dashboards are in
+[deploy/grafana](../deploy/grafana/README.md), alerts in [deploy/prometheus](../deploy/prometheus/README.md), and what to
+do about one in the [runbooks](operations/runbooks.md).
 
 - Times are in seconds, sizes in octets. Counters end in `_total` and start at 0 with the process.
 - A label's values are from a closed set, or from the configuration. No domains, addresses or ids: a family takes 4,096

@@ -3,6 +3,7 @@ select, and as little access as will do."""
 
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -259,13 +260,16 @@ def test_notes_name_what_is_there(helm: Helm, rendered: dict[str, Release], name
     assert ("There is no certificate" in notes) == (name == "default")
 
 
-def test_files_are_those_of_the_deploy_folder() -> None:
-    """`scripts/chart` copies alerts and dashboards: a chart cannot name files outside of it."""
-    alerts = {file.name: file.read_text() for file in (ROOT / "deploy/prometheus").rglob("*.yaml")
-              if "groups:" in file.read_text().splitlines()}
-    dashboards = {file.name: file.read_text() for file in (ROOT / "deploy/grafana").rglob("*.json")}
-    assert {file.name: file.read_text() for file in (CHART / "files/alerts").glob("*.yaml")} == alerts
-    assert {file.name: file.read_text() for file in (CHART / "files/dashboards").glob("*.json")} == dashboards
+def test_files_are_those_of_the_deploy_folder(helm: Helm, tmp_path: Path) -> None:
+    """There is one copy of alerts and dashboards; a package has what the templates load of them, and nothing else."""
+    assert (CHART / "files/alerts").resolve() == ROOT / "deploy/prometheus"
+    assert (CHART / "files/dashboards").resolve() == ROOT / "deploy/grafana"
+    done = helm.run("package", CHART, "--destination", tmp_path)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(next(tmp_path.glob("*.tgz"))) as package:
+        packed = {name for name in package.getnames() if "/files/" in name}
+    assert packed == ({f"godwit/files/alerts/{file.name}" for file in (ROOT / "deploy/prometheus").glob("*.yaml")} |
+                      {f"godwit/files/dashboards/{file.name}" for file in (ROOT / "deploy/grafana").glob("*.json")})
 
 
 def test_files_become_rules_and_dashboards(helm: Helm, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """docs/metrics.md says what /metrics says: both come from the definitions beside the code that counts."""
 
 import contextlib
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.exposition import Family, parse
+from support.exposition import Family
 from support.troubled import Troubled
 from support.waiting import wait_until
 
@@ -23,9 +22,7 @@ def on_the_embedded_log(catalogue: dict[str, dict[str, Any]]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def catalogue(troubled: Troubled) -> dict[str, dict[str, Any]]:
-    done = troubled.godwit.command("metrics", "--json")
-    assert done.returncode == 0, done.stderr
-    return {one["name"]: one for one in json.loads(done.stdout)}
+    return troubled.catalogue()
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +31,7 @@ def exposed(troubled: Troubled, catalogue: dict[str, dict[str, Any]]) -> dict[st
     latest: dict[str, Family] = {}
 
     def all_there() -> bool:
-        status, page = troubled.godwit.get("/metrics")
-        assert status == 200
-        latest.update(parse(page))
+        latest.update(troubled.exposed())
         return on_the_embedded_log(catalogue) <= set(latest)
 
     with contextlib.suppress(AssertionError):

@@ -1,6 +1,7 @@
 """Debian's Prometheus, as tests need it: promtool, and a server that scrapes what it is told to."""
 
 import json
+import math
 import shutil
 import subprocess
 import urllib.error
@@ -46,14 +47,16 @@ class Prometheus:
 
     def wait_until_up(self, scrapes: int = 1, seconds: float = 30) -> None:
         """Each target was scraped that many times at least."""
-        def up() -> bool:
+        def ready() -> bool:
             try:
-                found = self.query(f"count_over_time(up[10m]) >= {scrapes} and up == 1")
-            except OSError:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=20):
+                    return True
+            except OSError:  # it does not listen yet, or answers 503
                 return False
-            return len(found) == self._targets
 
-        wait_until(up, seconds, "every target scraped")
+        wait_until(ready, seconds, "Prometheus is ready")
+        wait_until(lambda: len(self.query(f"count_over_time(up[10m]) >= {scrapes} and up == 1")) == self._targets,
+                   seconds, "every target scraped")
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an instant query now."""
@@ -65,6 +68,11 @@ class Prometheus:
             raise AssertionError(f"{expression}: {refusal.read().decode()}") from None
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result if answer["data"]["resultType"] == "vector" else [{"metric": {}, "value": result}]
+
+    def numbers(self, expression: str) -> list[float]:
+        """The values of its series that are numbers: a quantile of nothing is none."""
+        values = [float(series["value"][1]) for series in self.query(expression)]
+        return [value for value in values if not math.isnan(value)]
 
     def label_values(self, label: str, metric: str) -> list[str]:
         url = (f"http://127.0.0.1:{self._port}/api/v1/label/{label}/values?" +
