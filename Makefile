@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 GODWIT := build/release/bin/godwit
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test check bench bench-smoke kafka chaos image kube
+.PHONY: help deps build run test check bench bench-smoke kafka chaos rehearsal image kube
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ kube: build ## install, change, scale and evict the chart on a real control plan
 	@scripts/deps test
 	@scripts/kubernetes >/dev/null
 	@.venv/bin/python tests/suites.py kube
+
+rehearsal: build ## restart every role and go from 2 senders to 5 to 3, under load on three brokers (2 minutes)
+	@scripts/deps test
+	@.venv/bin/python tests/cluster/rehearsal.py --godwit $(GODWIT)
 
 bench: build ## compare with other mail servers: an hour, writes bench/RESULTS.md; QUICK=1 writes nothing
 	@scripts/deps test

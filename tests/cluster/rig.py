@@ -234,17 +234,22 @@ class ChaosRig:
             common = {"sender": {"smtp_port": int(port), "retry": dict(retry)},
                       "router": {"sites": {"ttl_min": "1s", "ttl_max": "1s", "failure_ttl": "1s"}},
                       "dns": {"servers": [self._names.server.address], "validate": False, "timeout": "10s"}}
+        def make(role: str, number: int) -> Godwit:
+            name = f"{role}{number}"
+            config: dict[str, Any] = {"node": name, **common}
+            if role == "ingress":
+                port = free_port()
+                self.ports.append(("127.0.0.1", port))
+                config["ingress"] = {"smtp": [{**RELAY, "listen": f"127.0.0.1:{port}"}]}
+            node = Godwit(executable, directory / name, merged(config, log))
+            node.options = (f"--roles={role}",)
+            self.nodes[name] = node
+            return node
+
+        self._make = make
         for role, count in nodes.items():
             for number in range(1, count + 1):
-                name = f"{role}{number}"
-                config: dict[str, Any] = {"node": name, **common}
-                if role == "ingress":
-                    port = free_port()
-                    self.ports.append(("127.0.0.1", port))
-                    config["ingress"] = {"smtp": [{**RELAY, "listen": f"127.0.0.1:{port}"}]}
-                node = Godwit(executable, directory / name, merged(config, log))
-                node.options = (f"--roles={role}",)
-                self.nodes[name] = node
+                make(role, number)
 
     def _start(self) -> None:
         self.nodes["ingress1"].start()  # makes the topics
@@ -256,6 +261,23 @@ class ChaosRig:
 
     def close(self) -> None:
         self._started.close()
+
+    # --- nodes that come and go
+
+    def join(self, role: str) -> Godwit:
+        """One more of a role, launched; who wants it ready waits."""
+        node = self._make(role, 1 + sum(name.startswith(role) for name in self.nodes))
+        self._started.callback(node.close)
+        node.launch()
+        return node
+
+    def leave(self, name: str) -> int:
+        """For good: others have its partitions at once. The exit status."""
+        node = self.nodes.pop(name)
+        done = node.command("ctl", "drain", "--leave", "--reason", "scaled in", "-c", node.config_file)
+        assert done.returncode == 0, done.stderr
+        assert node.process
+        return node.process.wait(60)
 
     # --- faults
 
