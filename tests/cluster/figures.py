@@ -191,7 +191,7 @@ def park(node: Godwit, ports: list[tuple[str, int]], count: int, size: str, park
 
 def takeover(place: Place, arguments: argparse.Namespace) -> Result:
     """A sender dies with its disk; the other has what was parked, with its counts, when it is ready for all partitions."""
-    first = 60 + arguments.parked // 200
+    first = 60 + arguments.parked // 300
     rig = place.rig(rules=[LATER], retry={"first": f"{first}s", "factor": 1, "max": f"{first}s", "age": "5d"})
     ingress, gone, heir = rig.nodes["ingress1"], rig.nodes["sender1"], rig.nodes["sender2"]
     took = park(ingress, rig.ports, arguments.parked, arguments.size, lambda: ingress.audit(600)["pending_parked"])

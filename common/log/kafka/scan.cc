@@ -22,19 +22,25 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds kScanPatience = 30s;
 // A partition is read to an end that is known: what the broker keeps behind it only delays the next partition.
 constexpr std::chrono::milliseconds kFetchWait = 5ms;
-constexpr std::size_t kAheadMax = 1000;
+constexpr std::size_t kAheadMax = 10'000;
+constexpr std::size_t kAheadBytesMax = 16u << 20;
 constexpr std::string_view kClaimTopic = "cluster";
 
-// What the consumer has read and the caller has not visited yet: of one partition at a time.
+// What the consumer has read and the caller has not visited yet: of one partition at a time. When it is full the
+// consumer, which serves nobody else, waits; a pause would throw away what its client has fetched ahead, each time.
 class Passage final : public RecordSink {
  public:
   bool on_record(Record record, bool tombstone) override {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [this] {
+      return closed_ || (records_.size() < kAheadMax && bytes_ < kAheadBytesMax);
+    });
+    if (closed_) return true;
     reached_ = record.offset + 1;
+    bytes_ += record.value.size();
     records_.emplace_back(std::move(record), tombstone);
     changed_.notify_all();
-    full_ = records_.size() >= kAheadMax;
-    return !full_;
+    return true;
   }
   void on_end(Offset next) override {
     const std::lock_guard lock(mutex_);
@@ -50,7 +56,6 @@ class Passage final : public RecordSink {
   struct Taken {
     std::deque<std::pair<Record, bool>> records;
     Offset reached = 0;
-    bool was_full = false;
   };
   Result<Taken> take(Offset end) {
     std::unique_lock lock(mutex_);
@@ -58,15 +63,25 @@ class Passage final : public RecordSink {
         lock, kScanPatience, [&] { return !records_.empty() || failure_ || reached_ >= end; });
     if (failure_) return fail(*failure_);
     if (!came) return fail(Errc::kUnavailable, "nothing more was read");
-    return Taken{std::exchange(records_, {}), reached_, std::exchange(full_, false)};
+    bytes_ = 0;
+    room_.notify_all();
+    return Taken{std::exchange(records_, {}), reached_};
+  }
+  // Nobody takes any more: the consumer does not wait.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    room_.notify_all();
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable room_;
   std::deque<std::pair<Record, bool>> records_;
+  std::size_t bytes_ = 0;
   Offset reached_ = 0;
-  bool full_ = false;
+  bool closed_ = false;
   std::optional<Error> failure_;
 };
 
@@ -79,6 +94,8 @@ Result<void> scan(const KafkaOptions& options, const TopicNames& names,
     if (range.from >= range.end) continue;
     const auto passage = std::make_shared<Passage>();
     consumer->attach(range.where, range.from, passage);
+    const std::unique_ptr<Passage, decltype([](Passage* open) { open->close(); })> closed(
+        passage.get());
     for (bool more = true; more;) {
       TRY(auto taken, passage->take(range.end));
       for (auto& [record, tombstone] : taken.records) {
@@ -86,7 +103,6 @@ Result<void> scan(const KafkaOptions& options, const TopicNames& names,
         if (!visit(range.where, std::move(record), tombstone)) return {};
       }
       more = taken.reached < range.end;
-      if (taken.was_full) consumer->resume(range.where);
     }
     consumer->detach(range.where);
   }
