@@ -1,5 +1,6 @@
 """What the accounts of pods may do, and `godwit prestop` with the token of one."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -24,13 +25,13 @@ def installation(control_plane: ControlPlane, helm: Helm) -> Installation:
 
 
 def rules(installation: Installation, account: str) -> list[dict[str, Any]]:
-    """All that it may do in the namespace, in the API server's own words."""
+    """All that it may do in the namespace, in the API server's own words, which come in no order."""
     api: Api = installation.api.as_who_has(installation.plane.token_of_account(installation.namespace, account))
     review = api.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": installation.namespace}})
     assert not review["status"].get("incomplete"), review
     found: list[dict[str, Any]] = review["status"]["resourceRules"]
-    return found
+    return sorted(found, key=json.dumps)
 
 
 def test_senders_may_get_their_set_and_nothing_else(installation: Installation) -> None:
