@@ -55,5 +55,7 @@ def ask(executable: Path, directory: Path, quick: bool) -> dict[str, Any]:
                  for cores in (few, many)]
         answer |= {f"{work}_per_second_before": rates[0][0], f"{work}_per_second_after": rates[1][0],
                    f"{work}_cpu_ms_before": rates[0][1], f"{work}_cpu_ms_after": rates[1][1],
+                   # Far below the cores it had: something else bounds it, the disk or the tools.
+                   f"{work}_cores_busy_after": rates[1][0] * rates[1][1] / 1000,
                    f"{work}_of_linear": rates[1][0] / rates[0][0] / (many / few)}
     return answer
