@@ -1,7 +1,5 @@
 #include "sender/metrics.h"
 
-#include "common/control/providers.h"
-
 namespace godwit::sender {
 namespace {
 
@@ -102,12 +100,11 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics, const Clock& clock,
 }
 
 std::unique_ptr<LaneMetrics> SenderMetrics::lane(const LaneId& id) {
-  return std::make_unique<LaneMetrics>(metrics_, control::provider_label(id.site.text(), routes_),
-                                       id.pool);
+  return std::make_unique<LaneMetrics>(metrics_, provider_of(id.site.text()), id.pool);
 }
 
-observe::Gauge& SenderMetrics::queue_of(std::string_view site, std::string_view pool) {
-  return metrics_.gauge(kProviderQueue, {control::provider_label(site, routes_), pool});
+observe::Gauge& SenderMetrics::queue_of(std::string_view provider, std::string_view pool) {
+  return metrics_.gauge(kProviderQueue, {provider, pool});
 }
 
 void SenderMetrics::tls_begun(const net::TlsInfo& info, Duration took) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "common/control/providers.h"
 #include "common/control/static_route.h"
 #include "common/net/tls.h"
 #include "common/observe/metrics.h"
@@ -24,7 +25,11 @@ class SenderMetrics {
   [[nodiscard]] std::unique_ptr<LaneMetrics> lane(const LaneId& id);
   // Of all partitions; what a provider's part in it is, is kept by those who know the mail.
   [[nodiscard]] QueueMetrics& queue() { return queue_; }
-  [[nodiscard]] observe::Gauge& queue_of(std::string_view site, std::string_view pool);
+  [[nodiscard]] observe::Gauge& queue_of(std::string_view provider, std::string_view pool);
+  // As metrics name it; valid as long as `site` and the routes.
+  [[nodiscard]] std::string_view provider_of(std::string_view site) const {
+    return control::provider_label(site, routes_);
+  }
 
   void consumed() { consumed_.add(); }
   void delivered(std::uint64_t recipients) { delivered_.add(recipients); }

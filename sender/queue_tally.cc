@@ -60,7 +60,14 @@ void QueueTally::show(SenderMetrics& metrics) {
 void QueueTally::show(const std::string& name, Group& group) {
   const std::size_t space = name.rfind(' ');
   const std::string_view text(name);
-  group.shown.show(metrics_->queue_of(text.substr(0, space), text.substr(space + 1)));
+  const std::string_view provider = metrics_->provider_of(text.substr(0, space));
+  const std::string_view pool = text.substr(space + 1);
+  auto pools = gauges_.find(provider);
+  if (pools == gauges_.end()) pools = gauges_.try_emplace(std::string(provider)).first;
+  auto gauge = pools->second.find(pool);
+  if (gauge == pools->second.end())
+    gauge = pools->second.emplace(pool, &metrics_->queue_of(provider, pool)).first;
+  group.shown.show(*gauge->second);
 }
 
 void QueueTally::publish() {

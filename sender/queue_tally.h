@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -99,6 +100,8 @@ class QueueTally {
   Shown held_;
   std::map<std::string, Group> by_[3];  // admin::QueueBy
   SenderMetrics* metrics_ = nullptr;
+  // By provider and pool: the group of a lane comes and goes with its mail.
+  std::map<std::string, std::map<std::string, observe::Gauge*, std::less<>>, std::less<>> gauges_;
   std::shared_ptr<PartitionFigures> figures_;  // what all_ shows
 };
 
