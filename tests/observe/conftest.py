@@ -1,5 +1,5 @@
 """A process under a load that fails in every way there is a metric for, and a Prometheus that scrapes it: one of each
-for all tests of this folder. What only the log on Kafka has is in tests/kafka/test_observe.py."""
+for all tests of this folder. What only the log on Kafka has is in tests/kafka/test_observe_kafka.py."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -100,3 +100,11 @@ def test_scripts_are_valid_shell() -> None:
     assert scripts
     for script in scripts:
         subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """pytest imports them by their names alone: two of one name cannot be in one run (a suite takes several folders)."""
+    found = [name for name in names(tracked()) if re.fullmatch(r"tests/(?:.*/)?test_\w+\.py", name)]
+    alike = [name for name in found if sum(Path(other).name == Path(name).name for other in found) > 1]
+    assert found
+    assert not alike, "\n".join(alike)
