@@ -46,6 +46,7 @@ record::Delivery delivery_of(const PlanInput& input, const PlanContext& context)
   delivery.head.set_smtputf8(message.head.smtputf8());
   delivery.head.set_body_8bitmime(message.head.body_8bitmime());
   delivery.head.set_origin_protocol(message.head.origin().protocol());
+  *delivery.head.mutable_tags() = message.head.tags();
   delivery.seal = message.seal;
   delivery.envelope = message.envelope;
   delivery.envelope.clear_recipients();

@@ -163,6 +163,8 @@ TEST_F(PlanTest, OneDeliveryForEachDomainWithAllOfItsRecipients) {
   EXPECT_EQ(made[0].head.attempts(), 0U);
   EXPECT_TRUE(made[0].head.smtputf8());
   EXPECT_EQ(made[0].head.origin_protocol(), "ESMTPA");
+  ASSERT_EQ(made[0].head.tags_size(), 1) << "commands ask for them";
+  EXPECT_EQ(made[0].head.tags(0), "welcome");
 
   const auto outbound = of(appends, log::Topic::kOutbound);
   const LaneId lane{SiteName("x.test"), PoolName("default")};

@@ -37,12 +37,14 @@ Courier::Courier(Lane& lane, Environment& environment, Dispatch& dispatch, Sourc
       maker_(environment, egress_, dispatch.drained()) {
   if (const control::Source* egress = lane_.source(source_)) egress_ = *egress;
   if (const control::Shaping* shaping = lane_.shaping(source_)) shaping_ = *shaping;
+  lane_.begins(*this);
 }
 
 Courier::~Courier() {
   // With something in hand only when the log went away under a read: then all of it is still in the
   // log.
   lane_.idle_ends(*this);
+  lane_.ends(*this);
   if (slot_) lane_.slot_free(source_);
 }
 
@@ -274,6 +276,15 @@ async::Task<bool> Courier::offer(smtp::ClientSession& session) {
       return_token(*work);
       co_return false;
     }
+  }
+  // Whoever gave a command while it waited here is heard: this is the last moment before the attempt.
+  if (!work->begun &&
+      (dispatch_.is_withheld(*work->delivery) || dispatch_.is_barred(*work->delivery, source_))) {
+    return_token(*work);
+    works_.drop_first();
+    work->delivery->drop_content();
+    lane_.give_back(source_, std::move(work->delivery));
+    co_return false;
   }
   const poison::Work step{work->delivery->place, poison::Step::kTransaction};
   if (env_.hand.refuses(step)) [[unlikely]] {

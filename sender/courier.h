@@ -42,6 +42,13 @@ class Courier {
   // A delivery is in hand that waits for a token.
   [[nodiscard]] bool holds() const { return works_.any_left(); }
   void wake() { event_.notify(); }
+  // What it has in hand.
+  template <class Visit>
+  void visit(const Visit& visit) const {
+    works_.visit([&visit](const Work& work) {
+      if (work.delivery) visit(*work.delivery);
+    });
+  }
 
  private:
   // How a connection ended.

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kParkAtOnce = 256;
 constexpr Duration kTryAgain = std::chrono::seconds{1};
+constexpr std::chrono::seconds kLookAgain{
+    5};  // at what a command holds while there is no room to park it
 
 bool must_be_written(const std::vector<record::Event>& events) {
   return std::ranges::any_of(events, [](const record::Event& event) {
@@ -40,6 +42,24 @@ bool Departures::park_throttled(DeliveryPtr& delivery) {
   delivery->record.head.set_due_unix_ms(to_unix_ms(env_.clock.now()));
   leave(std::move(delivery), {}, true);
   return true;
+}
+
+void Departures::suspend(DeliveryPtr delivery) {
+  v1::Delivery& head = delivery->record.head;
+  head.set_throttled(false);
+  if (take_room(*delivery)) {
+    env_.metrics.suspended();
+    head.set_suspended(true);
+    return leave(std::move(delivery), {}, true);
+  }
+  const Timestamp again = std::min(env_.clock.now() + kLookAgain, delivery->expires);
+  if (!delivery->in_table()) {
+    delivery->drop_content();
+    return kept_.push(again, std::move(delivery));
+  }
+  tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
+  parked_.postponed({again, delivery->id});
 }
 
 bool Departures::move(DeliveryPtr& delivery, log::PartitionId to) {
@@ -91,8 +111,8 @@ void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>
   life_.wake.due.notify();
 }
 
-std::vector<DeliveryPtr> Departures::take_kept() {
-  std::vector<DeliveryPtr> due = kept_.take_due(env_.clock.now());
+std::vector<DeliveryPtr> Departures::take_kept(Timestamp until) {
+  std::vector<DeliveryPtr> due = kept_.take_due(until);
   for (const DeliveryPtr& delivery : due) {
     tally_.remove(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   }

@@ -45,15 +45,28 @@ class Departures {
   // the reserve is left, it stays in memory and with the caller.
   [[nodiscard]] bool park_throttled(DeliveryPtr& delivery);
 
+  // A command keeps it from being attempted: parked until that is over, with its due time as it is. While only the
+  // reserve is left it is kept, or stays in the table as it was, and is looked at again soon.
+  void suspend(DeliveryPtr delivery);
+
   // It goes on in another partition. False: only the reserve of the log is left, it stays with the caller.
   [[nodiscard]] bool move(DeliveryPtr& delivery, log::PartitionId to);
 
   // Of what is kept: what is to be tried again now. It counts as waiting no more.
-  [[nodiscard]] std::vector<DeliveryPtr> take_kept();
+  [[nodiscard]] std::vector<DeliveryPtr> take_kept() { return take_kept(env_.clock.now()); }
+  [[nodiscard]] std::vector<DeliveryPtr> take_all_kept() { return take_kept(Timestamp::max()); }
   // Parks what is kept while there is room.
   void park_kept();
   // Of a partition that was lost: what came too late for the journal.
   void take_ended(EndedByDelivery& ended);
+  // What waits in memory while only the reserve is left, or for its content to be fetched.
+  template <class Visit>
+  void visit(const Visit& visit) const {
+    kept_.visit(visit);
+    for (const Departure& one : queue_) {
+      if (one.delivery) visit(*one.delivery);
+    }
+  }
   [[nodiscard]] Timestamp kept_until() const { return kept_.next(); }
 
   // Fetches content and parks what needs it, until the partition is flushed or lost.
@@ -69,6 +82,7 @@ class Departures {
   };
   enum class Fetched { kYes, kLater, kNever };
 
+  [[nodiscard]] std::vector<DeliveryPtr> take_kept(Timestamp until);
   void push(Departure departure);
   [[nodiscard]] bool settle(Departure& departure);
   [[nodiscard]] async::Task<Fetched> fetch(Departure& departure);

@@ -8,6 +8,7 @@
 #include "common/async/stop_signal.h"
 #include "common/async/task.h"
 #include "common/base/random.h"
+#include "common/commands/command_set.h"
 #include "common/control/return_path.h"
 #include "common/control/snapshot.h"
 #include "common/control/static_route.h"
@@ -54,6 +55,7 @@ struct Environment {
   std::string process;  // 16 random octets: names this life of the process
   poison::Slot& hand;   // the shard's
   const control::ReturnPath& return_path;
+  commands::View& commands;
   SharedBodies bodies{};
 };
 
@@ -85,6 +87,12 @@ class Dispatch {
   // Of a limit below 1/s: waits until the log has what the lane has spent, the token in hand
   // included. False: it never will, there is no attempt.
   [[nodiscard]] virtual async::Task<bool> commit_token(const LaneId& lane) = 0;
+  // A command says that it is not attempted now. withhold() then takes it away, out of what waits: true.
+  [[nodiscard]] virtual bool is_withheld(const QueuedDelivery& delivery) = 0;
+  [[nodiscard]] virtual bool withhold(DeliveryPtr& delivery) = 0;
+  // A command says that it does not leave from there.
+  [[nodiscard]] virtual bool is_barred(const QueuedDelivery& delivery,
+                                       const SourceName& source) = 0;
   // A courier has taken a delivery out of its lane, or gives it back untried.
   virtual void taken(const QueuedDelivery& delivery) = 0;
   virtual void given_back(const QueuedDelivery& delivery) = 0;

@@ -63,11 +63,14 @@ void FakeMailSystem::route_all_to(std::uint16_t port) {
 void FakeMailSystem::start() {
   publish();
   metrics_ = std::make_unique<observe::Metrics>();
-  const role::RoleContext context{*shards_,  *pool_,  log,      *view_,         dns, system_clock(),
-                                  *metrics_, health_, *poison_, "node.example", {}};
+  const role::RoleContext context{*shards_, *pool_,         log,       *view_,
+                                  dns,      system_clock(), *metrics_, health_,
+                                  *poison_, "node.example", {},        net::tcp_connector(),
+                                  commands};
   role_ = make_sender(context, config, capture);
   const auto started = role_->start();
   CHECK(started.has_value(), "{}", started.error().to_string());
+  if (!commands.problem().empty()) return;  // it is not ready before
   CHECK(eventually([&] { return role_->problem().empty(); }), "{}", role_->problem());
 }
 
@@ -179,6 +182,7 @@ MessageId FakeMailSystem::put(const Mail& mail, const Write& write) {
   delivery.head.set_version(1);
   delivery.head.set_message_id(std::string(id.octets()));
   delivery.head.set_tenant(mail.tenant);
+  for (const std::string& tag : mail.tags) delivery.head.add_tags(tag);
   delivery.head.set_class_(mail.urgent ? v1::URGENT : v1::BULK);
   delivery.head.set_pool("default");
   delivery.head.set_site(mail.site.empty() ? mail.domain : mail.site);

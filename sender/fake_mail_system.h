@@ -11,6 +11,7 @@
 
 #include "common/async/blocking_pool.h"
 #include "common/async/shard.h"
+#include "common/commands/fake_view.h"
 #include "common/log/fake_log.h"
 #include "common/net/fake_resolver.h"
 #include "common/observe/health.h"
@@ -32,12 +33,14 @@ class FakeMailSystem {
   Config config;
   control::Snapshot control;
   log::FakeLog log;
+  commands::FakeView commands;
   net::FakeResolver dns;
   std::optional<net::Address> capture;  // where routes `to: capture` lead
 
   void publish();
   // All mail goes to that port on 127.0.0.1, lanes stay those of the domains.
   void route_all_to(std::uint16_t port);
+  // Ready, but for commands that have not been read.
   void start();
   // The slots of the next start(): of the file an earlier process left.
   void read_slots(const std::filesystem::path& file) {
@@ -54,6 +57,7 @@ class FakeMailSystem {
     std::string content = "Subject: test\r\n\r\nHello\r\n";
     std::string tenant = "acme";
     std::string site;  // empty: the domain
+    std::vector<std::string> tags = {};
     bool urgent = false;
     bool in_bodies = false;  // its content, where the delivery refers to it
     bool wrong_checksum = false;

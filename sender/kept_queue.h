@@ -31,6 +31,10 @@ class KeptQueue {
     return first;
   }
   [[nodiscard]] QueuedDelivery& first() { return *waiting_.begin()->second; }
+  template <class Visit>
+  void visit(const Visit& visit) const {
+    for (const auto& [at, delivery] : waiting_) visit(*delivery);
+  }
   [[nodiscard]] Timestamp next() const {
     return waiting_.empty() ? Timestamp::max() : waiting_.begin()->first;
   }

@@ -1,6 +1,8 @@
 #include "sender/lane.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 
 #include "common/async/asio.h"
 #include "common/base/check.h"
@@ -81,8 +83,10 @@ void Lane::update(const SourceName& name, Path& of) {
 Lane::Path* Lane::choose(const QueuedDelivery& delivery) {
   const control::Pool* pool = control_->pool(id_.pool.text());
   if (pool == nullptr) return nullptr;
-  const control::PoolMember* member = choose_source(
-      *pool, delivery.id, [&](const SourceName& name) { return may_use(*pool, name); });
+  const control::PoolMember* member =
+      choose_source(*pool, delivery.id, [&](const SourceName& name) {
+        return may_use(*pool, name) && !dispatch_.is_barred(delivery, name);
+      });
   if (member == nullptr) return nullptr;
   auto [at, added] = paths_.try_emplace(member->source);
   Path& chosen = at->second;
@@ -132,6 +136,27 @@ DeliveryPtr Lane::pop_youngest(bool urgent) {
   return delivery;
 }
 
+void Lane::visit(const Visit& visit) const {
+  const auto waits = [&visit](const DeliveryPtr& delivery) { visit(*delivery, false); };
+  for (const auto& [name, of] : paths_) of.queue.visit(waits);
+  std::ranges::for_each(homeless_, waits);
+  for (const Courier* courier : couriers_) {
+    courier->visit([&visit](const QueuedDelivery& delivery) { visit(delivery, true); });
+  }
+}
+
+std::vector<DeliveryPtr> Lane::take_if(const std::function<bool(const QueuedDelivery&)>& fits) {
+  const auto fit = [&fits](const DeliveryPtr& delivery) { return fits(*delivery); };
+  std::vector<DeliveryPtr> taken;
+  for (auto& [name, of] : paths_)
+    std::ranges::move(of.queue.take_if(fit), std::back_inserter(taken));
+  const auto first = std::ranges::partition(homeless_, std::not_fn(fit)).begin();
+  std::move(first, homeless_.end(), std::back_inserter(taken));
+  homeless_.erase(first, homeless_.end());
+  for (const DeliveryPtr& delivery : taken) --waiting_like(*delivery);
+  return taken;
+}
+
 DeliveryPtr Lane::claim(const SourceName& source) {
   Path* of = path(source);
   const Timestamp now = env_.clock.now();
@@ -139,11 +164,15 @@ DeliveryPtr Lane::claim(const SourceName& source) {
     std::optional<DeliveryPtr> next = of->queue.pop();
     if (!next) break;
     --waiting_like(**next);
-    if ((*next)->expires > now) {
+    if ((*next)->expires <= now) {
+      dispatch_.expired(*std::move(next));
+    } else if (dispatch_.is_barred(**next, source)) {
+      ++waiting_like(**next);
+      enqueue(*std::move(next));  // for another one
+    } else if (!dispatch_.withhold(*next)) {
       dispatch_.taken(**next);
       return *std::move(next);
     }
-    dispatch_.expired(*std::move(next));
   }
   return nullptr;
 }
@@ -232,7 +261,7 @@ async::Task<void> Lane::run_courier(Lane& lane, SourceName source) {
     Courier courier(lane, lane.env_, lane.dispatch_, source);
     co_await courier.run();
   }
-  --lane.couriers_;
+  --lane.running_;
   lane.pump();
 }
 
@@ -262,7 +291,7 @@ void Lane::pump_path(const SourceName& name, Path& of, Instant now, Instant& nex
       limits_.closed(name);
       return;
     }
-    ++couriers_;
+    ++running_;
     ++of.connecting;
     if (!message.granted()) return;  // one connection is enough to wait for the next token
   }
@@ -320,6 +349,18 @@ void Lane::notify_all() {
   pump();
 }
 
+void Lane::choose_again() {
+  std::vector<DeliveryPtr> moving = std::exchange(homeless_, {});
+  for (auto& [name, of] : paths_) {
+    const auto leaves = [&](const DeliveryPtr& delivery) {
+      return dispatch_.is_barred(*delivery, name);
+    };
+    std::ranges::move(of.queue.take_if(leaves), std::back_inserter(moving));
+  }
+  for (DeliveryPtr& delivery : moving) enqueue(std::move(delivery));
+  pump();
+}
+
 void Lane::control_changed() {
   control_ = env_.control.current();
   share_ = dispatch_.share_of(id_);
@@ -338,7 +379,7 @@ void Lane::control_changed() {
 }
 
 bool Lane::idle(Instant now) const {
-  return waiting() == 0 && couriers_ == 0 && limits_.idle(now) &&
+  return waiting() == 0 && running_ == 0 && limits_.idle(now) &&
          std::ranges::all_of(paths_,
                              [now](const auto& entry) { return entry.second.paused_until <= now; });
 }

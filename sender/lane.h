@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,12 @@ class Lane {
   void push(DeliveryPtr delivery);
   // The youngest of that class that waits, to be set aside; null when none does.
   [[nodiscard]] DeliveryPtr pop_youngest(bool urgent);
+  // What waits, and what couriers have in hand; in no particular order.
+  using Visit = std::function<void(const QueuedDelivery& delivery, bool active)>;
+  void visit(const Visit& visit) const;
+  // What waits and fits. Takes nothing from couriers.
+  [[nodiscard]] std::vector<DeliveryPtr> take_if(
+      const std::function<bool(const QueuedDelivery&)>& fits);
   // What waits belongs to another partition.
   [[nodiscard]] bool is_elsewhere() const { return !share_; }
   [[nodiscard]] std::size_t waiting() const { return waiting_bulk_ + waiting_urgent_; }
@@ -51,6 +59,8 @@ class Lane {
   // New control data: limits, sources, weights, and what this partition has of the lane. Mail of a
   // source that is gone finds another; none is left when the lane is elsewhere now.
   void control_changed();
+  // What waits finds its source anew, where that is another one now.
+  void choose_again();
   // Everybody looks again: a drain began, or the log takes commits again.
   void notify_all();
 
@@ -79,6 +89,9 @@ class Lane {
   // It was not attempted after all: first in its tenant's turn again.
   void give_back(const SourceName& source, DeliveryPtr delivery);
 
+  // Its life.
+  void begins(Courier& courier) { couriers_.insert(&courier); }
+  void ends(Courier& courier) { couriers_.erase(&courier); }
   void idle_begins(Courier& courier);
   void idle_ends(Courier& courier);
 
@@ -141,7 +154,8 @@ class Lane {
   std::vector<DeliveryPtr> homeless_;  // no usable source now
   std::size_t waiting_bulk_ = 0;
   std::size_t waiting_urgent_ = 0;
-  std::size_t couriers_ = 0;
+  std::size_t running_ = 0;  // couriers, from the moment they are spawned
+  std::set<const Courier*> couriers_;
   Wait standing_ = Wait::kNone;
   const std::unique_ptr<LaneMetrics> metrics_;
   SourceName turn_;  // where pump() begins

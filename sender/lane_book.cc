@@ -1,6 +1,7 @@
 #include "sender/lane_book.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/record/keys.h"
@@ -69,6 +70,17 @@ void LaneBook::sweep() {
     const Entry& state = entry.second;
     return !state.urgent.there && !state.bulk.there && !state.state_saved && state.lane->idle(now);
   });
+}
+
+std::vector<DeliveryPtr> LaneBook::take_if(const std::function<bool(const QueuedDelivery&)>& fits) {
+  std::vector<DeliveryPtr> taken;
+  for (auto& [id, state] : lanes_)
+    std::ranges::move(state.lane->take_if(fits), std::back_inserter(taken));
+  return taken;
+}
+
+void LaneBook::sources_changed() {
+  for (auto& [id, state] : lanes_) state.lane->choose_again();
 }
 
 std::vector<DeliveryPtr> LaneBook::take_strays() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,11 @@ class LaneBook {
   void notify_all();
   // Takes over new control data, and forgets idle lanes.
   void sweep();
+  // What waits and fits, out of its lanes.
+  [[nodiscard]] std::vector<DeliveryPtr> take_if(
+      const std::function<bool(const QueuedDelivery&)>& fits);
+  // A command allows or forbids sources: what waits chooses again.
+  void sources_changed();
   // Mail of lanes that are elsewhere now, out of its lanes.
   [[nodiscard]] std::vector<DeliveryPtr> take_strays();
   // When lanes change over to other partitions next.

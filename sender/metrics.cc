@@ -19,6 +19,8 @@ const CounterDefinition kParked{"godwit_sender_deliveries_parked_total",
 const CounterDefinition kThrottled{
     "godwit_sender_deliveries_throttled_total",
     "Deliveries parked because their lane was slower than its mail."};
+const CounterDefinition kSuspended{"godwit_sender_deliveries_suspended_total",
+                                   "Deliveries parked by a command when they were due."};
 const CounterDefinition kMoved{"godwit_sender_deliveries_moved_total",
                                "Deliveries that went on in another partition, with their lane."};
 const CounterDefinition kDeferralsUnwritten{
@@ -71,9 +73,11 @@ SenderMetrics::SenderMetrics(observe::Metrics& metrics, const Clock& clock,
       deferred_(metrics.counter(kRecipients, {"deferred"})),
       bounced_(metrics.counter(kRecipients, {"bounced"})),
       expired_(metrics.counter(kRecipients, {"expired"})),
+      cancelled_(metrics.counter(kRecipients, {"cancelled"})),
       unknown_(metrics.counter(kUnknown)),
       parked_(metrics.counter(kParked)),
       throttled_(metrics.counter(kThrottled)),
+      suspended_(metrics.counter(kSuspended)),
       moved_(metrics.counter(kMoved)),
       deferrals_unwritten_(metrics.counter(kDeferralsUnwritten)),
       dead_(metrics.counter(kDead)),

@@ -36,9 +36,11 @@ class SenderMetrics {
   void deferred(std::uint64_t recipients) { deferred_.add(recipients); }
   void bounced(std::uint64_t recipients) { bounced_.add(recipients); }
   void expired(std::uint64_t recipients) { expired_.add(recipients); }
+  void cancelled(std::uint64_t recipients) { cancelled_.add(recipients); }
   void outcome_unknown(std::uint64_t recipients) { unknown_.add(recipients); }
   void parked() { parked_.add(); }
   void throttled() { throttled_.add(); }
+  void suspended() { suspended_.add(); }
   void moved() { moved_.add(); }
   void deferral_unwritten() { deferrals_unwritten_.add(); }
   void dead() { dead_.add(); }
@@ -69,9 +71,11 @@ class SenderMetrics {
   observe::Counter& deferred_;
   observe::Counter& bounced_;
   observe::Counter& expired_;
+  observe::Counter& cancelled_;
   observe::Counter& unknown_;
   observe::Counter& parked_;
   observe::Counter& throttled_;
+  observe::Counter& suspended_;
   observe::Counter& moved_;
   observe::Counter& deferrals_unwritten_;
   observe::Counter& dead_;

@@ -18,6 +18,7 @@ using log::PartitionId;
 using std::chrono::seconds;
 
 constexpr Duration kSummaryWait = seconds{5};
+constexpr Duration kScanWait = seconds{60};        // of the parked deliveries of each partition
 constexpr Duration kLastCommitWait = seconds{20};  // after the deadline of a drain
 
 // Waits for a number of answers from shards, for a thread that is none.
@@ -89,7 +90,8 @@ Environment OwnedPartitions::environment_on(std::size_t shard, Random& random,
           .ended_attempts = ended_attempts_,
           .process = process_,
           .hand = context_.poison.at(shard),
-          .return_path = return_path_};
+          .return_path = return_path_,
+          .commands = context_.commands};
 }
 
 void OwnedPartitions::assigned(std::shared_ptr<log::Ownership> ownership) {
@@ -170,6 +172,70 @@ Result<admin::QueueSummary> OwnedPartitions::summary(const admin::QueueQuery& qu
   }
   const std::lock_guard lock(answers->mutex);
   return admin::merge(answers->parts, query.rows_max);
+}
+
+template <class Answer>
+Result<std::vector<Answer>> OwnedPartitions::ask_all(Ask<Answer> ask) {
+  struct Answers {
+    explicit Answers(std::size_t count) : latch(count) {}
+    Latch latch;
+    std::mutex mutex;
+    std::vector<Answer> parts;
+    std::optional<Error> error;
+  };
+  // Arrives with its end, whether there was an answer or not.
+  struct Ticket {
+    explicit Ticket(std::shared_ptr<Answers> of) : answers(std::move(of)) {}
+    Ticket(Ticket&&) noexcept = default;
+    ~Ticket() {
+      if (answers) answers->latch.arrive();
+    }
+    std::shared_ptr<Answers> answers;
+  };
+  const std::vector<PartitionId> partitions = this->partitions();
+  auto answers = std::make_shared<Answers>(partitions.size());
+  for (const PartitionId partition : partitions) {
+    async::Gate::Pass pass = posts_.try_enter();
+    if (!pass) return fail(Errc::kBusy, "the role is stopping");
+    environment_of(partition).shard.post(
+        [this, pass = std::move(pass), partition, ask, ticket = Ticket(answers)]() mutable {
+          PartitionOwner* owner = find(partition);
+          if (owner == nullptr) return;
+          ask(*owner, [ticket = std::move(ticket)](Result<Answer> part) {
+            const std::lock_guard lock(ticket.answers->mutex);
+            if (part) {
+              ticket.answers->parts.push_back(*std::move(part));
+            } else {
+              ticket.answers->error = std::move(part).error();
+            }
+          });
+        });
+  }
+  if (!partitions.empty() && !answers->latch.wait_for(kScanWait))
+    return fail(Errc::kBusy, "a partition did not answer in time");
+  const std::lock_guard lock(answers->mutex);
+  if (answers->error) return fail(*answers->error);
+  return std::move(answers->parts);
+}
+
+Result<admin::DeliveryList> OwnedPartitions::deliveries(const commands::Filter& filter,
+                                                        std::size_t rows_max) {
+  TRY(std::vector<admin::DeliveryList> parts,
+      ask_all<admin::DeliveryList>([filter, rows_max](PartitionOwner& owner, auto answered) {
+        owner.list(filter, rows_max, std::move(answered));
+      }));
+  return admin::merge(std::move(parts), rows_max);
+}
+
+Result<std::optional<admin::DeliveryDetails>> OwnedPartitions::delivery(const DeliveryId& id) {
+  using Found = std::optional<admin::DeliveryDetails>;
+  TRY(std::vector<Found> parts, ask_all<Found>([id](PartitionOwner& owner, auto answered) {
+        owner.show(id, std::move(answered));
+      }));
+  for (Found& part : parts) {
+    if (part) return std::move(part);
+  }
+  return std::nullopt;
 }
 
 std::vector<PartitionId> OwnedPartitions::partitions() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -57,6 +58,10 @@ class OwnedPartitions final : public log::GroupListener {
   [[nodiscard]] std::string problem() const;
   // Errors: kBusy when a shard does not answer, or the role is stopping.
   [[nodiscard]] Result<admin::QueueSummary> summary(const admin::QueueQuery& query);
+  // As admin::DeliverySource. Errors: kBusy when a partition does not answer in kScanWait.
+  [[nodiscard]] Result<admin::DeliveryList> deliveries(const commands::Filter& filter,
+                                                       std::size_t rows_max);
+  [[nodiscard]] Result<std::optional<admin::DeliveryDetails>> delivery(const DeliveryId& id);
 
  private:
   struct OnShard;  // what the partitions of one shard share
@@ -64,6 +69,12 @@ class OwnedPartitions final : public log::GroupListener {
   [[nodiscard]] Environment environment_on(std::size_t shard, Random& random,
                                            const std::optional<net::Address>& capture);
   [[nodiscard]] std::vector<log::PartitionId> partitions() const;
+  // What each partition answers; `ask` is called on its shard, and answers once, or never when it is given back.
+  template <class Answer>
+  using Ask = std::function<void(PartitionOwner& owner,
+                                 std::move_only_function<void(Result<Answer>)> answered)>;
+  template <class Answer>
+  [[nodiscard]] Result<std::vector<Answer>> ask_all(Ask<Answer> ask);
   Environment& environment_of(log::PartitionId partition);
   PartitionOwner* find(log::PartitionId partition);
   void begin(Environment& environment, std::shared_ptr<log::Ownership> ownership);

@@ -89,6 +89,21 @@ async::Task<std::optional<DeliveryPtr>> ParkedFeed::take(DeliveryId id) {
   co_return found.empty() ? nullptr : std::move(found.front());
 }
 
+async::Task<std::optional<std::vector<DeliveryPtr>>> ParkedFeed::take_these(
+    std::vector<DeliveryId> ids) {
+  std::erase_if(ids, [&](const DeliveryId& id) { return active_.contains(id); });
+  bool failed = false;
+  std::vector<DeliveryPtr> found;
+  if (!ids.empty()) found = co_await fetch(std::move(ids), &failed);
+  if (failed) co_return std::nullopt;
+  co_return found;
+}
+
+std::size_t ParkedFeed::room() const {
+  const std::size_t half = env_.config.window.parked / 2;
+  return half > active_.size() ? half - active_.size() : 0;
+}
+
 void ParkedFeed::postponed(const DueEntry& entry) {
   active_.erase(entry.id);
   due_.put_back(entry);

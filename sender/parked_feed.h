@@ -37,6 +37,12 @@ class ParkedFeed {
   // there.
   [[nodiscard]] async::Task<std::optional<DeliveryPtr>> take(DeliveryId id);
 
+  // Those of them that are in no memory now; nullopt: the table cannot be read.
+  [[nodiscard]] async::Task<std::optional<std::vector<DeliveryPtr>>> take_these(
+      std::vector<DeliveryId> ids);
+  // How many more may be taken that are not due by time.
+  [[nodiscard]] std::size_t room() const;
+
   // A class of a lane's mail that has a backlog and little left in memory.
   struct Room {
     LaneId lane;

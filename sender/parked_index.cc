@@ -14,7 +14,9 @@ constexpr char kByContent = 'u';
 constexpr char kThrottled = 't';
 constexpr char kThrottledUrgent = 'u';
 constexpr char kScheduled = 'd';
+constexpr char kSuspended = 's';
 constexpr std::size_t kIdBytes = 20;
+constexpr std::size_t kRowBytes = 8 + 4 + 4 + 8 + 1;  // before the names
 
 void put_be(std::string& out, std::uint64_t value, int octets) {
   for (int shift = 8 * (octets - 1); shift >= 0; shift -= 8) {
@@ -58,6 +60,10 @@ std::optional<DeliveryId> take_id(std::string_view& rest) {
 char throttled(bool urgent) {
   return urgent ? kThrottledUrgent : kThrottled;
 }
+char kind_of(const v1::Delivery& parked) {
+  if (parked.suspended()) return kSuspended;
+  return parked.throttled() ? throttled(parked.class_() == v1::URGENT) : kScheduled;
+}
 
 std::string lane_prefix(const LaneId& lane, char kind) {
   std::string prefix(1, kByLane);
@@ -73,7 +79,8 @@ std::string lane_prefix(const LaneId& lane, char kind) {
 
 Timestamp look_at(const v1::Delivery& parked) {
   const std::int64_t expires = parked.expires_unix_ms();
-  const std::int64_t due = parked.throttled() ? expires : parked.due_unix_ms();
+  const std::int64_t due =
+      parked.throttled() || parked.suspended() ? expires : parked.due_unix_ms();
   return from_unix_ms(expires > 0 ? std::min(due, expires) : parked.due_unix_ms());
 }
 
@@ -95,8 +102,7 @@ void index_retries(std::string_view key, std::string_view value, const log::Emit
   emit(by_time + id);
 
   std::string by_lane =
-      lane_prefix({SiteName(parked.site()), PoolName(parked.pool())},
-                  parked.throttled() ? throttled(parked.class_() == v1::URGENT) : kScheduled);
+      lane_prefix({SiteName(parked.site()), PoolName(parked.pool())}, kind_of(parked));
   put_time(by_lane, parked.due_unix_ms());
   by_lane += id;
   put_time(by_lane, parked.accepted_unix_ms());
@@ -104,9 +110,16 @@ void index_retries(std::string_view key, std::string_view value, const log::Emit
   const bool opened = envelope.ParseFromString(parked.envelope().data());
   put_be(by_lane, opened ? static_cast<std::uint64_t>(envelope.recipients_size()) : 0, 4);
   put_be(by_lane, opened ? held_in(envelope) : 0, 4);
+  put_be(by_lane, parked.content().size(), 8);
+  put_be(by_lane, static_cast<std::uint64_t>(parked.class_()), 1);
   by_lane += parked.tenant();
   by_lane += '\0';
   by_lane += parked.domain();
+  by_lane += '\0';
+  for (const std::string& tag : parked.tags()) {
+    by_lane += tag;
+    by_lane += '\0';
+  }
   emit(std::move(by_lane));
 
   if (parked.content().parked()) emit(std::string(1, kByContent) + id);
@@ -140,11 +153,11 @@ std::optional<LaneEntry> parse_lane(std::string_view entry) {
   LaneEntry parsed;
   const auto site = take_name(entry);
   const auto pool = take_name(entry);
-  if (!site || !pool || entry.size() < 1 + 8 + kIdBytes + 8 + 4 + 4 + 1) return std::nullopt;
+  if (!site || !pool || entry.size() < 1 + 8 + kIdBytes + kRowBytes + 1) return std::nullopt;
   parsed.lane = {SiteName(std::string(*site)), PoolName(std::string(*pool))};
   const char kind = take(entry, 1).front();
-  parsed.urgent = kind == kThrottledUrgent;
-  parsed.throttled = parsed.urgent || kind == kThrottled;
+  parsed.suspended = kind == kSuspended;
+  parsed.throttled = kind == kThrottledUrgent || kind == kThrottled;
   parsed.due = from_unix_ms(static_cast<std::int64_t>(get_be(take(entry, 8))));
   const auto id = take_id(entry);
   if (!id) return std::nullopt;
@@ -152,10 +165,14 @@ std::optional<LaneEntry> parse_lane(std::string_view entry) {
   parsed.accepted = from_unix_ms(static_cast<std::int64_t>(get_be(take(entry, 8))));
   parsed.recipients = static_cast<std::uint32_t>(get_be(take(entry, 4)));
   parsed.held = static_cast<std::uint32_t>(get_be(take(entry, 4)));
+  parsed.bytes = get_be(take(entry, 8));
+  parsed.urgent = get_be(take(entry, 1)) == v1::URGENT;
   const auto tenant = take_name(entry);
-  if (!tenant) return std::nullopt;
+  const auto domain = take_name(entry);
+  if (!tenant || !domain) return std::nullopt;
   parsed.tenant = *tenant;
-  parsed.domain = entry;
+  parsed.domain = *domain;
+  while (const auto tag = take_name(entry)) parsed.tags.emplace_back(*tag);
   return parsed;
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/ids.h"
@@ -14,17 +15,18 @@
 // derived from the d/ records, live in RocksDB only, and sort as their octets do.
 //
 //   q <time> <id>                          when to look at it: due time, or expiry when that comes first or
-//                                          when it waits for its lane and not for a time
+//                                          when it waits for its lane, or for an operator, and not for a time
 //   l <site> 0 <pool> 0 d <due> <id> <row> waits for its due time
 //   l <site> 0 <pool> 0 t <due> <id> <row> bulk mail, waits behind its lane's limits
 //   l <site> 0 <pool> 0 u <due> <id> <row> urgent mail, waits behind its lane's limits
+//   l <site> 0 <pool> 0 s <due> <id> <row> suspended by a command
 //   u <content id> <index>                 the parked deliveries that share one content
 //
 // time and due are 8 octets big-endian milliseconds, <id> is message id (16) and index (4, big-endian).
 namespace godwit::sender {
 
 // Of GroupSpec::indexer: raise the version when the entries change.
-inline constexpr std::uint32_t kParkedIndexVersion = 4;
+inline constexpr std::uint32_t kParkedIndexVersion = 5;
 // Recipients that wait for an operator.
 [[nodiscard]] std::uint32_t held_in(const v1::Envelope& envelope);
 // Pure; a value that does not parse has no entries.
@@ -40,18 +42,21 @@ struct DueEntry {
 [[nodiscard]] std::string due_bound(Timestamp at);  // before every entry of that time
 [[nodiscard]] std::optional<DueEntry> parse_due(std::string_view entry);
 
-// An entry by lane, with what the queue's counters need.
+// An entry by lane, with what the queue's counters need, and what commands are compared with.
 struct LaneEntry {
   LaneId lane;
   bool throttled = false;
-  bool urgent = false;  // known of throttled mail only
+  bool suspended = false;
+  bool urgent = false;
   Timestamp due;
   DeliveryId id;
   Timestamp accepted;
   std::uint32_t recipients = 0;
-  std::uint32_t held = 0;  // of them, until an operator decides
+  std::uint32_t held = 0;   // of them, until an operator decides
+  std::uint64_t bytes = 0;  // of its content
   std::string tenant;
   std::string domain;
+  std::vector<std::string> tags;
 };
 [[nodiscard]] std::optional<LaneEntry> parse_lane(std::string_view entry);
 // Everything by lane: [lanes_begin(), lanes_end()). What of a class waits behind one lane's limits:

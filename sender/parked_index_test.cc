@@ -99,6 +99,7 @@ TEST(ParkedIndex, IsWhatItsFormatPageShows) {
   v1::Envelope envelope;
   envelope.add_recipients();
   delivery.mutable_envelope()->set_data(envelope.SerializeAsString());
+  delivery.mutable_content()->set_size(23);
   std::vector<std::string> entries;
   index_retries(record::delivery_key({id, 0}), delivery.SerializeAsString(),
                 [&](std::string entry) { entries.push_back(std::move(entry)); });
@@ -155,6 +156,29 @@ TEST(ParkedIndex, ByLane) {
   EXPECT_EQ(entry.held, 1U);
   EXPECT_EQ(entry.tenant, "acme");
   EXPECT_EQ(entry.domain, "d.example");
+}
+
+TEST(ParkedIndex, WhatIsSuspendedWaitsForNothingButItsEnd) {
+  const LaneId lane{SiteName("s"), PoolName("default")};
+  v1::Delivery suspended = parked(1, "s", kNow + 2s);
+  suspended.set_suspended(true);
+  suspended.set_class_(v1::URGENT);
+  suspended.add_tags("spring");
+  suspended.add_tags("sale");
+  suspended.mutable_content()->set_size(0x0102030405);
+  EXPECT_EQ(look_at(suspended), kNow + 120h);
+  const auto entries = index({suspended});
+  for (const bool urgent : {true, false})
+    EXPECT_TRUE(between(entries, waiting_begin(lane, urgent), waiting_end(lane, urgent)).empty());
+  const auto all = between(entries, lanes_begin(), lanes_end());
+  ASSERT_EQ(all.size(), 1U);
+  const LaneEntry entry = parse_lane(all.front()).value();
+  EXPECT_TRUE(entry.suspended);
+  EXPECT_FALSE(entry.throttled);
+  EXPECT_TRUE(entry.urgent);
+  EXPECT_EQ(entry.due, kNow + 2s);
+  EXPECT_EQ(entry.bytes, 0x0102030405U);
+  EXPECT_EQ(entry.tags, (std::vector<std::string>{"spring", "sale"}));
 }
 
 TEST(ParkedIndex, ByContent) {

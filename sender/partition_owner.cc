@@ -38,6 +38,9 @@ PartitionOwner::PartitionOwner(Environment& environment, std::shared_ptr<log::Ow
       content_(env_, retries_, partition_, life_),
       parked_(env_, retries_, partition_, lanes_),
       departures_(env_, *this, life_, journal_, content_, parked_, tally_),
+      orders_(env_.commands, env_.control, env_.clock, partition_),
+      sweep_(env_, retries_, partition_, orders_, parked_),
+      view_(env_, retries_, partition_, lanes_, departures_, orders_),
       decisions_(env_, journal_, parked_, tally_),
       dead_(env_, partition_, ownership_->batch_bytes_max(), journal_),
       intake_(env_, *ownership_, life_, windows_, journal_, lanes_, departures_, dead_, loops_,
@@ -56,7 +59,14 @@ void PartitionOwner::start() {
   env_.shard.spawn(run(), loops_);
 }
 
+// No mail is taken, and so none attempted, before it is known what operators ordered.
+async::Task<void> PartitionOwner::wait_for_commands() {
+  while (!draining() && env_.commands.version() == 0) co_await async::sleep_for(kEndingPoll);
+}
+
 async::Task<void> PartitionOwner::run() {
+  co_await wait_for_commands();
+  env_.commands.owned(partition_);
   while (!draining()) {
     const Result<void> restored = co_await restore();
     if (restored) break;
@@ -160,6 +170,26 @@ admin::QueueSummary PartitionOwner::summary(const admin::QueueQuery& query) cons
   return summary;
 }
 
+namespace {
+
+// Coroutines take what they need by value.
+template <class Answer>
+async::Task<void> pass_on(async::Task<Result<Answer>> question,
+                          PartitionOwner::Answered<Answer> answered) {
+  answered(co_await std::move(question));
+}
+
+}  // namespace
+
+void PartitionOwner::list(commands::Filter filter, std::size_t rows_max,
+                          Answered<admin::DeliveryList> answered) {
+  env_.shard.spawn(pass_on(view_.list(std::move(filter), rows_max), std::move(answered)), loops_);
+}
+
+void PartitionOwner::show(DeliveryId id, Answered<std::optional<admin::DeliveryDetails>> answered) {
+  env_.shard.spawn(pass_on(view_.show(id), std::move(answered)), loops_);
+}
+
 // --- what comes ---
 
 std::optional<control::LaneShare> PartitionOwner::share_of(const LaneId& lane) const {
@@ -179,6 +209,7 @@ bool PartitionOwner::move(DeliveryPtr& delivery) {
 }
 
 void PartitionOwner::enter_lane(DeliveryPtr delivery) {
+  if (obey(delivery)) return;
   if (!share_of(delivery->lane()) && move(delivery)) return;
   lanes_.at(delivery->lane()).lane->push(std::move(delivery));
 }
@@ -190,6 +221,7 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
     life_.wake.due.notify();
     return;
   }
+  delivery->record.head.set_suspended(false);
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   if (settle_ended(delivery)) return;
   const Timestamp now = env_.clock.now();
@@ -199,7 +231,10 @@ void PartitionOwner::accept(DeliveryPtr delivery) {
   }
   const bool held = all_held(delivery->record.envelope);
   if (held) delivery->record.head.set_due_unix_ms(to_unix_ms(delivery->expires));
-  if (held || from_unix_ms(delivery->record.head.due_unix_ms()) > now + kDueSoon) {
+  const bool later = from_unix_ms(delivery->record.head.due_unix_ms()) > now + kDueSoon;
+  // What is not due waits for that first: who suspends it may be done by then.
+  if ((!later || is_cancelled(*delivery)) && obey(delivery)) return;
+  if (held || later) {
     departures_.leave(std::move(delivery), {}, true);
     return;
   }
@@ -228,6 +263,89 @@ bool PartitionOwner::settle_ended(DeliveryPtr& delivery) {
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   departures_.leave(std::move(delivery), std::move(ended.events), parked);
   return true;
+}
+
+// --- what operators ordered ---
+
+bool PartitionOwner::is_cancelled(const QueuedDelivery& delivery) {
+  const commands::Command* said = orders_.verdict(delivery);
+  return said != nullptr && said->kind == commands::Kind::kCancel;
+}
+
+// Of what waits. True: it is not attempted, and has left.
+bool PartitionOwner::obey(DeliveryPtr& delivery) {
+  const commands::Command* said = orders_.verdict(*delivery);
+  if (said == nullptr) return false;
+  if (said->kind == commands::Kind::kCancel) return cancel(delivery, *said);
+  orders_.touched(*said, delivery->recipients());
+  departures_.suspend(std::move(delivery));
+  return true;
+}
+
+bool PartitionOwner::cancel(DeliveryPtr& delivery, const commands::Command& command) {
+  const QueueTally::Share before = QueueTally::share_of(*delivery);
+  Settlement settlement = Settlement::of_cancel(*delivery, command, context());
+  const auto cancelled = static_cast<std::uint32_t>(settlement.events().size());
+  orders_.touched(command, cancelled);
+  env_.metrics.cancelled(cancelled);
+  // Added first: groups that both are in stay where they are.
+  tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
+  tally_.remove(QueueTally::State::kWaiting, before);
+  departures_.leave(std::move(delivery), std::move(settlement.events()), !settlement.finished());
+  return true;
+}
+
+// After an attempt that was under way when the command came: whoever is left of it is not offered again.
+void PartitionOwner::cancel_rest(QueuedDelivery& delivery, Settlement& settlement) {
+  const commands::Command* said = orders_.verdict(delivery);
+  if (said == nullptr || said->kind != commands::Kind::kCancel) return;
+  const auto cancelled = settlement.add(Settlement::of_cancel(delivery, *said, context()));
+  orders_.touched(*said, cancelled);
+  env_.metrics.cancelled(cancelled);
+}
+
+// Commands came, went or ended: what is in memory is looked at now, what is parked bit by bit.
+void PartitionOwner::look_at_orders() {
+  if (!orders_.changed()) return;
+  const auto is_meant = [this](const QueuedDelivery& one) { return is_withheld(one); };
+  for (DeliveryPtr& delivery : lanes_.take_if(is_meant)) enter_lane(std::move(delivery));
+  lanes_.sources_changed();
+  for (DeliveryPtr& delivery : departures_.take_all_kept()) accept(std::move(delivery));
+  if (tally_.any_suspended() || orders_.any_to_carry_out()) sweep_.begin();
+}
+
+async::Task<void> PartitionOwner::sweep_parked() {
+  for (DeliveryPtr& delivery : co_await sweep_.next()) carry_out(std::move(delivery));
+  sweep_.carried_out();
+}
+
+// Of what was parked a moment ago.
+void PartitionOwner::carry_out(DeliveryPtr parked) {
+  v1::Delivery& head = parked->record.head;
+  const Timestamp now = env_.clock.now();
+  const commands::Command* said = orders_.verdict(*parked);
+  const bool resumes = said == nullptr && head.suspended();
+  const bool cancels = is_cancelled(*parked);
+  const bool later =
+      !head.suspended() && !head.throttled() && from_unix_ms(head.due_unix_ms()) > now;
+  const commands::Command* retry = said == nullptr && later ? orders_.retry_of(*parked) : nullptr;
+  if (!resumes && !cancels && retry == nullptr) {
+    parked_.postponed({look_at(head), parked->id});
+    return;
+  }
+  tally_.remove(QueueTally::State::kParked, QueueTally::share_of(*parked));
+  parked->row_throttled = head.throttled();
+  head.set_throttled(false);
+  if (retry != nullptr) {
+    orders_.touched(*retry, parked->recipients());
+    head.set_due_unix_ms(to_unix_ms(now));
+  }
+  // More than its lane has room for goes on waiting in the table, behind its limits.
+  LaneBook::Entry& lane = lanes_.at(parked->lane());
+  if (!cancels && lane.lane->waiting(parked->urgent()) >= env_.config.window.lane_share) {
+    lanes_.set_backlog(lane, parked->urgent(), true);
+  }
+  accept(std::move(parked));
 }
 
 // --- what lanes and couriers say ---
@@ -291,6 +409,7 @@ void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report
                  delivery->record.head.attempts() == 0, delivery->urgent());
   Settlement settlement = Settlement::of_attempt(*delivery, report, context_of(*delivery));
   env_.metrics.held(settlement.held());
+  if (!settlement.finished()) cancel_rest(*delivery, settlement);
   // Added first: groups that both are in stay where they are.
   tally_.add(QueueTally::State::kWaiting, QueueTally::share_of(*delivery));
   tally_.remove(QueueTally::State::kActive, before);
@@ -323,16 +442,19 @@ void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
 async::Task<void> PartitionOwner::bring_back() {
   while (!draining()) {
     lanes_.sweep();
+    look_at_orders();
     move_strays();
     bring_stalled();
     bring_kept();
     co_await bring_due();
     co_await refill_lanes();
+    co_await sweep_parked();
     co_await decide();
     const Instant now = env_.clock.instant();
     const Timestamp wall = env_.clock.now();
     const Timestamp next =
-        std::min({parked_.next(wall), departures_.kept_until(), lanes_.changes_at()});
+        std::min({parked_.next(wall), departures_.kept_until(), lanes_.changes_at(),
+                  orders_.changes_at(), sweep_.busy() ? wall : Timestamp::max()});
     const Duration ahead = next > wall ? std::min<Duration>(next - wall, kLook) : milliseconds{20};
     co_await life_.wake.due.wait(now + ahead);
   }
@@ -386,6 +508,9 @@ void PartitionOwner::acknowledged(Journal::Sealed& sealed) {
     tally_.add(QueueTally::State::kParked, QueueTally::share_of(*delivery));
     const v1::Delivery& head = delivery->record.head;
     parked_.parked({look_at(head), delivery->id});
+    // A command that came while it was on its way here did not find it.
+    const bool resumes = head.suspended() && !is_withheld(*delivery);
+    if (resumes || is_cancelled(*delivery)) sweep_.look_at(delivery->id);
     if (head.throttled()) {
       lanes_.set_backlog(lanes_.at(delivery->lane()), delivery->urgent(), true);
     }

@@ -6,6 +6,7 @@
 
 #include "common/admin/types.h"
 #include "common/async/gate.h"
+#include "sender/command_sweep.h"
 #include "sender/content_reader.h"
 #include "sender/dead_records.h"
 #include "sender/decisions.h"
@@ -15,9 +16,11 @@
 #include "sender/journal.h"
 #include "sender/journal_writer.h"
 #include "sender/lane_book.h"
+#include "sender/orders.h"
 #include "sender/parked_feed.h"
 #include "sender/partition_life.h"
 #include "sender/queue_tally.h"
+#include "sender/queue_view.h"
 #include "sender/restored_state.h"
 
 namespace godwit::sender {
@@ -32,6 +35,8 @@ namespace godwit::sender {
 //   JournalWriter   commits it, with the positions               -> acknowledged()
 //   ParkedFeed      what is due, or has room in its lane again   -> accept()
 //   Decisions       what operators say about held recipients     -> Journal
+//   Orders          what operators say about queued mail: asked in accept(), before each attempt and when it is parked
+//   CommandSweep    what of the parked mail that is about         -> carry_out()
 //
 // Claim      row `!owner` of the table is written before the first attempt and goes with the last commit. Whoever
 //            finds it there follows an owner that did not finish: limiters start without burst. When it is our
@@ -58,6 +63,12 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] std::string problem() const { return life_.problem(); }
   [[nodiscard]] admin::QueueSummary summary(const admin::QueueQuery& query) const;
 
+  // For operators: the deliveries one by one. Not called back: the partition is being given back.
+  template <class Answer>
+  using Answered = std::move_only_function<void(Result<Answer>)>;
+  void list(commands::Filter filter, std::size_t rows_max, Answered<admin::DeliveryList> answered);
+  void show(DeliveryId id, Answered<std::optional<admin::DeliveryDetails>> answered);
+
   // Dispatch
   [[nodiscard]] bool may_begin() const override;
   [[nodiscard]] bool may_send() const override { return writer_.may_send(); }
@@ -70,6 +81,13 @@ class PartitionOwner final : public Dispatch {
     return content_.load(delivery, share_by);
   }
   [[nodiscard]] async::Task<bool> commit_token(const LaneId& lane) override;
+  [[nodiscard]] bool is_withheld(const QueuedDelivery& delivery) override {
+    return orders_.verdict(delivery) != nullptr;
+  }
+  [[nodiscard]] bool withhold(DeliveryPtr& delivery) override { return obey(delivery); }
+  [[nodiscard]] bool is_barred(const QueuedDelivery& delivery, const SourceName& source) override {
+    return orders_.barred(delivery, source);
+  }
   void taken(const QueuedDelivery& delivery) override;
   void given_back(const QueuedDelivery& delivery) override;
   void attempted(DeliveryPtr delivery, const AttemptReport& report) override;
@@ -81,7 +99,15 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] async::Task<Result<void>> restore();
   void claim(const RestoredState& restored);
   void keep_ended();
+  [[nodiscard]] async::Task<void> wait_for_commands();
   void accept(DeliveryPtr delivery);
+  [[nodiscard]] bool is_cancelled(const QueuedDelivery& delivery);
+  [[nodiscard]] bool obey(DeliveryPtr& delivery);
+  [[nodiscard]] bool cancel(DeliveryPtr& delivery, const commands::Command& command);
+  void cancel_rest(QueuedDelivery& delivery, Settlement& settlement);
+  void look_at_orders();
+  [[nodiscard]] async::Task<void> sweep_parked();
+  void carry_out(DeliveryPtr parked);
   void enter_lane(DeliveryPtr delivery);
   [[nodiscard]] bool move(DeliveryPtr& delivery);
   [[nodiscard]] bool settle_ended(DeliveryPtr& delivery);
@@ -109,6 +135,9 @@ class PartitionOwner final : public Dispatch {
   ContentReader content_;
   ParkedFeed parked_;
   Departures departures_;
+  Orders orders_;
+  CommandSweep sweep_;
+  QueueView view_;
   Decisions decisions_;
   DeadRecords dead_;
   async::Gate loops_;

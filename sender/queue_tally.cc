@@ -36,7 +36,9 @@ QueueTally::Share QueueTally::share_of(const QueuedDelivery& delivery) {
           .recipients = delivery.recipients(),
           .held = held_in(delivery.record.envelope),
           .accepted = delivery.accepted(),
-          .due = from_unix_ms(head.due_unix_ms())};
+          .due = from_unix_ms(head.due_unix_ms()),
+          .bytes = delivery.record.content.size(),
+          .suspended = head.suspended()};
 }
 
 QueueTally::Share QueueTally::share_of(const LaneEntry& entry) {
@@ -46,7 +48,9 @@ QueueTally::Share QueueTally::share_of(const LaneEntry& entry) {
           .recipients = entry.recipients,
           .held = entry.held,
           .accepted = entry.accepted,
-          .due = entry.due};
+          .due = entry.due,
+          .bytes = entry.bytes,
+          .suspended = entry.suspended};
 }
 
 void QueueTally::show(SenderMetrics& metrics) {
@@ -80,7 +84,9 @@ void QueueTally::publish() {
   };
   set(figures_->waiting, all_.counts[static_cast<std::size_t>(State::kWaiting)]);
   set(figures_->active, all_.counts[static_cast<std::size_t>(State::kActive)]);
-  set(figures_->parked, all_.counts[static_cast<std::size_t>(State::kParked)]);
+  // What a command suspends is parked, too.
+  set(figures_->parked, all_.counts[static_cast<std::size_t>(State::kParked)] +
+                            all_.counts[static_cast<std::size_t>(State::kSuspended)]);
   set(figures_->oldest_ms, first(all_.accepted));
   set(figures_->due_ms, first(all_.due));
 }
@@ -90,6 +96,7 @@ void QueueTally::count(Group& group, State state, const Share& share, int sign) 
   if (by == 0) return;
   group.counts[static_cast<std::size_t>(state)] += by;
   group.shown.add(by);
+  group.bytes += sign * static_cast<std::int64_t>(share.bytes);
   shift(group.accepted, share.accepted, by);
   if (state == State::kParked) shift(group.due, share.due, by);
 }
@@ -139,16 +146,35 @@ admin::QueueCounts QueueTally::counts_of(const Group& group) {
   return {.waiting = count(State::kWaiting),
           .active = count(State::kActive),
           .parked = count(State::kParked),
+          .suspended = count(State::kSuspended),
+          .bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(group.bytes, 0)),
           .oldest_accepted = first_of(group.accepted),
           .next_due = first_of(group.due)};
+}
+
+std::vector<admin::QueueRow> QueueTally::rows_by(admin::QueueBy by) const {
+  std::vector<admin::QueueRow> rows;
+  if (by <= admin::QueueBy::kTenant) {
+    for (const auto& [name, group] : by_[static_cast<std::size_t>(by)])
+      rows.push_back({name, counts_of(group), {}});
+    return rows;
+  }
+  // A lane is "site pool", and no name has a space.
+  std::map<std::string, admin::QueueCounts> sums;
+  for (const auto& [lane, group] : by_[static_cast<std::size_t>(admin::QueueBy::kLane)]) {
+    const std::size_t space = lane.rfind(' ');
+    sums[by == admin::QueueBy::kSite ? lane.substr(0, space) : lane.substr(space + 1)].add(
+        counts_of(group));
+  }
+  for (const auto& [name, counts] : sums) rows.push_back({name, counts, {}});
+  return rows;
 }
 
 admin::QueueSummary QueueTally::summary(const admin::QueueQuery& query) const {
   admin::QueueSummary summary;
   summary.counts = counts_of(all_);
-  const auto& groups = by_[static_cast<std::size_t>(query.by)];
-  summary.rows_total = groups.size();
-  for (const auto& [name, group] : groups) summary.rows.push_back({name, counts_of(group), {}});
+  summary.rows = rows_by(query.by);
+  summary.rows_total = summary.rows.size();
   std::ranges::sort(summary.rows, [](const admin::QueueRow& a, const admin::QueueRow& b) {
     const auto left = a.counts.total();
     const auto right = b.counts.total();

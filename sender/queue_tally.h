@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/admin/types.h"
 #include "common/base/clock.h"
@@ -20,13 +21,13 @@ namespace godwit::sender {
 class SenderMetrics;
 
 // Counts what a partition holds, by lane, domain and tenant, as deliveries come, move and go: an operator's
-// question costs a look, not a scan. Counts are recipients.
+// question costs a look, not a scan. Counts are recipients; octets are those of the content of each delivery.
 //
 // Oldest and next due are exact to the minute they fall in.
 // Threads   belongs to one shard
 class QueueTally {
  public:
-  enum class State : std::uint8_t { kWaiting, kActive, kParked };
+  enum class State : std::uint8_t { kWaiting, kActive, kParked, kSuspended };
 
   // What is counted of one delivery; the same values when it is taken off again.
   struct Share {
@@ -37,14 +38,20 @@ class QueueTally {
     std::uint32_t held = 0;  // of them, until an operator decides
     Timestamp accepted;
     Timestamp due;  // of parked ones
+    std::uint64_t bytes = 0;
+    bool suspended = false;  // what is parked counts as kSuspended
   };
   [[nodiscard]] static Share share_of(const QueuedDelivery& delivery);
   [[nodiscard]] static Share share_of(const LaneEntry& entry);
 
-  void add(State state, const Share& share) { count(state, share, 1); }
-  void remove(State state, const Share& share) { count(state, share, -1); }
+  void add(State state, const Share& share) { count(state_of(state, share), share, 1); }
+  void remove(State state, const Share& share) { count(state_of(state, share), share, -1); }
   // As remove() from one state and add() to another.
   void move(State from, State to, const Share& share);
+
+  [[nodiscard]] bool any_suspended() const {
+    return all_.counts[static_cast<std::size_t>(State::kSuspended)] > 0;
+  }
 
   // From now on, and until this is destroyed, the metrics have in their sums what is counted here. They outlive it.
   void show(SenderMetrics& metrics);
@@ -80,11 +87,15 @@ class QueueTally {
   };
 
   struct Group {
-    std::int64_t counts[3] = {0, 0, 0};
+    std::int64_t counts[4] = {0, 0, 0, 0};
+    std::int64_t bytes = 0;
     std::map<std::int64_t, std::int64_t> accepted;  // minute -> recipients
     std::map<std::int64_t, std::int64_t> due;
     Shown shown;  // of a lane: its part in the gauge of its provider
   };
+  [[nodiscard]] static State state_of(State state, const Share& share) {
+    return state == State::kParked && share.suspended ? State::kSuspended : state;
+  }
   void count(State state, const Share& share, int sign);
   static void count(Group& group, State state, const Share& share, int sign);
   static void move(Group& group, State from, State to, const Share& share);
@@ -95,6 +106,7 @@ class QueueTally {
   // What changed in all_.
   void publish();
   static admin::QueueCounts counts_of(const Group& group);
+  [[nodiscard]] std::vector<admin::QueueRow> rows_by(admin::QueueBy by) const;
 
   Group all_;
   Shown held_;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/commands/command_set.h"
 #include "common/log/log.h"
 #include "common/net/tls.h"
 #include "common/observe/log.h"
@@ -70,7 +71,9 @@ class SenderRole final : public Sender {
 
   [[nodiscard]] std::string problem() const override {
     if (!group_) return "not started";
-    return draining_ ? "draining" : partitions_->problem();
+    if (draining_) return "draining";
+    if (std::string problem = context_.commands.problem(); !problem.empty()) return problem;
+    return partitions_->problem();
   }
 
   void drain(Instant deadline) override {
@@ -92,6 +95,17 @@ class SenderRole final : public Sender {
   [[nodiscard]] Result<admin::QueueSummary> summary(const admin::QueueQuery& query) override {
     if (!partitions_) return admin::QueueSummary{};
     return partitions_->summary(query);
+  }
+
+  [[nodiscard]] Result<admin::DeliveryList> deliveries(const commands::Filter& filter,
+                                                       std::size_t rows_max) override {
+    if (!partitions_) return admin::DeliveryList{};
+    return partitions_->deliveries(filter, rows_max);
+  }
+  [[nodiscard]] Result<std::optional<admin::DeliveryDetails>> delivery(
+      const DeliveryId& id) override {
+    if (!partitions_) return std::nullopt;
+    return partitions_->delivery(id);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/admin/deliveries.h"
 #include "common/admin/sources.h"
 #include "common/control/return_path.h"
 #include "common/net/address.h"
@@ -18,8 +19,8 @@ namespace godwit::sender {
 //            deadline; a final dot that is still unanswered then is parked as `outcome: unknown`.
 //            stop() commits what ended, gives the partitions back and closes the connections
 // Ready      when every partition it owns has its parked mail back and the log takes commits
-// Queues     as admin::QueueSource: counters, no scan
-class Sender : public role::Role, public admin::QueueSource {};
+// Queues     as admin::QueueSource: counters, no scan; as admin::DeliverySource: a scan of what is parked
+class Sender : public role::Role, public admin::QueueSource, public admin::DeliverySource {};
 
 // `return_path`: which mail leaves with a return address of ours.
 // `capture`: where routes `to: capture` lead; such a route without it is an error of start().

@@ -1,15 +1,20 @@
 #include "sender/settlement.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
 
 #include "common/base/check.h"
 #include "common/record/event_view.h"
+#include "common/text/escape.h"
 
 namespace godwit::sender {
 
 namespace {
+
+constexpr std::size_t kReplyTextMax = 1024;
 
 record::Event event_of(const QueuedDelivery& delivery, const v1::Recipient& recipient,
                        v1::EventType type, std::uint32_t attempt,
@@ -186,6 +191,37 @@ Settlement Settlement::of_decision(QueuedDelivery& delivery, const v1::Decision&
     head.set_due_unix_ms(to_unix_ms(delivery.expires));
   }
   return settlement;
+}
+
+Settlement Settlement::of_cancel(QueuedDelivery& delivery, const commands::Command& command,
+                                 const Context& context) {
+  v1::Delivery& head = delivery.record.head;
+  v1::Envelope& envelope = delivery.record.envelope;
+  Settlement settlement;
+  v1::Envelope left = envelope;
+  left.clear_recipients();
+  for (const v1::Recipient& recipient : envelope.recipients()) {
+    if (recipient.held() != 0) {
+      *left.add_recipients() = recipient;
+      continue;
+    }
+    record::Event event = event_of(delivery, recipient, v1::CANCELLED, head.attempts(), context);
+    event.head.mutable_reply()->set_text(text::printable(
+        fmt::format("cancelled by {} ({}): {}", command.actor, command.id.text(), command.reason),
+        kReplyTextMax));
+    settlement.events_.push_back(std::move(event));
+  }
+  envelope = std::move(left);
+  settlement.finished_ = envelope.recipients_size() == 0;
+  if (!settlement.finished_) head.set_due_unix_ms(to_unix_ms(delivery.expires));
+  return settlement;
+}
+
+std::uint32_t Settlement::add(Settlement later) {
+  const auto count = static_cast<std::uint32_t>(later.events_.size());
+  std::ranges::move(later.events_, std::back_inserter(events_));
+  finished_ = later.finished_;
+  return count;
 }
 
 Settlement Settlement::of_expiry(QueuedDelivery& delivery, const Context& context) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/base/random.h"
+#include "common/commands/command.h"
 #include "common/record/records.h"
 #include "sender/notice.h"
 #include "sender/outcome.h"
@@ -40,6 +41,7 @@ struct AttemptReport {
 //                        is due when it expires
 //   held before          stays as it was, without an event
 //   an operator decided  `delivered`, or `bounced`; or is offered again
+//   a command cancels    a `cancelled` event; held ones stay
 //   past its expiry      an `expired` event, without an attempt
 //   who wants to know    the event carries what the notification needs (sender/notice.h)
 //
@@ -59,10 +61,17 @@ class Settlement {
   [[nodiscard]] static Settlement of_attempt(QueuedDelivery& delivery, const AttemptReport& report,
                                              const Context& context);
   [[nodiscard]] static Settlement of_expiry(QueuedDelivery& delivery, const Context& context);
+  // Everybody who is not held ends as cancelled; who is held waits for the decision about the attempt that was made.
+  [[nodiscard]] static Settlement of_cancel(QueuedDelivery& delivery,
+                                            const commands::Command& command,
+                                            const Context& context);
   // What an operator says about those recipients of `about` that are held here since the same attempt.
   [[nodiscard]] static Settlement of_decision(QueuedDelivery& delivery,
                                               const v1::Decision& decision,
                                               const v1::Envelope& about, const Context& context);
+
+  // What followed at the same moment; how many events it has.
+  std::uint32_t add(Settlement later);
 
   [[nodiscard]] bool finished() const { return finished_; }
   // Recipients it was about: of a decision those it found, of an attempt those it has put aside.

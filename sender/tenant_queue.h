@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "common/base/check.h"
 #include "common/base/ids.h"
@@ -87,6 +88,40 @@ class TenantQueue {
     --of.size;
     drop_if_empty(of, *longest);
     return item;
+  }
+
+  // Those that fit, in no particular order.
+  template <class Fits>
+  [[nodiscard]] std::vector<Item> take_if(const Fits& fits) {
+    std::vector<Item> taken;
+    for (Class& of : classes_) {
+      for (auto turn = of.turns.begin(); turn != of.turns.end();) {
+        Flow& flow = of.flows.find(*turn++)->second;
+        std::deque<Entry> left;
+        for (Entry& entry : flow.items) {
+          if (fits(entry.item)) {
+            taken.push_back(std::move(entry.item));
+            --size_;
+            --of.size;
+          } else {
+            left.push_back(std::move(entry));
+          }
+        }
+        flow.items = std::move(left);
+        drop_if_empty(of, flow);
+      }
+    }
+    return taken;
+  }
+
+  // In no particular order.
+  template <class Visit>
+  void visit(const Visit& visit) const {
+    for (const Class& of : classes_) {
+      for (const auto& [tenant, flow] : of.flows) {
+        for (const Entry& entry : flow.items) visit(entry.item);
+      }
+    }
   }
 
   [[nodiscard]] std::size_t size() const { return size_; }

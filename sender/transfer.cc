@@ -30,6 +30,7 @@ async::Task<Result<log::Append>> Transfer::record_of(QueuedDelivery& delivery,
                                                      log::PartitionId to) {
   record::Delivery moved = delivery.record;
   moved.head.set_throttled(false);
+  moved.head.set_suspended(false);
   moved.head.set_expires_unix_ms(to_unix_ms(delivery.expires));
   if (moved.head.history_size() >= kStepsMax) moved.head.mutable_history()->DeleteSubrange(0, 1);
   v1::Step& step = *moved.head.add_history();

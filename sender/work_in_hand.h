@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -48,6 +49,17 @@ class WorkInHand {
   [[nodiscard]] bool any_left() const { return !works_.empty(); }
   [[nodiscard]] const WorkPtr& first() const { return works_.front(); }
   [[nodiscard]] const std::deque<WorkPtr>& all() const { return works_; }
+  // Each once.
+  template <class Visit>
+  void visit(const Visit& visit) const {
+    for (const WorkPtr& work : works_) visit(*work);
+    for (const Open& open : open_) {
+      const auto seen = [&](const WorkPtr& work) { return work == open.work; };
+      const bool listed = std::ranges::any_of(works_, seen);
+      const auto first = std::ranges::find(open_, open.work, &Open::work);
+      if (!listed && &*first == &open) visit(*open.work);
+    }
+  }
   void drop_first() { works_.pop_front(); }
   // All that somebody is left of.
   [[nodiscard]] std::deque<WorkPtr> take_all() { return std::exchange(works_, {}); }

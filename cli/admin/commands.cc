@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -12,9 +14,11 @@
 #include "cli/admin/capture.h"
 #include "cli/admin/ctl.h"
 #include "cli/admin/ctl_cluster.h"
+#include "cli/admin/ctl_commands.h"
 #include "cli/admin/ctl_control.h"
 #include "cli/admin/ctl_dead.h"
 #include "cli/admin/ctl_held.h"
+#include "cli/admin/ctl_top.h"
 #include "cli/admin/events.h"
 #include "cli/admin/io.h"
 #include "cli/admin/log_repair.h"
@@ -243,8 +247,10 @@ void add_ctl_mail(CLI::App& ctl, int& status) {
   auto query = std::make_shared<operate::QueueQuery>();
   const std::map<std::string, operate::QueueBy> by{{"lane", operate::QueueBy::kLane},
                                                    {"domain", operate::QueueBy::kDomain},
-                                                   {"tenant", operate::QueueBy::kTenant}};
-  queue.command->add_option("--by", query->by, "lane, domain or tenant")
+                                                   {"tenant", operate::QueueBy::kTenant},
+                                                   {"site", operate::QueueBy::kSite},
+                                                   {"pool", operate::QueueBy::kPool}};
+  queue.command->add_option("--by", query->by, "lane, domain, tenant, site or pool")
       ->transform(CLI::CheckedTransformer(by))
       ->type_name("WHAT");
   queue.command->add_option("--rows", query->rows_max, "How many rows")
@@ -253,6 +259,123 @@ void add_ctl_mail(CLI::App& ctl, int& status) {
   queue.command->callback([kept = queue.kept, query, &status] {
     if (const auto target = kept->where.target(status)) {
       status = ctl_queue(kept->options, *query, *target, system_clock(), terminal());
+    }
+  });
+}
+
+void add_ctl_top(CLI::App& ctl, int& status) {
+  const auto top = add_ctl_command(ctl, "top", "A live screen; one table when it is no terminal");
+  auto options = std::make_shared<TopOptions>();
+  auto interval = std::make_shared<double>(2);
+  top.command->add_option("--interval", *interval, "Seconds between two looks")
+      ->check(CLI::Range(0.2, 3600.0))
+      ->capture_default_str();
+  top.command->callback([kept = top.kept, options, interval, &status] {
+    const auto target = kept->where.target(status);
+    if (!target) return;
+    options->interval = std::chrono::milliseconds(static_cast<std::int64_t>(*interval * 1000));
+    options->json = kept->options.json;
+    options->lines = terminal_lines();
+    status = ctl_top(*options, *target, system_clock(), terminal());
+  });
+}
+
+void add_filter(CLI::App& command, FilterOptions& filter) {
+  command.add_option("--tenant", filter.tenant, "Of this tenant")->type_name("NAME");
+  command.add_option("--tag", filter.tag, "With this tag (a campaign)")->type_name("TAG");
+  command.add_option("--domain", filter.domain, "To this domain")->type_name("DOMAIN");
+  command.add_option("--site", filter.site, "To this site, as `queue` shows it")->type_name("SITE");
+  command.add_option("--pool", filter.pool, "Of this pool")->type_name("NAME");
+  command.add_option("--class", filter.of_class, "bulk or urgent")->type_name("CLASS");
+  command.add_option("--message", filter.message, "Of this message")->type_name("ID");
+}
+
+// suspend, cancel and retry.
+void add_ctl_order(CLI::App& ctl, const char* name, const char* what, commands::Kind kind,
+                   int& status) {
+  const auto command = add_ctl_change(ctl, name, what);
+  auto order = std::make_shared<OrderOptions>();
+  order->kind = kind;
+  add_filter(*command.command, order->filter);
+  if (kind == commands::Kind::kSuspend) {
+    command.command->add_option("--source", order->filter.source, "From this source; others go on")
+        ->type_name("NAME");
+    command.command->add_option("--until", order->until, "Its end: a time (RFC 3339) or in 20m")
+        ->type_name("TIME");
+  }
+  if (kind == commands::Kind::kCancel) {
+    command.command
+        ->add_option("--until", order->until,
+                     "Mail accepted until then, too: a time (RFC 3339) or in 20m")
+        ->type_name("TIME");
+    command.command->add_flag("--yes", order->yes,
+                              "Does it; without, says only what it would touch");
+  }
+  command.command->callback([kept = command.kept, order, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_order(kept->options, *order, *target, system_clock(), terminal());
+    }
+  });
+}
+
+void add_ctl_commands(CLI::App& ctl, int& status) {
+  add_ctl_order(ctl, "suspend", "What fits is not attempted until this is undone, or ends",
+                commands::Kind::kSuspend, status);
+  add_ctl_order(ctl, "cancel", "What fits and was accepted before ends as cancelled",
+                commands::Kind::kCancel, status);
+  add_ctl_order(ctl, "retry", "What fits and waits for its due time is tried again now",
+                commands::Kind::kRetry, status);
+
+  auto* commands = ctl.add_subcommand("commands", "What was ordered: suspend, cancel, retry");
+  commands->require_subcommand(1);
+  const auto list = add_ctl_command(*commands, "list", "Those in force, the newest first");
+  auto all = std::make_shared<bool>(false);
+  list.command->add_flag("--all", *all, "Those that are over, too, for a week");
+  list.command->callback([kept = list.kept, all, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_commands_list(kept->options, *all, *target, system_clock(), terminal());
+    }
+  });
+  const auto undo = add_ctl_change(*commands, "undo", "Ends one: what it suspended goes on");
+  auto id = std::make_shared<std::string>();
+  undo.command->add_option("ID", *id, "As `commands list` shows it")->required();
+  undo.command->callback([kept = undo.kept, id, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_commands_undo(kept->options, *id, *target, terminal());
+    }
+  });
+}
+
+void add_ctl_deliveries(CLI::App& ctl, int& status) {
+  auto* deliveries = ctl.add_subcommand("deliveries", "Queued mail, delivery by delivery");
+  deliveries->require_subcommand(1);
+  const auto list = add_ctl_command(*deliveries, "list", "Those that fit, the oldest first");
+  auto filter = std::make_shared<FilterOptions>();
+  auto rows = std::make_shared<std::uint32_t>(100);
+  add_filter(*list.command, *filter);
+  list.command->add_option("--rows", *rows, "How many rows")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  list.command->callback([kept = list.kept, filter, rows, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status =
+          ctl_deliveries_list(kept->options, *filter, *rows, *target, system_clock(), terminal());
+    }
+  });
+  auto id = std::make_shared<std::string>();
+  const auto show = add_ctl_command(*deliveries, "show", "One: attempts, last reply, next due");
+  show.command->add_option("DELIVERY", *id, "As `deliveries list` shows it")->required();
+  show.command->callback([kept = show.kept, id, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_deliveries_show(kept->options, *id, *target, terminal());
+    }
+  });
+  const auto trace =
+      add_ctl_command(ctl, "trace", "What became of a message: its events, in order");
+  trace.command->add_option("MESSAGE", *id, "As in the reply \"queued as\"")->required();
+  trace.command->callback([kept = trace.kept, id, &status] {
+    if (const auto target = kept->where.target(status)) {
+      status = ctl_trace(kept->options, *id, *target, terminal());
     }
   });
 }
@@ -464,6 +587,9 @@ void add_commands(CLI::App& app, int& status) {
   ctl->require_subcommand(1);
   add_ctl_process(*ctl, status);
   add_ctl_mail(*ctl, status);
+  add_ctl_top(*ctl, status);
+  add_ctl_deliveries(*ctl, status);
+  add_ctl_commands(*ctl, status);
   add_ctl_dead(*ctl, status);
   add_ctl_held(*ctl, status);
   add_ctl_control(*ctl, status);

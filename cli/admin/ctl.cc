@@ -17,6 +17,8 @@ Json json_counts(const operate::QueueCounts& counts) {
           {"waiting", counts.waiting},
           {"active", counts.active},
           {"parked", counts.parked},
+          {"suspended_count", counts.suspended},
+          {"bytes", counts.bytes},
           {"oldest_accepted", json_time(counts.oldest_accepted)},
           {"next_due", json_time(counts.next_due)}};
 }
@@ -36,24 +38,29 @@ Json json_queue(const operate::QueueSummary& summary) {
 
 std::string queue_table(const operate::QueueSummary& summary, operate::QueueBy by, Timestamp now) {
   const auto& counts = summary.counts;
-  std::string out =
-      fmt::format("{} recipients: {} waiting, {} active, {} parked; oldest {}, next due {}\n",
-                  counts.total(), counts.waiting, counts.active, counts.parked,
-                  age_text(counts.oldest_accepted, now), age_text(counts.next_due, now));
+  std::string out = fmt::format(
+      "{} recipients: {} waiting, {} active, {} parked, {} suspended; {}; oldest {}, "
+      "next due {}\n",
+      counts.total(), counts.waiting, counts.active, counts.parked, counts.suspended,
+      bytes_text(counts.bytes), age_text(counts.oldest_accepted, now),
+      age_text(counts.next_due, now));
   if (summary.rows.empty()) return out;
   constexpr auto kRight = Table::Align::kRight;
-  constexpr std::string_view kTitles[] = {"LANE (SITE POOL)", "DOMAIN", "TENANT"};
+  constexpr std::string_view kTitles[] = {"LANE (SITE POOL)", "DOMAIN", "TENANT", "SITE", "POOL"};
   Table table({{kTitles[static_cast<std::size_t>(by)]},
                {"TOTAL", kRight},
                {"WAITING", kRight},
                {"ACTIVE", kRight},
                {"PARKED", kRight},
+               {"SUSPENDED", kRight},
+               {"SIZE", kRight},
                {"OLDEST", kRight},
                {"NEXT DUE", kRight},
-               {"SUSPENDED"}});
+               {"STANDS STILL"}});
   for (const operate::QueueRow& row : summary.rows) {
     table.add({row.name, std::to_string(row.counts.total()), std::to_string(row.counts.waiting),
                std::to_string(row.counts.active), std::to_string(row.counts.parked),
+               std::to_string(row.counts.suspended), bytes_text(row.counts.bytes),
                age_text(row.counts.oldest_accepted, now), age_text(row.counts.next_due, now),
                row.suspended});
   }

@@ -231,9 +231,8 @@ TEST_F(Operator, DrainReloadAndLogLevel) {
 
 TEST_F(Operator, QueueAndDead) {
   EXPECT_EQ(ctl_queue({}, {}, target_, clock_, io()), kDone);
-  EXPECT_THAT(
-      out(),
-      HasSubstr("7 recipients: 2 waiting, 1 active, 4 parked; oldest 2m0s, next due in 20m0s"));
+  EXPECT_THAT(out(), HasSubstr("7 recipients: 2 waiting, 1 active, 4 parked, 0 suspended; 0 B; "
+                               "oldest 2m0s, next due in 20m0s"));
   EXPECT_THAT(out(), HasSubstr("example.net default      7        2       1       4"));
   EXPECT_THAT(out(), HasSubstr("by ann"));
   EXPECT_THAT(out(), HasSubstr("The fullest 1 of 3"));

@@ -1,5 +1,7 @@
 #include "cli/admin/table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -16,6 +18,13 @@ std::size_t width(std::string_view text) {
 }
 
 }  // namespace
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 1u << 10) return fmt::format("{} B", bytes);
+  if (bytes < 1u << 20) return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / (1 << 10));
+  if (bytes < 1u << 30) return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30));
+}
 
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
   std::vector<std::string> titles;

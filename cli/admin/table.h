@@ -1,11 +1,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace godwit::cli::admin {
+
+// "17 B", "1.5 MiB".
+[[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 
 // Text in columns, for the terminal. Cells are made printable (text::printable), cut at kCellBytesMax and padded
 // to the widest of their column; the last column is not padded.

@@ -115,6 +115,12 @@ std::optional<Timestamp> parse_since(std::string_view text, Timestamp now) {
   return std::nullopt;
 }
 
+std::optional<Timestamp> parse_until(std::string_view text, Timestamp now) {
+  if (const auto time = parse_rfc3339(text)) return time;
+  if (const auto ahead = config::parse_duration(text)) return now + *ahead;
+  return std::nullopt;
+}
+
 std::string time_text(Timestamp time) {
   if (time == Timestamp{}) return "-";
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);

@@ -13,6 +13,9 @@ namespace godwit::cli::admin {
 // Source: RFC 3339; ages as durations in the configuration.
 [[nodiscard]] std::optional<Timestamp> parse_since(std::string_view text, Timestamp now);
 
+// The same, but a length of time is one ahead.
+[[nodiscard]] std::optional<Timestamp> parse_until(std::string_view text, Timestamp now);
+
 // "2026-11-22 19:10:44.123"; "-" for the epoch, which stands for no time.
 [[nodiscard]] std::string time_text(Timestamp time);
 // How long ago or how far ahead: "3m12s", "2d4h", "in 20m0s"; "-" for the epoch.

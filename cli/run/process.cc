@@ -97,6 +97,7 @@ Result<void> Process::start() {
   measured_resolver_ = std::make_unique<net::MeasuredResolver>(*resolver_, clock_, metrics_);
   TRY(const std::optional<net::Address> capture, start_capture());
   TRY(registry_, godwit::admin::Registry::open(*log_, clock_));
+  TRY(commands_, godwit::commands::CommandBook::open(*log_, clock_, node_));
   TRY_VOID(refuse_a_namesake());
   TRY_VOID(start_roles(capture));
   TRY_VOID(start_http());
@@ -240,12 +241,14 @@ Result<void> Process::start_roles(std::optional<net::Address> capture) {
                                   .health = health_,
                                   .poison = *poison_,
                                   .node = node_,
-                                  .data_dir = config_.data_dir};
+                                  .data_dir = config_.data_dir,
+                                  .commands = *commands_};
   TRY(const control::ReturnPath return_path, load_return_path());
   // Whoever reads from a topic before whoever writes to it.
   if (has_role("sender")) {
     auto sender = sender::make_sender(context, config_.sender, capture, return_path);
     queues_.push_back(sender.get());
+    deliveries_.push_back(sender.get());
     roles_.add(std::move(sender));
   }
   if (has_role("router")) {
@@ -287,6 +290,8 @@ Result<void> Process::start_admin() {
   auto server = godwit::admin::Server::start(config_.admin.server(), {.process = this,
                                                                       .records = records_.get(),
                                                                       .queues = queues_,
+                                                                      .deliveries = deliveries_,
+                                                                      .commands = commands_.get(),
                                                                       .control = control_.get(),
                                                                       .dead = dead_desk_.get(),
                                                                       .held = held_desk_.get(),
@@ -399,6 +404,7 @@ void Process::end() {
   dead_desk_.reset();  // tables are closed before the log
   held_desk_.reset();
   registry_.reset();
+  commands_.reset();
   if (log_) log_->close();
   if (observe_server_) observe_server_->stop(clock_.instant() + std::chrono::seconds(1));
   measured_resolver_.reset();

@@ -29,6 +29,7 @@
 #include "common/base/result.h"
 #include "common/capture/server.h"
 #include "common/capture/store.h"
+#include "common/commands/command_book.h"
 #include "common/control/authority.h"
 #include "common/control/return_path.h"
 #include "common/http/server.h"
@@ -130,12 +131,14 @@ class Process final : public godwit::admin::Process {
   std::unique_ptr<ProcessMetrics> process_metrics_;
   std::unique_ptr<godwit::admin::AuditTrail> trail_;
   std::unique_ptr<control::Authority> control_;
+  std::unique_ptr<godwit::commands::CommandBook> commands_;
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<net::MeasuredResolver> measured_resolver_;
   std::unique_ptr<capture::Store> capture_store_;
   std::unique_ptr<capture::CaptureServer> capture_server_;
   role::Lifecycle roles_{clock_};
   std::vector<godwit::admin::QueueSource*> queues_;
+  std::vector<godwit::admin::DeliverySource*> deliveries_;
   std::atomic<bool> roles_started_{false};  // roles_ is complete: other threads may look
   std::unique_ptr<http::Server> http_server_;
   std::unique_ptr<godwit::admin::LogRecords> records_;

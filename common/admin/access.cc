@@ -24,6 +24,11 @@ constexpr auto kRules = std::to_array<Rule>({
     {"DeadDrop", Role::kOperator, kChanges},
     {"HeldList", Role::kViewer, kLooks},
     {"HeldDecide", Role::kOperator, kChanges},
+    {"Deliveries", Role::kViewer, kLooks},
+    {"DeliveryShow", Role::kViewer, kLooks},
+    {"CommandIssue", Role::kOperator, kChanges},
+    {"CommandUndo", Role::kOperator, kChanges},
+    {"CommandList", Role::kViewer, kLooks},
     {"ControlDiff", Role::kAdmin, kLooks},  // its file may have passwords, and each costs a hash
     {"ControlApply", Role::kAdmin, kChanges},
     {"ControlGet", Role::kAdmin, kLooks},  // has hashes of passwords

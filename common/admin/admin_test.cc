@@ -235,7 +235,7 @@ TEST_F(Admin, HealthFollowsWhatTheProcessSays) {
   server->set_serving("ingress", false);
   EXPECT_EQ(asking.serving("").value_or(false), true);
   EXPECT_EQ(asking.serving("ingress").value_or(true), false);
-  EXPECT_EQ(asking.serving("nobody").error().code, Errc::kInvalid);
+  EXPECT_EQ(asking.serving("nobody").error().code, Errc::kNotFound);
 }
 
 TEST_F(Admin, WhatIsNotThereIsUnsupported) {

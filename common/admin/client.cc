@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "common/admin/convert.h"
+#include "common/admin/convert_commands.h"
 #include "common/record/records.h"
 #include "common/text/escape.h"
 #include "godwit/admin/v1/admin.grpc.pb.h"
@@ -30,7 +31,7 @@ Errc code_of(const Status& status) {
     case StatusCode::UNAUTHENTICATED: return Errc::kUnauthenticated;
     case StatusCode::PERMISSION_DENIED: return Errc::kDenied;
     case StatusCode::UNIMPLEMENTED: return Errc::kUnsupported;
-    case StatusCode::NOT_FOUND:
+    case StatusCode::NOT_FOUND: return Errc::kNotFound;
     case StatusCode::INVALID_ARGUMENT: return Errc::kInvalid;
     case StatusCode::FAILED_PRECONDITION: return Errc::kRefused;
     case StatusCode::RESOURCE_EXHAUSTED: return Errc::kBusy;
@@ -266,6 +267,47 @@ Result<std::uint32_t> Client::held_decide(const std::string& delivery,
   TRY(const auto response, state_->call<v1::HeldDecideResponse>(&v1::Admin::Stub::HeldDecide,
                                                                 request, kControlDeadline));
   return response.recipients();
+}
+
+Result<DeliveryList> Client::deliveries(const commands::Filter& filter, std::uint32_t rows_max) {
+  v1::DeliveriesRequest request;
+  commands::to_record(filter, *request.mutable_filter());
+  request.set_rows_max(rows_max);
+  request.set_counts_only(rows_max == 0);
+  TRY(const auto response, state_->call<v1::DeliveriesResponse>(&v1::Admin::Stub::Deliveries,
+                                                                request, kControlDeadline));
+  return from_message(response);
+}
+
+Result<DeliveryDetails> Client::delivery(const std::string& id) {
+  v1::DeliveryShowRequest request;
+  request.set_delivery(id);
+  TRY(const auto response, state_->call<v1::DeliveryShowResponse>(&v1::Admin::Stub::DeliveryShow,
+                                                                  request, kControlDeadline));
+  return from_message(response);
+}
+
+Result<commands::Command> Client::command_issue(const commands::Order& order, bool dry_run) {
+  v1::CommandIssueRequest request;
+  to_message(order, dry_run, request);
+  TRY(const auto response, state_->call<v1::CommandIssueResponse>(&v1::Admin::Stub::CommandIssue,
+                                                                  request, kControlDeadline));
+  return commands::from_record(response.command());
+}
+
+Result<commands::Command> Client::command_undo(const std::string& id, const std::string& reason) {
+  v1::CommandUndoRequest request;
+  request.set_id(id);
+  request.set_reason(reason);
+  TRY(const auto response, state_->call<v1::CommandUndoResponse>(&v1::Admin::Stub::CommandUndo,
+                                                                 request, kControlDeadline));
+  return commands::from_record(response.command());
+}
+
+Result<std::vector<commands::Listed>> Client::command_list() {
+  TRY(const auto response, state_->call<v1::CommandListResponse>(&v1::Admin::Stub::CommandList,
+                                                                 v1::CommandListRequest{}));
+  return from_message(response);
 }
 
 namespace {

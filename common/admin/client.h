@@ -12,12 +12,14 @@
 #include "common/accounting/held_list.h"
 #include "common/admin/audit_trail.h"
 #include "common/admin/dead_desk.h"
+#include "common/admin/deliveries.h"
 #include "common/admin/errc.h"
 #include "common/admin/registry.h"
 #include "common/admin/transport.h"
 #include "common/admin/types.h"
 #include "common/audit/report.h"
 #include "common/base/result.h"
+#include "common/commands/command_book.h"
 
 namespace godwit::admin {
 
@@ -34,7 +36,7 @@ struct ClientConfig {
 // Asks one process. Every error's context names the address and what to do about it. What changes something takes a
 // reason, for the audit.
 //
-// Errors     kFile (of ClientTls; of every function), kUnreachable, kUnauthenticated, kDenied, kUnsupported, kInvalid, kRefused, kBusy, kDeadline,
+// Errors     kFile (of ClientTls; of every function), kUnreachable, kUnauthenticated, kDenied, kUnsupported, kNotFound, kInvalid, kRefused, kBusy, kDeadline,
 //            kCancelled, kFailed
 // Threads    functions block and may be called from several threads
 class Client {
@@ -45,7 +47,7 @@ class Client {
   Client& operator=(Client&&) noexcept;
 
   [[nodiscard]] Result<NodeInfo> info();
-  // grpc.health.v1 of a role, or of the process (""). Errors: kInvalid, there is no such role.
+  // grpc.health.v1 of a role, or of the process (""). Errors: kNotFound, there is no such role.
   [[nodiscard]] Result<bool> serving(std::string_view role);
   [[nodiscard]] Result<void> drain(bool leave, const std::string& reason);
   [[nodiscard]] Result<std::vector<std::string>> reload(const std::string& reason);
@@ -60,6 +62,16 @@ class Client {
   [[nodiscard]] Result<std::uint32_t> held_decide(const std::string& delivery,
                                                   accounting::HeldDecision decision,
                                                   const std::string& reason);
+  // Both scan what is parked, and wait up to kControlDeadline. `rows_max` 0: counts only.
+  [[nodiscard]] Result<DeliveryList> deliveries(const commands::Filter& filter,
+                                                std::uint32_t rows_max);
+  // Errors: kNotFound, it is not in that process.
+  [[nodiscard]] Result<DeliveryDetails> delivery(const std::string& id);
+  // `dry_run`: what would be written, if it is taken.
+  [[nodiscard]] Result<commands::Command> command_issue(const commands::Order& order, bool dry_run);
+  [[nodiscard]] Result<commands::Command> command_undo(const std::string& id,
+                                                       const std::string& reason);
+  [[nodiscard]] Result<std::vector<commands::Listed>> command_list();
   // `file` names the text in problems. These wait up to kControlDeadline: each plain password costs a hash.
   static constexpr std::chrono::seconds kControlDeadline{120};
   [[nodiscard]] Result<ControlAnswer> control_diff(const std::string& file, const std::string& text,

@@ -17,6 +17,8 @@ void counts_to(const QueueCounts& counts, auto& message) {
   message.set_waiting(counts.waiting);
   message.set_active(counts.active);
   message.set_parked(counts.parked);
+  message.set_suspended_count(counts.suspended);
+  message.set_bytes(counts.bytes);
   message.set_oldest_accepted_unix_ms(to_unix_ms(counts.oldest_accepted));
   message.set_next_due_unix_ms(to_unix_ms(counts.next_due));
 }
@@ -25,6 +27,8 @@ QueueCounts counts_from(const auto& message) {
   return {.waiting = message.waiting(),
           .active = message.active(),
           .parked = message.parked(),
+          .suspended = message.suspended_count(),
+          .bytes = message.bytes(),
           .oldest_accepted = from_unix_ms(message.oldest_accepted_unix_ms()),
           .next_due = from_unix_ms(message.next_due_unix_ms())};
 }

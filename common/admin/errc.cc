@@ -19,6 +19,7 @@ class Category final : public std::error_category {
       case Errc::kUnauthenticated: return "a credential is missing or wrong";
       case Errc::kDenied: return "not allowed";
       case Errc::kUnsupported: return "no role of this process can do that";
+      case Errc::kNotFound: return "not found";
       case Errc::kInvalid: return "the request is not valid";
       case Errc::kRefused: return "refused";
       case Errc::kBusy: return "too many streams at once";

@@ -13,6 +13,7 @@ enum class Errc {
   kUnauthenticated,  // a credential is missing or wrong
   kDenied,           // who asks may not; context names the role that is needed
   kUnsupported,      // no role in that process has what was asked for
+  kNotFound,         // what was named is not there
   kInvalid,          // the request makes no sense to it
   kRefused,          // it will not, now: context says why (a reload of a wrong configuration)
   kBusy,             // too many streams at once

@@ -7,10 +7,14 @@
 #include <vector>
 
 #include "common/admin/credentials.h"
+#include "common/admin/deliveries.h"
 #include "common/admin/sources.h"
 #include "common/admin/transport.h"
 #include "common/base/result.h"
 
+namespace godwit::commands {
+class CommandBook;
+}
 namespace godwit::control {
 class Authority;
 }
@@ -36,6 +40,9 @@ struct Services {
   Process* process = nullptr;        // needed
   Records* records = nullptr;        // none: Events, Audit and DeadList are UNIMPLEMENTED
   std::vector<QueueSource*> queues;  // none: QueueSummary is UNIMPLEMENTED
+  // None: what they are for is UNIMPLEMENTED.
+  std::vector<DeliverySource*> deliveries;
+  commands::CommandBook* commands = nullptr;
   // None: what they are for is UNIMPLEMENTED.
   control::Authority* control = nullptr;
   DeadDesk* dead = nullptr;

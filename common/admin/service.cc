@@ -8,12 +8,15 @@
 
 #include "common/admin/audit_trail.h"
 #include "common/admin/convert.h"
+#include "common/admin/convert_commands.h"
 #include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
 #include "common/admin/gate.h"
 #include "common/admin/held_desk.h"
 #include "common/admin/registry.h"
 #include "common/admin/server.h"
+#include "common/commands/command_book.h"
+#include "common/commands/errc.h"
 #include "common/control/authority.h"
 #include "common/control/errc.h"
 #include "common/observe/log.h"
@@ -43,6 +46,11 @@ Status status_of(const Error& error) {
   if (is(Errc::kBusy)) code = StatusCode::RESOURCE_EXHAUSTED;
   if (error.code == control::Errc::kBadFile) code = StatusCode::INVALID_ARGUMENT;
   if (error.code == control::Errc::kReadOnly || error.code == control::Errc::kNotReady)
+    code = StatusCode::FAILED_PRECONDITION;
+  if (error.code == commands::Errc::kBadCommand) code = StatusCode::INVALID_ARGUMENT;
+  if (error.code == commands::Errc::kNoSuchCommand) code = StatusCode::NOT_FOUND;
+  if (error.code == commands::Errc::kTooMany) code = StatusCode::RESOURCE_EXHAUSTED;
+  if (error.code == commands::Errc::kNotReady || error.code == commands::Errc::kOver)
     code = StatusCode::FAILED_PRECONDITION;
   // The client says what kind of error it is; the words of the context are ours to add.
   return {code, error.context.empty() ? error.to_string() : error.context};
@@ -187,6 +195,87 @@ class AdminService final : public v1::Admin::Service {
           [&] { return services_.held->decide(request->delivery(), decision, caller.to_text()); });
       if (decided) response->set_recipients(*decided);
       return status_of(decided);
+    });
+  }
+
+  Status Deliveries(ServerContext* context, const v1::DeliveriesRequest* request,
+                    v1::DeliveriesResponse* response) override {
+    return answer("Deliveries", context, request, [&](const Caller&) {
+      if (services_.deliveries.empty()) return unsupported("no role here keeps deliveries");
+      const auto rows_max = rows(request->rows_max(), kDeadRowsDefault, kDeadRowsMax);
+      if (!rows_max) return too_many(kDeadRowsMax);
+      auto filter = commands::from_record(request->filter());
+      if (filter && !filter->empty()) filter = commands::check_filter(*std::move(filter));
+      if (!filter) return status_of(filter);
+      const std::size_t wanted = request->counts_only() ? 0 : *rows_max;
+      std::vector<DeliveryList> parts;
+      for (DeliverySource* source : services_.deliveries) {
+        auto part = source->deliveries(*filter, wanted);
+        if (!part) return status_of(part);
+        parts.push_back(*std::move(part));
+      }
+      to_message(merge(std::move(parts), wanted), *response);
+      return Status::OK;
+    });
+  }
+
+  Status DeliveryShow(ServerContext* context, const v1::DeliveryShowRequest* request,
+                      v1::DeliveryShowResponse* response) override {
+    return answer("DeliveryShow", context, request, [&](const Caller&) -> Status {
+      if (services_.deliveries.empty()) return unsupported("no role here keeps deliveries");
+      const auto id = DeliveryId::from_text(request->delivery());
+      if (!id) return {StatusCode::INVALID_ARGUMENT, request->delivery() + " is no delivery id"};
+      for (DeliverySource* source : services_.deliveries) {
+        const auto found = source->delivery(*id);
+        if (!found) return status_of(found);
+        if (!*found) continue;
+        to_message(**found, *response);
+        return Status::OK;
+      }
+      return {StatusCode::NOT_FOUND, request->delivery() + " is not queued in this process"};
+    });
+  }
+
+  Status CommandIssue(ServerContext* context, const v1::CommandIssueRequest* request,
+                      v1::CommandIssueResponse* response) override {
+    return answer("CommandIssue", context, request, [&](const Caller& caller) {
+      if (services_.commands == nullptr) return unsupported("this process opens no log");
+      auto order = from_message(*request);
+      if (!order) return status_of(order);
+      order->actor = caller.to_text();
+      const auto checked = services_.commands->check(*order);
+      if (!checked || request->dry_run()) {
+        if (checked) commands::to_record(*checked, *response->mutable_command());
+        return status_of(checked);
+      }
+      const auto issued =
+          change(caller, fmt::format("command.{}", commands::kind_name(order->kind)),
+                 checked->filter.to_text(), [&] { return services_.commands->issue(*order); });
+      if (issued) commands::to_record(*issued, *response->mutable_command());
+      return status_of(issued);
+    });
+  }
+
+  Status CommandUndo(ServerContext* context, const v1::CommandUndoRequest* request,
+                     v1::CommandUndoResponse* response) override {
+    return answer("CommandUndo", context, request, [&](const Caller& caller) {
+      if (services_.commands == nullptr) return unsupported("this process opens no log");
+      const auto undone = change(caller, "command.undo", request->id(), [&] {
+        return services_.commands->undo(commands::CommandId(request->id()), caller.to_text(),
+                                        request->reason());
+      });
+      if (undone) commands::to_record(*undone, *response->mutable_command());
+      return status_of(undone);
+    });
+  }
+
+  Status CommandList(ServerContext* context, const v1::CommandListRequest* request,
+                     v1::CommandListResponse* response) override {
+    return answer("CommandList", context, request, [&](const Caller&) {
+      if (services_.commands == nullptr) return unsupported("this process opens no log");
+      const auto listed = services_.commands->list();
+      if (listed) to_message(*listed, system_clock().now(), *response);
+      return status_of(listed);
     });
   }
 

@@ -22,6 +22,8 @@ void QueueCounts::add(const QueueCounts& other) {
   waiting += other.waiting;
   active += other.active;
   parked += other.parked;
+  suspended += other.suspended;
+  bytes += other.bytes;
   oldest_accepted = earlier(oldest_accepted, other.oldest_accepted);
   next_due = earlier(next_due, other.next_due);
 }

@@ -28,7 +28,7 @@ struct NodeInfo {
   std::vector<std::string> addresses;  // "smtp relay 127.0.0.1:2525"
 };
 
-enum class QueueBy : std::uint8_t { kLane = 0, kDomain = 1, kTenant = 2 };
+enum class QueueBy : std::uint8_t { kLane = 0, kDomain = 1, kTenant = 2, kSite = 3, kPool = 4 };
 
 struct QueueQuery {
   QueueBy by = QueueBy::kLane;
@@ -37,20 +37,22 @@ struct QueueQuery {
 
 // Counts are recipients.
 struct QueueCounts {
-  std::uint64_t waiting = 0;  // not routed, or routed and not yet tried
-  std::uint64_t active = 0;   // in an attempt now
-  std::uint64_t parked = 0;   // deferred, scheduled or throttled: waiting for a due time
-  Timestamp oldest_accepted;  // epoch: nothing is there
-  Timestamp next_due;         // epoch: nothing is parked
+  std::uint64_t waiting = 0;    // not routed, or routed and not yet tried
+  std::uint64_t active = 0;     // in an attempt now
+  std::uint64_t parked = 0;     // deferred, scheduled or throttled: waiting for a due time
+  std::uint64_t suspended = 0;  // set aside by a command when it was due
+  std::uint64_t bytes = 0;      // of content, counted once a delivery
+  Timestamp oldest_accepted;    // epoch: nothing is there
+  Timestamp next_due;           // epoch: nothing is parked
 
-  [[nodiscard]] std::uint64_t total() const { return waiting + active + parked; }
+  [[nodiscard]] std::uint64_t total() const { return waiting + active + parked + suspended; }
   // Adds `other`: sums, the older of the oldest, the sooner of the next.
   void add(const QueueCounts& other);
   bool operator==(const QueueCounts&) const = default;
 };
 
 struct QueueRow {
-  std::string name;  // "site pool", domain or tenant
+  std::string name;  // "site pool", domain, tenant, site or pool
   QueueCounts counts;
   std::string suspended;  // why it stands still; empty: it does not
 };

@@ -18,36 +18,6 @@ std::optional<Timestamp> time_of(std::int64_t unix_ms) {
   return unix_ms == 0 ? std::nullopt : std::optional(from_unix_ms(unix_ms));
 }
 
-void put_filter(const Filter& filter, v1::CommandFilter& out) {
-  out.set_tenant(filter.tenant);
-  out.set_tag(filter.tag);
-  out.set_domain(filter.domain);
-  out.set_site(filter.site);
-  out.set_pool(filter.pool);
-  out.set_class_(static_cast<v1::CommandFilter::Class>(filter.of_class));
-  if (filter.message) out.set_message_id(std::string(filter.message->octets()));
-  out.set_source(filter.source);
-}
-
-Result<Filter> filter_of(const v1::CommandFilter& in) {
-  Filter filter{.tenant = in.tenant(),
-                .tag = in.tag(),
-                .domain = in.domain(),
-                .site = in.site(),
-                .pool = in.pool(),
-                .of_class = static_cast<Filter::Class>(in.class_()),
-                .message = {},
-                .source = in.source()};
-  if (!v1::CommandFilter::Class_IsValid(in.class_()))
-    return fail(Errc::kBadCommand, "an unknown class");
-  if (!in.message_id().empty()) {
-    filter.message = MessageId::from_octets(in.message_id());
-    if (!filter.message) return fail(Errc::kBadCommand, "a message id that is none");
-  }
-  if (filter.empty()) return fail(Errc::kBadCommand, "an empty filter");
-  return filter;
-}
-
 bool fits(std::string_view wanted, std::string_view is) {
   return wanted.empty() || wanted == is;
 }
@@ -118,12 +88,40 @@ std::optional<ProgressOf> parse_progress_key(std::string_view key) {
   return of;
 }
 
-std::string encode(const Command& command) {
-  v1::Command out;
+void to_record(const Filter& filter, v1::CommandFilter& out) {
+  out.set_tenant(filter.tenant);
+  out.set_tag(filter.tag);
+  out.set_domain(filter.domain);
+  out.set_site(filter.site);
+  out.set_pool(filter.pool);
+  out.set_class_(static_cast<v1::CommandFilter::Class>(filter.of_class));
+  if (filter.message) out.set_message_id(std::string(filter.message->octets()));
+  out.set_source(filter.source);
+}
+
+Result<Filter> from_record(const v1::CommandFilter& in) {
+  if (!v1::CommandFilter::Class_IsValid(in.class_()))
+    return fail(Errc::kBadCommand, "an unknown class");
+  Filter filter{.tenant = in.tenant(),
+                .tag = in.tag(),
+                .domain = in.domain(),
+                .site = in.site(),
+                .pool = in.pool(),
+                .of_class = static_cast<Filter::Class>(in.class_()),
+                .message = {},
+                .source = in.source()};
+  if (!in.message_id().empty()) {
+    filter.message = MessageId::from_octets(in.message_id());
+    if (!filter.message) return fail(Errc::kBadCommand, "a message id that is none");
+  }
+  return filter;
+}
+
+void to_record(const Command& command, v1::Command& out) {
   out.set_version(kVersion);
   out.set_id(command.id.text());
   out.set_kind(static_cast<v1::Command::Kind>(command.kind));
-  put_filter(command.filter, *out.mutable_filter());
+  to_record(command.filter, *out.mutable_filter());
   out.set_reason(command.reason);
   out.set_actor(command.actor);
   out.set_node(command.node);
@@ -133,6 +131,11 @@ std::string encode(const Command& command) {
   out.set_undone_unix_ms(ms_of(command.undone));
   out.set_undone_by(command.undone_by);
   out.set_undone_reason(command.undone_reason);
+}
+
+std::string encode(const Command& command) {
+  v1::Command out;
+  to_record(command, out);
   return out.SerializeAsString();
 }
 
@@ -151,12 +154,17 @@ Result<Command> decode_command(std::string_view value) {
   v1::Command in;
   if (!in.ParseFromArray(value.data(), static_cast<int>(value.size())))
     return fail(Errc::kBadCommand, "not a record");
+  return from_record(in);
+}
+
+Result<Command> from_record(const v1::Command& in) {
   if (in.version() > kVersion)
     return fail(Errc::kBadCommand, fmt::format("of version {}", in.version()));
   if (in.kind() < v1::Command::SUSPEND || in.kind() > v1::Command::RETRY)
     return fail(Errc::kBadCommand, "of an unknown kind");
   if (in.id().empty()) return fail(Errc::kBadCommand, "without an id");
-  TRY(Filter filter, filter_of(in.filter()));
+  TRY(Filter filter, from_record(in.filter()));
+  if (filter.empty()) return fail(Errc::kBadCommand, "an empty filter");
   return Command{.id = CommandId(in.id()),
                  .kind = static_cast<Kind>(in.kind()),
                  .filter = std::move(filter),

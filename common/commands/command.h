@@ -12,6 +12,11 @@
 #include "common/base/random.h"
 #include "common/base/result.h"
 
+namespace godwit::v1 {
+class Command;
+class CommandFilter;
+}  // namespace godwit::v1
+
 // What operators order about queued mail, and whether a delivery is meant: the records of the table `commands`
 // (proto/godwit/v1/command.proto) as values.
 //
@@ -110,6 +115,11 @@ struct ProgressOf {
 };
 [[nodiscard]] std::optional<ProgressOf> parse_progress_key(std::string_view key);
 
+// As records; their filters have one key at least.
+void to_record(const Filter& filter, v1::CommandFilter& record);
+[[nodiscard]] Result<Filter> from_record(const v1::CommandFilter& record);  // an empty one is taken
+void to_record(const Command& command, v1::Command& record);
+[[nodiscard]] Result<Command> from_record(const v1::Command& record);
 [[nodiscard]] std::string encode(const Command& command);
 [[nodiscard]] std::string encode(const Progress& progress);
 [[nodiscard]] Result<Command> decode_command(std::string_view value);

@@ -216,6 +216,10 @@ log::TableChange CommandBook::put(const Command& command) const {
   return {{log::Topic::kCommands, 0}, command_key(command.id), to_rope(encode(command))};
 }
 
+Result<Command> CommandBook::check(const Order& order) const {
+  return make_command(order, node_, clock_.now(), system_random());
+}
+
 Result<Command> CommandBook::issue(const Order& order) {
   if (const std::string why = problem(); !why.empty()) return fail(Errc::kNotReady, why);
   const std::lock_guard lock(changing_);

@@ -55,6 +55,8 @@ class CommandBook final : public View {
   void report(const CommandId& id, std::uint32_t partition, const Touched& touched) override;
   void owned(std::uint32_t partition) override;
 
+  // What issue() would write, if it is taken. Errors: kBadCommand.
+  [[nodiscard]] Result<Command> check(const Order& order) const;
   // Errors: kBadCommand, kTooMany, kNotReady, kUnfinished, the log's.
   [[nodiscard]] Result<Command> issue(const Order& order);
   // Errors: kNoSuchCommand, kOver, kNotReady, kUnfinished, the log's.

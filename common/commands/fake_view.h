@@ -11,12 +11,11 @@
 
 namespace godwit::commands {
 
-// For tests: what set() was given last; before the first one the commands are still being read, unless they are `read`
-// from the start. Threads: any.
+// For tests: what set() was given last, nothing before. After unread() they are still being read until the next set().
+// Threads: any.
 class FakeView final : public View {
  public:
-  explicit FakeView(bool read = true) : version_(read ? 1 : 0) {}
-
+  void unread() { version_ = 0; }
   void set(std::vector<Command> commands) {
     current_ = std::make_shared<const CommandSet>(std::move(commands));
     ++version_;
@@ -42,7 +41,7 @@ class FakeView final : public View {
   void owned(std::uint32_t) override {}
 
  private:
-  std::atomic<std::uint64_t> version_;
+  std::atomic<std::uint64_t> version_{1};
   std::atomic<CommandSetPtr> current_{std::make_shared<const CommandSet>()};
   mutable std::mutex mutex_;
   std::map<std::pair<CommandId, std::uint32_t>, Touched> touched_;

@@ -12,6 +12,10 @@ namespace godwit::async {
 class BlockingPool;
 class Shards;
 }  // namespace godwit::async
+namespace godwit::commands {
+class View;
+View& no_commands();
+}  // namespace godwit::commands
 namespace godwit::control {
 class View;
 }
@@ -48,6 +52,7 @@ struct RoleContext {
   std::string node;         // this machine's name, for Received: lines, EHLO defaults and events
   std::filesystem::path data_dir;
   net::Connector& connector = net::tcp_connector();  // to other hosts
+  commands::View& commands = commands::no_commands();
 };
 
 // An address a role serves on, for the `ready` line: {"smtp.relay", "127.0.0.1:2525"}.

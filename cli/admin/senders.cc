@@ -1,0 +1,68 @@
+#include "cli/admin/senders.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace godwit::cli::admin {
+namespace {
+
+// Asks one process: an error is what it says.
+using AskOne = std::function<Result<void>(operate::Client& client)>;
+
+bool is_sender(const std::vector<operate::RoleInfo>& roles) {
+  return std::ranges::find(roles, "sender", &operate::RoleInfo::name) != roles.end();
+}
+
+Result<void> ask_senders(const Target& target, Missing& missing, const AskOne& ask) {
+  TRY(operate::Client here, connect(target));
+  TRY(const operate::NodeInfo self, here.info());
+  if (is_sender(self.roles)) TRY_VOID(ask(here));
+  const auto nodes = here.nodes();
+  if (!nodes) {
+    missing.push_back("whoever else there is: " + nodes.error().to_string());
+    return {};
+  }
+  for (const operate::NodeAnswer& node : *nodes) {
+    const bool is_self = node.node == self.node && node.started == self.started;
+    if (is_self || node.state == "ended" || !is_sender(node.roles)) continue;
+    if (node.state == "silent") {
+      missing.push_back(node.node + ": silent");
+      continue;
+    }
+    operate::Client there({.address = node.admin, .token = target.token, .tls = target.tls});
+    if (const auto asked = ask(there); !asked)
+      missing.push_back(node.node + ": " + asked.error().to_string());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<operate::DeliveryList> deliveries_everywhere(const Target& target,
+                                                    const commands::Filter& filter,
+                                                    std::uint32_t rows_max, Missing& missing) {
+  std::vector<operate::DeliveryList> parts;
+  TRY_VOID(ask_senders(target, missing, [&](operate::Client& client) -> Result<void> {
+    TRY(auto part, client.deliveries(filter, rows_max));
+    parts.push_back(std::move(part));
+    return {};
+  }));
+  return operate::merge(std::move(parts), rows_max);
+}
+
+Result<std::optional<operate::DeliveryDetails>> delivery_anywhere(const Target& target,
+                                                                  const std::string& id,
+                                                                  Missing& missing) {
+  std::optional<operate::DeliveryDetails> found;
+  TRY_VOID(ask_senders(target, missing, [&](operate::Client& client) -> Result<void> {
+    if (found) return {};
+    auto details = client.delivery(id);
+    if (details) found = *std::move(details);
+    const bool not_there = !details && details.error().code == operate::Errc::kNotFound;
+    return details || not_there ? Result<void>{} : fail(std::move(details).error());
+  }));
+  return found;
+}
+
+}  // namespace godwit::cli::admin
