@@ -19,6 +19,16 @@ std::optional<config::Wrong> check_network(const std::vector<std::string>& netwo
   return std::nullopt;
 }
 
+std::vector<net::Network> networks_of(const std::vector<std::string>& texts) {
+  std::vector<net::Network> networks;
+  for (const std::string& text : texts) {
+    const auto network = net::Network::from_text(text);
+    CHECK(network.has_value(), "networks were checked when they were read");
+    networks.push_back(*network);
+  }
+  return networks;
+}
+
 std::optional<config::Wrong> check_listen(const config::HostPort& listen) {
   if (listen.empty() || net::IpAddress::from_text(listen.host)) return std::nullopt;
   return config::Wrong{config::quote(listen.host) + " is not an IP address",
@@ -34,13 +44,11 @@ net::Address SmtpListenerConfig::address() const {
 }
 
 std::vector<net::Network> SmtpListenerConfig::trusted() const {
-  std::vector<net::Network> networks;
-  for (const std::string& text : trusted_networks) {
-    const auto network = net::Network::from_text(text);
-    CHECK(network.has_value(), "trusted_networks were checked when they were read");
-    networks.push_back(*network);
-  }
-  return networks;
+  return networks_of(trusted_networks);
+}
+
+std::vector<net::Network> SmtpListenerConfig::proxies() const {
+  return networks_of(proxy_networks);
 }
 
 void describe(config::Fields& fields, SmtpListenerConfig& listener) {
@@ -65,6 +73,12 @@ void describe(config::Fields& fields, SmtpListenerConfig& listener) {
   fields
       .add("trusted_networks", listener.trusted_networks,
            "Clients that may relay without a password.")
+      .restart()
+      .check(check_network);
+  fields
+      .add("proxy_networks", listener.proxy_networks,
+           "Where proxies are: every connection comes from there and begins with a header of the "
+           "PROXY protocol, version 1 or 2, that names the client. Empty: no headers are read.")
       .restart()
       .check(check_network);
   fields
@@ -130,6 +144,11 @@ void describe(config::Fields& fields, TlsConfig& tls) {
 }
 
 void describe(config::Fields& fields, TimeoutsConfig& timeouts) {
+  fields
+      .add("proxy_header", timeouts.proxy_header,
+           "For the header of a proxy (proxy_networks) to be complete.")
+      .range(1s, 1min)
+      .restart();
   fields.add("handshake", timeouts.handshake, "For a TLS handshake.").range(1s, 10min).restart();
   fields.add("command", timeouts.command, "For a command line to be complete.")
       .range(1s, 1h)

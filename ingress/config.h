@@ -48,10 +48,12 @@ struct SmtpListenerConfig {
   bool tls_required = false;
   bool auth_without_tls = false;  // clients on loopback may always
   std::vector<std::string> trusted_networks;
+  std::vector<std::string> proxy_networks;  // empty: no PROXY protocol
   std::string tenant;
 
   [[nodiscard]] net::Address address() const;
   [[nodiscard]] std::vector<net::Network> trusted() const;
+  [[nodiscard]] std::vector<net::Network> proxies() const;
 };
 
 struct HttpListenerConfig {
@@ -74,6 +76,7 @@ struct TlsConfig {
 
 // RFC 5321 s4.5.3.2, the server's side, and our own bounds.
 struct TimeoutsConfig {
+  std::chrono::milliseconds proxy_header = std::chrono::seconds{5};
   std::chrono::milliseconds handshake = std::chrono::seconds{30};
   std::chrono::milliseconds command = std::chrono::minutes{5};   // s4.5.3.2.7: a whole command line
   std::chrono::milliseconds block = std::chrono::minutes{3};     // s4.5.3.2.5: between two octets

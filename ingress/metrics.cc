@@ -22,6 +22,11 @@ const CounterDefinition kSessionsBegun{
     "godwit_ingress_sessions_total", "SMTP sessions begun.", {"kind"}};
 const CounterDefinition kSessionsRefused{"godwit_ingress_sessions_refused_total",
                                          "Connections over a limit, answered 421."};
+const CounterDefinition kClientsUnknown{
+    "godwit_ingress_proxy_refused_total",
+    "Connections to listeners with proxy_networks that were closed because no PROXY header said "
+    "who the client is.",
+    {"reason"}};
 const CounterDefinition kCommandsRefused{
     "godwit_ingress_commands_refused_total",
     "MAIL, RCPT and DATA that rules, limits or the log's state answered 4xx or 5xx.",
@@ -56,6 +61,9 @@ const HistogramDefinition kStore{"godwit_ingress_store_seconds",
 IngressMetrics::IngressMetrics(observe::Metrics& metrics)
     : messages_(per_kind(metrics, kMessages)),
       sessions_(per_kind(metrics, kSessionsBegun)),
+      clients_unknown_{&metrics.counter(kClientsUnknown, {"not_a_proxy"}),
+                       &metrics.counter(kClientsUnknown, {"malformed"}),
+                       &metrics.counter(kClientsUnknown, {"timeout"})},
       recipients_(metrics.counter(kRecipients)),
       bytes_(metrics.counter(kContentBytes)),
       refused_transient_(metrics.counter(kRefused, {"4xx"})),

@@ -31,6 +31,9 @@ class IngressMetrics {
 
   void session_begun(ListenerKind kind) { of(sessions_, kind).add(); }
   void session_refused() { sessions_refused_.add(); }
+  // Why a connection to a port behind proxies was closed before it became a session.
+  enum class NoClient : std::uint8_t { kNoProxy, kNoHeader, kTimeout };
+  void client_unknown(NoClient why) { clients_unknown_.at(static_cast<std::size_t>(why))->add(); }
   // A reply 4xx or 5xx to a command that our own rules were asked about.
   enum class Command : std::uint8_t { kMail, kRcpt, kData };
   void command_refused(Command command, bool permanent) {
@@ -62,6 +65,7 @@ class IngressMetrics {
   PerKind messages_;
   PerKind sessions_;
   std::array<std::array<observe::Counter*, 2>, 3> commands_refused_{};
+  std::array<observe::Counter*, 3> clients_unknown_;
   observe::Counter& recipients_;
   observe::Counter& bytes_;
   observe::Counter& refused_transient_;

@@ -35,10 +35,15 @@ smtp::ServerLimits protocol_limits(const Config& config) {
   return result;
 }
 
+bool any_contains(const std::vector<net::Network>& networks, const net::IpAddress& address) {
+  return std::ranges::any_of(networks,
+                             [&](const net::Network& one) { return one.contains(address); });
+}
+
 }  // namespace
 
 Port::Port(const Services& services, const SmtpListenerConfig& listener)
-    : config(listener), trusted(listener.trusted()) {
+    : config(listener), trusted(listener.trusted()), proxies(listener.proxies()) {
   protocol.kind = protocol_kind(listener.kind);
   protocol.hostname = services.hostname;
   protocol.starttls = services.tls != nullptr && listener.tls == ListenerTls::kStartTls;
@@ -50,8 +55,11 @@ Port::Port(const Services& services, const SmtpListenerConfig& listener)
 }
 
 bool Port::trusts(const net::IpAddress& address) const {
-  return std::ranges::any_of(trusted,
-                             [&](const net::Network& one) { return one.contains(address); });
+  return any_contains(trusted, address);
+}
+
+bool Port::is_proxy(const net::IpAddress& address) const {
+  return any_contains(proxies, address);
 }
 
 std::string Port::name() const {

@@ -43,10 +43,12 @@ struct Port {
 
   SmtpListenerConfig config;
   std::vector<net::Network> trusted;
+  std::vector<net::Network> proxies;     // empty: clients come by themselves
   smtp::ServerConfig protocol;           // for everybody
   smtp::ServerConfig protocol_loopback;  // AUTH also in the clear
 
   [[nodiscard]] bool trusts(const net::IpAddress& address) const;
+  [[nodiscard]] bool is_proxy(const net::IpAddress& address) const;
   [[nodiscard]] std::string name() const;  // "smtp.submissions"
 };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/observe/log.h"
+#include "ingress/proxied_client.h"
 
 using namespace std::chrono_literals;
 
@@ -46,6 +47,7 @@ std::string SmtpSession::id() const {
 // A coroutine whose parameters and session live in its frame, the only one of an idle session.
 async::Task<void> SmtpSession::serve(const Services& services, const Port& port,
                                      ShardServices& shard, net::Stream stream) {
+  if (!port.proxies.empty() && !co_await learn_client(services, port, shard, stream)) co_return;
   SmtpSession session(services, port, shard, std::move(stream));
   if (!co_await session.begin()) co_return;
   while (co_await session.work()) {

@@ -64,7 +64,8 @@ constexpr auto kLabels = std::to_array<std::pair<std::string_view, std::string_v
      "names, "
      "or `other`"},
     {"reason",
-     "a limit by its name in [shaping](control.md), or `suspended`, `no_source`, `commit`"},
+     "in `sender`: a limit by its name in [shaping](control.md), or `suspended`, `no_source`, "
+     "`commit`; in `ingress`: `not_a_proxy`, `malformed`, `timeout`"},
     {"result",
      "of an attempt at a recipient: `delivered`, `deferred`, `bounced`, and `expired`; of a login: "
      "`ok`, "

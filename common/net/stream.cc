@@ -315,6 +315,10 @@ const Address& Stream::remote() const {
   return impl_ != nullptr ? impl_->remote : kNone;
 }
 
+void Stream::set_remote(const Address& client) {
+  if (impl_ != nullptr) impl_->remote = client;
+}
+
 const Address& Stream::local() const {
   static const Address kNone;
   return impl_ != nullptr ? impl_->local_address() : kNone;

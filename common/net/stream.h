@@ -88,6 +88,8 @@ class Stream {
   [[nodiscard]] bool is_open() const;
 
   [[nodiscard]] const Address& remote() const;
+  // The peer speaks for somebody else (proxy_header.h): remote() is that one from now on.
+  void set_remote(const Address& client);
   [[nodiscard]] const Address& local() const;  // asked for while the stream was open
 
  private:
