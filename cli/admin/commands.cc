@@ -251,7 +251,7 @@ void add_ctl_mail(CLI::App& ctl, int& status) {
                                                    {"site", operate::QueueBy::kSite},
                                                    {"pool", operate::QueueBy::kPool}};
   queue.command->add_option("--by", query->by, "lane, domain, tenant, site or pool")
-      ->transform(CLI::CheckedTransformer(by))
+      ->transform(CLI::CheckedTransformer(by).description(""))
       ->type_name("WHAT");
   queue.command->add_option("--rows", query->rows_max, "How many rows")
       ->check(CLI::Range(1, 1'000))
