@@ -26,7 +26,28 @@ def test_a_billion_messages_a_day() -> None:
     # Once from the producer, twice between brokers, once to the reader.
     assert "| network, to, between and from brokers | | 11.11 Gbit/s |" in text
     assert "| disk, written at the peak | 208 MB/s | 1,042 MB/s over all brokers |" in text
-    assert "420 TB over all brokers" in text
+    # Half of it for 14 days, half for 45, three times.
+    assert "| disk, kept for 14 and 45 days | what is under way | 885 TB over all brokers |" in text
+
+
+def test_the_page_about_sizes_has_what_is_computed() -> None:
+    page = arithmetic.SIZING.read_text()
+    generated = page.partition(arithmetic.BEGIN)[2].partition(arithmetic.END)[0].strip()
+    assert generated == "\n".join(arithmetic.sizes()), "run bench/arithmetic.py --write"
+
+
+def test_sizes_by_hand() -> None:
+    rows = {row.split("|")[1].strip(): [cell.strip() for cell in row.split("|")[2:-1]] for row in
+            arithmetic.sizes(MEASURED, arithmetic.Assumed(), arithmetic.Plan())}
+    assert rows["messages/s, mean and peak"][2] == "11,574, 34,722"
+    assert rows["cores"][2] == "13.89"
+    # 27.8 cores: 35%, 20% and 45% of them on pods of 4.
+    assert rows["pods: ingress, router, sender, bouncer"] == ["2, 2, 2, 1", "2, 2, 2, 1", "3, 2, 4, 1"]
+    # Of each message 10,000 octets: half for 14 days, half for 45, three times; on brokers of 8 TB that may be 70% full.
+    assert rows["brokers' disk, as configured by default"][2] == "885.0 TB"
+    assert rows["brokers for that"] == ["3", "8", "159"]
+    assert rows["brokers' disk, `events_retention: 14d`"][1] == "21.0 TB"
+    assert rows["egress addresses"] == ["2", "87", "1,737"]
 
 
 def test_a_curve_says_what_a_unit_costs() -> None:
