@@ -390,9 +390,9 @@ def main() -> int:
     over = []
     if arguments.deps_seconds is not None and not report("deps", arguments.deps_seconds, None, Tally()):
         over.append("deps")
-    for name, suite in SUITES.items():
-        if name not in (arguments.suites or SUITES.keys() - EXTRA):
-            continue
+    asked = [name for name in SUITES if name in (arguments.suites or SUITES.keys() - EXTRA)]
+    for name in asked:
+        suite = SUITES[name]
         started, used = time.monotonic(), processor_seconds()
         tally = suite(arguments.jobs)
         if not report(name, time.monotonic() - started, processor_seconds() - used, tally):
@@ -404,7 +404,8 @@ def main() -> int:
     line = f"{total.passed} passed, {total.failed} failed"
     SUMMARY.write_text(line + "\n")
     print(line, flush=True)
-    return 1 if total.failed or not total.passed else 0
+    has_cases = asked != ["build"]  # a suite without one did not run
+    return 1 if total.failed or (has_cases and not total.passed) else 0
 
 
 if __name__ == "__main__":

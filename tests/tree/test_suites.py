@@ -1,4 +1,4 @@
-"""What tests/suites.py makes of the output of a test that did not end by itself."""
+"""What tests/suites.py makes of what it has run: of a test that did not end by itself, and of suites without a case."""
 
 import sys
 from pathlib import Path
@@ -21,3 +21,13 @@ ENDED = "[ RUN      ] A.ends\n[       OK ] A.ends (0 ms)\n"
 ])
 def test_names_the_case_that_did_not_end(output: str, expected: str | None) -> None:
     assert suites.interrupted_case(output) == expected
+
+
+@pytest.mark.parametrize(("asked", "status"), [(["build"], 0), (["unit"], 1), (["build", "unit"], 1)])
+def test_only_a_build_may_have_no_case(asked: list[str], status: int, tmp_path: Path,
+                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "SUITES", {name: lambda _: suites.Tally() for name in ("build", "unit")})
+    monkeypatch.setattr(suites, "RESULTS", tmp_path)
+    monkeypatch.setattr(suites, "SUMMARY", tmp_path / "summary.txt")
+    monkeypatch.setattr(sys, "argv", ["suites.py", *asked])
+    assert suites.main() == status
