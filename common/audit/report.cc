@@ -61,7 +61,8 @@ std::string to_table(const Report& report) {
   row(out, "pending", report.pending_unrouted + report.pending_outbound + report.pending_parked,
       fmt::format("{} not routed, {} to be tried, {} parked", report.pending_unrouted,
                   report.pending_outbound, report.pending_parked));
-  row(out, "held", report.held, report.held > 0 ? "see `godwit ctl dead`" : "");
+  row(out, "held", report.held,
+      report.held > 0 ? "see `godwit ctl dead` and `godwit ctl held`" : "");
   row(out, "missing", report.missing);
   row(out, "doubled", report.doubled,
       report.doubled_outside > 0
