@@ -14,7 +14,7 @@ from support.operator_docs import Ids, PageError, Site, missing, steps
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 # In the order in which somebody would read them; what a page makes, the next ones have.
-PAGES = ["install", "concepts", "tuning", "backup"]
+PAGES = ["install", "concepts", "tuning", "backup", "troubleshooting", "egress"]
 # What these say is for clusters, or is arithmetic.
 NEVER_RUN = ["sizing"]
 

@@ -9,7 +9,7 @@
 
 Of what a command prints, times, durations, sizes, ids and ports may differ. `...` stands for anything, and a last line
 `[1]` is the exit status. An id that was shown is from there on the one that was really printed. `systemctl` starts and
-ends the one process; what is below /etc/godwit, /var/lib/godwit and /var/backups is in a directory of the test.
+ends the one process, `journalctl` prints its log; what is below /etc/godwit, /var/lib/godwit and /var/backups is in a directory of the test.
 """
 
 import os
@@ -41,7 +41,7 @@ VOLATILE = re.compile(r"""
   """, re.VERBOSE)
 # Commands that change nothing may be given again until they show what is expected.
 LOOKING = re.compile(r"(?:godwit (?:audit|capture list|events|ctl (?:audit-log|commands list|dead(?: list| -c)|deliveries|get|"
-                     r"health|held(?: list| -c)|info|lag|nodes|queue|top|topics|trace))|curl)\b")
+                     r"health|held(?: list| -c)|info|lag|nodes|queue|top|topics|trace))|curl|journalctl)\b")
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,13 @@ class Site:
         self._process: Process | None = None
         (directory / "bin").mkdir()
         (directory / "bin" / "godwit").symlink_to(executable)
+        # Never the machine's own.
+        guard = directory / "bin" / "systemctl"
+        guard.write_text("#!/bin/sh\necho 'systemctl has to stand on a line of its own' >&2\nexit 1\n")
+        guard.chmod(0o755)
+        journal = directory / "bin" / "journalctl"
+        journal.write_text(f"#!/bin/sh\nexec cat {directory}/godwit.err\n")
+        journal.chmod(0o755)
         # `cp -a` of data_dir is to make its copy below backups, not inside of it.
         self._places = {"/var/lib/godwit": directory / "data", "/var/backups": directory / "backups", "/etc/godwit": directory}
         (directory / "backups").mkdir()
