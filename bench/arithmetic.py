@@ -162,7 +162,7 @@ def _column(measured: Measured, assumed: Assumed, plan: Plan) -> dict[str, str]:
         "cores, Godwit": f"{cores(measured.kafka_cpu_ms):,.1f}",
         "cores, brokers": f"{cores(measured.brokers_cpu_ms):,.1f}",
         "pods: ingress, router, sender, bouncer": f"{ingress}, {router}, {sender}, 1",
-        "partitions": f"{partitions:,}",
+        "partitions, at least": f"{partitions:,}",
         "brokers' disk written at the peak": f"{peak * measured.kafka_log_octets * assumed.replication / 1e6:,.0f} MB/s",
         "brokers' disk, as configured by default": size(kept),
         "brokers for that": f"{brokers(kept):,}",
