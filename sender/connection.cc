@@ -1,5 +1,6 @@
 #include "sender/connection.h"
 
+#include "common/net/proxy_header.h"
 #include "common/observe/log.h"
 
 namespace godwit::sender {
@@ -19,15 +20,46 @@ async::Task<Result<void>> Connection::open(const MxPlan::Target& target) {
   address_ = target.address.port == 25 ? target.address.ip.to_text() : target.address.to_text();
   tls_text_.clear();
   input_.clear();
+  proxy_ = net::Address::from_text(way_.egress.proxy.address);
+  const bool behind_proxy = proxy_.has_value();
+  if (target.address.ip.is_loopback()) proxy_.reset();
   const Instant began = env_.clock.instant();
-  CO_TRY(stream_, co_await env_.connector.connect_until(
-                      env_.shard, target.address, local_address(target.address.ip.family()),
-                      env_.clock.instant() + env_.config.timeouts.connect, dispatch_.drained()));
+  if (proxy_) {
+    CO_TRY_VOID(co_await open_by_proxy(target.address));
+  } else {
+    // What a proxy has is not this machine's to bind.
+    const auto local = behind_proxy ? std::nullopt : source_address(target.address.ip.family());
+    CO_TRY(stream_, co_await env_.connector.connect_until(env_.shard, target.address, local,
+                                                          began + env_.config.timeouts.connect,
+                                                          dispatch_.drained()));
+  }
   env_.metrics.connected(env_.clock.instant() - began);
   co_return Result<void>{};
 }
 
-std::optional<net::Address> Connection::local_address(net::Family family) const {
+async::Task<Result<void>> Connection::open_by_proxy(const net::Address& target) {
+  const auto source = source_address(target.ip.family());
+  // The plan has no hosts of a family that the source does not send over: only control data that
+  // nobody checked gets here.
+  if (!source) co_return fail(net::Errc::kAddressUnavailable, way_.source.text());
+  const Instant deadline = env_.clock.instant() + env_.config.timeouts.connect;
+  CO_TRY(stream_, co_await env_.connector.connect_until(env_.shard, *proxy_, std::nullopt, deadline,
+                                                        dispatch_.drained()));
+  const async::StopSignal::Callback on_drain(dispatch_.drained(), [this] { stream_.close(); });
+  const std::string header = net::proxy_v2_header({*source, target});
+  CO_TRY_VOID(co_await stream_.write(header, deadline));
+  stream_.set_remote(target);
+  CO_TRY_VOID(co_await stream_.wait_readable(deadline + env_.config.timeouts.banner));
+  if (stream_.pending() == net::Stream::Pending::kEnd)
+    co_return fail(net::Errc::kPeerClosed, proxy_->to_text());
+  co_return Result<void>{};
+}
+
+std::string Connection::by_proxy() const {
+  return proxy_ ? " by proxy " + proxy_->to_text() : std::string();
+}
+
+std::optional<net::Address> Connection::source_address(net::Family family) const {
   const std::string& text =
       family == net::Family::kIpv4 ? way_.egress.address : way_.egress.address6;
   const auto ip = net::IpAddress::from_text(text);

@@ -28,8 +28,10 @@ class Connection {
   Connection(Environment& environment, Dispatch& dispatch, const Way& way)
       : env_(environment), dispatch_(dispatch), way_(way) {}
 
-  // The next target; what an earlier one left is gone. Errors: net::Errc;
-  // kClosed at once when the partition drains.
+  // The next target; what an earlier one left is gone. By a proxy it is open when something came
+  // from behind it: that connects after us, and has no other way to say that it could not than to
+  // close (kPeerClosed) or to stay silent. Errors: net::Errc; kClosed at once when the partition
+  // drains.
   [[nodiscard]] async::Task<Result<void>> open(const MxPlan::Target& target);
   [[nodiscard]] smtp::ClientConfig session_config(const MxPlan::Target& target,
                                                   bool in_clear) const;
@@ -50,6 +52,8 @@ class Connection {
   // Of the last open(), as events name it.
   [[nodiscard]] const std::string& host() const { return host_; }
   [[nodiscard]] const std::string& address() const { return address_; }
+  // " by proxy 10.0.0.5:5000", or nothing.
+  [[nodiscard]] std::string by_proxy() const;
   [[nodiscard]] const std::string& tls_text() const { return tls_text_; }
 
   // As the route or the shaping says; credentials leave this machine in verified TLS only, or where
@@ -57,12 +61,16 @@ class Connection {
   [[nodiscard]] control::Shaping::Tls tls_policy(const net::IpAddress& to) const;
 
  private:
-  [[nodiscard]] std::optional<net::Address> local_address(net::Family family) const;
+  [[nodiscard]] async::Task<Result<void>> open_by_proxy(const net::Address& target);
+  [[nodiscard]] std::optional<net::Address> source_address(net::Family family) const;
   [[nodiscard]] Instant deadline(smtp::ClientStage stage, bool writing) const;
 
   Environment& env_;
   Dispatch& dispatch_;
   const Way way_;
+  // Of the last open(). Never to this machine itself, be it the capture or a route: nothing of that
+  // passes a network.
+  std::optional<net::Address> proxy_;
   net::Stream stream_;
   std::string input_;
   std::string host_;

@@ -145,9 +145,9 @@ async::Task<Courier::Ended> Courier::converse(const MxPlan::Target& target, bool
   carried_ = 0;
   ending_ = false;
   if (const auto connected = co_await connection_->open(target); !connected) {
-    ended.reply =
-        ours({4, 4, 1}, fmt::format("connect to {}[{}]: {}", connection_->host(),
-                                    connection_->address(), connected.error().code.message()));
+    ended.reply = ours({4, 4, 1}, fmt::format("connect to {}[{}]{}: {}", connection_->host(),
+                                              connection_->address(), connection_->by_proxy(),
+                                              connected.error().code.message()));
     co_return ended;
   }
   ended.connected = true;

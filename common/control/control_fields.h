@@ -63,6 +63,7 @@ void describe(config::Fields& fields, ApiKey& key);
 void describe(config::Fields& fields, DkimKey& key);
 void describe(config::Fields& fields, SenderDomain& domain);
 void describe(config::Fields& fields, Tenant& tenant);
+void describe(config::Fields& fields, SourceProxy& proxy);
 void describe(config::Fields& fields, Source& source);
 void describe(config::Fields& fields, PoolMember& member);
 void describe(config::Fields& fields, ShapingEntry& entry);

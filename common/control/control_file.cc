@@ -66,6 +66,17 @@ Complaint address_complaint(const std::string& address) {
                        family == AF_INET ? "an IPv4 address" : "an IPv6 address"};
 }
 
+Complaint proxy_complaint(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const auto parsed = config::parse_host_port(text);
+  if (!parsed) return parsed.error();
+  if (parsed->port > 0 &&
+      (!address_complaint<AF_INET>(parsed->host) || !address_complaint<AF_INET6>(parsed->host)))
+    return std::nullopt;
+  return config::Wrong{config::quote(text) + " is no IP address with a port",
+                       "as 10.0.0.5:5000 or [2001:db8::5]:5000"};
+}
+
 Complaint username_complaint(const std::string& username) {
   if (username.empty()) return config::Wrong{"is empty", "a user name"};
   if (username.size() > kUsernameBytesMax)
@@ -147,6 +158,13 @@ void describe(config::Fields& fields, Tenant& tenant) {
              "When a host may have taken a mail or not: `retry`, or `hold` for an operator.");
 }
 
+void describe(config::Fields& fields, SourceProxy& proxy) {
+  fields
+      .add("address", proxy.address,
+           "IP address and port that take a PROXY header; empty: this machine has the addresses.")
+      .check(proxy_complaint);
+}
+
 void describe(config::Fields& fields, Source& source) {
   fields.add("address", source.address, "IPv4 address to send from; empty: the system chooses.")
       .check(address_complaint<AF_INET>);
@@ -158,6 +176,13 @@ void describe(config::Fields& fields, Source& source) {
       .check(address_complaint<AF_INET6>);
   fields.add("ehlo", source.ehlo, "Name to greet with; empty: this machine's.")
       .check(domain_complaint);
+  fields.add("proxy", source.proxy, "Who has the addresses, where this machine has not.");
+  fields.rule("proxy", [&source]() -> Complaint {
+    if (source.proxy.address.empty() || !source.address.empty() || !source.address6.empty())
+      return std::nullopt;
+    return config::Wrong{"has no address to send from",
+                         "address or address6 of the source, which the proxy has"};
+  });
 }
 
 void describe(config::Fields& fields, PoolMember& member) {

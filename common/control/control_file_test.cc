@@ -24,7 +24,7 @@ constexpr std::string_view kExample = R"(tenants:
     api_keys: [{name: app, key: plain, scopes: [send, read]}]
     domains: [{name: Bücher.example, verified: true, return_path: bounce.acme.example, dkim: [{selector: s1, key: s1.pem}]}]
     pool: default
-sources: {a: {address: 127.0.0.1, address6: "::1", public: 192.0.2.1, ehlo: MTA1.example.test}}
+sources: {a: {address: 127.0.0.1, address6: "::1", public: 192.0.2.1, ehlo: MTA1.example.test, proxy: {address: "[::1]:5000"}}}
 pools: {default: [{source: a, weight: 1}]}
 shaping:
   - {default: true, connection_limit: 10, max_message_rate: 100/s}
@@ -60,6 +60,12 @@ TEST(ControlFile, SaysEverythingThatIsWrongAndWhere) {
       {"sources: {a: {address: 300.1.1.1, address6: 127.0.0.1}}",
        {"c.yaml:1:24: sources.a.address: `300.1.1.1` is no address",
         "c.yaml:1:45: sources.a.address6: `127.0.0.1` is no address"}},
+      {"sources:\n  a: {address: 192.0.2.1, proxy: {address: proxy.example:5000}}\n"
+       "  b: {address: 192.0.2.1, proxy: {address: \"10.0.0.5:0\"}}\n"
+       "  c: {proxy: {address: \"10.0.0.5:5000\"}}\n  d: {proxy: 10.0.0.5}\n",
+       {"c.yaml:2:44: sources.a.proxy.address: `proxy.example:5000` is no IP address with a port",
+        "c.yaml:3:44: sources.b.proxy.address: `10.0.0.5:0` is no IP address with a port",
+        "sources.c.proxy: has no address to send from", "sources.d.proxy:"}},
       {"pools: {p: [{source: x}, {source: default}, {source: default, weight: -1}], q: []}",
        {"c.yaml:1:22: pools.p[0].source: there is no source `x`",
         "c.yaml:1:54: pools.p[2].source: the source of the pool `default` is there twice",
@@ -120,6 +126,7 @@ TEST(ControlFile, ReadsTheWholeContract) {
   EXPECT_EQ(source->address6, "::1");
   EXPECT_EQ(source->public_address, "192.0.2.1");
   EXPECT_EQ(source->ehlo, "mta1.example.test");
+  EXPECT_EQ(source->proxy.address, "[::1]:5000");
   EXPECT_EQ(snapshot.pool("default")->members[0].source, SourceName("a"));
   EXPECT_TRUE(snapshot.shapes_domain("slow.example"));
   EXPECT_FALSE(snapshot.shapes_domain("fast.example"));

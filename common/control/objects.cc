@@ -52,6 +52,7 @@ v1::ControlSource message_of(const Source& source) {
   message.set_public_address(source.public_address);
   message.set_public_address6(source.public_address6);
   message.set_ehlo(source.ehlo);
+  if (!source.proxy.address.empty()) message.mutable_proxy()->set_address(source.proxy.address);
   return message;
 }
 
@@ -156,7 +157,8 @@ Source source_of(const std::string& name, const v1::ControlSource& message) {
           .address6 = message.address6(),
           .public_address = message.public_address(),
           .public_address6 = message.public_address6(),
-          .ehlo = message.ehlo()};
+          .ehlo = message.ehlo(),
+          .proxy = {.address = message.proxy().address()}};
 }
 
 Pool pool_of(const std::string& name, const v1::ControlPool& message) {

@@ -66,7 +66,13 @@ struct Tenant {
   OutcomeUnknown outcome_unknown = OutcomeUnknown::kRetry;
 };
 
-// An egress address. Empty addresses: the system chooses.
+// Who has the addresses of a source, where this machine has not: connections go there, and begin
+// with a PROXY header (version 2) that names the source's address and the mail host's.
+struct SourceProxy {
+  std::string address;  // IP address and port, text form; empty: there is none
+};
+
+// An egress address. Empty addresses: the system chooses; behind a proxy one of them is there.
 struct Source {
   SourceName name;
   std::string address;   // IPv4, text form
@@ -74,6 +80,7 @@ struct Source {
   std::string public_address;
   std::string public_address6;
   std::string ehlo;  // empty: the host's name
+  SourceProxy proxy;
 };
 
 struct PoolMember {
