@@ -113,6 +113,9 @@ ingress:
     - listen: "0.0.0.0:{{ .containerPort }}"
       kind: relay
       trusted_networks: {{ toJson .trustedNetworks }}
+      {{- with .proxyNetworks }}
+      proxy_networks: {{ toJson . }}
+      {{- end }}
       {{- with .tenant }}
       tenant: {{ . | quote }}
       {{- end }}
@@ -124,6 +127,9 @@ ingress:
       kind: submission
       tls_required: {{ .tlsRequired }}
       auth_without_tls: {{ .authWithoutTls }}
+      {{- with .proxyNetworks }}
+      proxy_networks: {{ toJson . }}
+      {{- end }}
     {{- end }}
     {{- end }}
     {{- with $values.listeners.submissions }}
@@ -131,12 +137,18 @@ ingress:
     - listen: "0.0.0.0:{{ .containerPort }}"
       kind: submission
       tls: implicit
+      {{- with .proxyNetworks }}
+      proxy_networks: {{ toJson . }}
+      {{- end }}
     {{- end }}
     {{- end }}
     {{- with $values.listeners.inbound }}
     {{- if .enabled }}
     - listen: "0.0.0.0:{{ .containerPort }}"
       kind: inbound
+      {{- with .proxyNetworks }}
+      proxy_networks: {{ toJson . }}
+      {{- end }}
     {{- end }}
     {{- end }}
 {{- end }}
