@@ -46,6 +46,18 @@ observe::Level level_of(LogLevel level) {
       .value_or(observe::Level::kInfo);
 }
 
+// What a reload reads.
+std::vector<std::filesystem::path> files_of(const std::filesystem::path& config_file,
+                                            const Config& config) {
+  const ingress::TlsConfig& tls = config.ingress.tls;
+  std::vector files = {config_file, config.control.file, tls.certificate, tls.key};
+  for (const ingress::CertificateConfig& other : tls.others) {
+    files.push_back(other.certificate);
+    files.push_back(other.key);
+  }
+  return files;
+}
+
 // A configured address, which has to be an IP address to be listened on.
 Result<net::Address> listen_address(const config::HostPort& listen, std::string_view key) {
   if (const auto address = net::Address::from_text(listen.to_text())) return *address;
@@ -67,6 +79,7 @@ Process::Process(RunOptions options, Config config, role::Signals& signals)
       node_(!options_.node.empty()  ? options_.node
             : !config_.node.empty() ? config_.node
                                     : host_name()),
+      mounted_(files_of(options_.config_file, config_)),
       startup_(health_.component("process")) {}
 
 Process::~Process() {
@@ -366,7 +379,9 @@ void Process::serve() {
   while (true) {
     const auto signal = signals_.wait(kHealthInterval);
     if (signal == role::Signals::Signal::kTerminate) return;
-    if (signal == role::Signals::Signal::kReload) answer_reloads();
+    const bool mounted = mounted_.changed();
+    if (mounted) kLog.info("a mounted folder changed");
+    if (mounted || signal == role::Signals::Signal::kReload) answer_reloads();
     if (log_has_ended()) return;
     publish_health();
     registry_->beat(node_row());

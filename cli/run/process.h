@@ -13,6 +13,7 @@
 
 #include "cli/config.h"
 #include "cli/run/log_lag.h"
+#include "cli/run/mounted_folders.h"
 #include "cli/run/observe_endpoints.h"
 #include "cli/run/process_metrics.h"
 #include "cli/run/pulse.h"
@@ -71,7 +72,7 @@ class Process final : public godwit::admin::Process {
   [[nodiscard]] bool wait_ready();
   // "ready smtp.relay=127.0.0.1:2525 ... observe=127.0.0.1:8027"
   [[nodiscard]] std::string ready_line() const;
-  // Reloads when asked; returns when the end is asked for.
+  // Reloads when asked, or when a mounted folder changed; returns when the end is asked for.
   void serve();
   // The log is of no use any more: the end was not asked for, but is due.
   [[nodiscard]] bool failed() const { return failed_; }
@@ -115,6 +116,7 @@ class Process final : public godwit::admin::Process {
   const Clock& clock_ = system_clock();
   const Timestamp started_at_ = clock_.now();
   std::string node_;
+  MountedFolders mounted_;
 
   observe::Metrics metrics_;
   observe::Health health_;

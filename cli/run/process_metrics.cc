@@ -63,6 +63,9 @@ const GaugeDefinition kReady{"godwit_process_ready",
 const CounterDefinition kReloads{"godwit_process_reloads_total", "Reloads that took effect."};
 const CounterDefinition kReloadFailures{"godwit_process_reload_failures_total",
                                         "Reloads that were refused; what was in force stayed."};
+const GaugeDefinition kLastReload{
+    "godwit_process_last_reload_successful",
+    "0 when the last reload was refused: the files are not what is in force."};
 const GaugeDefinition kResident{"godwit_process_resident_memory_bytes", "Resident memory."};
 const GaugeDefinition kDescriptors{"godwit_process_open_descriptors", "Open file descriptors."};
 const GaugeDefinition kDescriptorsMax{"godwit_process_descriptors_max",
@@ -131,7 +134,9 @@ ProcessMetrics::ProcessMetrics(observe::Metrics& metrics, std::string_view versi
     : counters_(std::move(counters)),
       ready_(metrics.gauge(kReady)),
       reloads_(metrics.counter(kReloads)),
-      reload_failures_(metrics.counter(kReloadFailures)) {
+      reload_failures_(metrics.counter(kReloadFailures)),
+      last_reload_(metrics.gauge(kLastReload)) {
+  last_reload_.set(1);
   metrics.gauge(kBuild, {version, log_kind}).set(1);
   metrics.gauge(kStarted).set(static_cast<double>(to_unix_ms(system_clock().now())) / 1000);
   sample_process(metrics, data_dir);

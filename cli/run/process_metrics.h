@@ -20,8 +20,14 @@ class ProcessMetrics {
                  std::shared_ptr<const log::Counters> counters);
 
   void ready(bool so) { ready_.set(so ? 1 : 0); }
-  void reloaded() { reloads_.add(); }
-  void reload_failed() { reload_failures_.add(); }
+  void reloaded() {
+    reloads_.add();
+    last_reload_.set(1);
+  }
+  void reload_failed() {
+    reload_failures_.add();
+    last_reload_.set(0);
+  }
 
  private:
   void sample_process(observe::Metrics& metrics, const std::filesystem::path& data_dir);
@@ -31,6 +37,7 @@ class ProcessMetrics {
   observe::Gauge& ready_;
   observe::Counter& reloads_;
   observe::Counter& reload_failures_;
+  observe::Gauge& last_reload_;
   std::vector<observe::Metrics::Sampled> samples_;
 };
 
