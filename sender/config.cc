@@ -179,6 +179,11 @@ void describe(config::Fields& fields, Config& config) {
       .range(1, 1'000'000)
       .restart();
   fields
+      .add("metric_domains_max", config.metric_domains_max,
+           "Recipient domains that godwit_sender_queue_recipients_by_domain names; 0: none.")
+      .range(0, 1000)
+      .restart();
+  fields
       .add("notify", config.notify,
            "Senders are told of failures, and of what else they asked for (RFC 3461).")
       .restart();

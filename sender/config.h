@@ -75,6 +75,7 @@ struct Config {
   // after, with what is `outcome: unknown` by then.
   std::chrono::milliseconds drain_wait = std::chrono::seconds{20};
   std::uint32_t connection_failures_max = 100;  // of a source at a site, in a row, before it pauses
+  std::uint32_t metric_domains_max = 20;        // recipient domains that metrics name
   bool notify = true;
   std::chrono::milliseconds delay_notice = std::chrono::hours{4};
   std::string tls_ca_file;                // empty: the system's

@@ -64,10 +64,10 @@ const HistogramDefinition kCommit{"godwit_sender_commit_seconds",
 }  // namespace
 
 SenderMetrics::SenderMetrics(observe::Metrics& metrics, const Clock& clock,
-                             const control::StaticRoutes& routes)
+                             const control::StaticRoutes& routes, std::size_t domains_max)
     : metrics_(metrics),
       routes_(routes),
-      queue_(metrics, clock),
+      queue_(metrics, clock, domains_max),
       consumed_(metrics.counter(kConsumed)),
       delivered_(metrics.counter(kRecipients, {"delivered"})),
       deferred_(metrics.counter(kRecipients, {"deferred"})),

@@ -19,7 +19,8 @@ namespace godwit::sender {
 class SenderMetrics {
  public:
   // Borrows everything.
-  SenderMetrics(observe::Metrics& metrics, const Clock& clock, const control::StaticRoutes& routes);
+  SenderMetrics(observe::Metrics& metrics, const Clock& clock, const control::StaticRoutes& routes,
+                std::size_t domains_max);
 
   // What is counted of a lane, under its provider.
   [[nodiscard]] std::unique_ptr<LaneMetrics> lane(const LaneId& id);

@@ -57,7 +57,7 @@ OwnedPartitions::OwnedPartitions(const role::RoleContext& context, const Config&
       routes_(config.static_routes()),
       return_path_(std::move(return_path)),
       tls_(std::move(tls)),
-      metrics_(context.metrics, context.clock, routes_),
+      metrics_(context.metrics, context.clock, routes_, config_.metric_domains_max),
       spare_room_(context.log, context.clock),
       content_budget_(config.content_memory, context.metrics),
       process_(MessageId::generate(system_clock(), system_random()).octets()) {

@@ -442,6 +442,7 @@ void PartitionOwner::unreadable(DeliveryPtr delivery, const Error& error) {
 async::Task<void> PartitionOwner::bring_back() {
   while (!draining()) {
     lanes_.sweep();
+    rank_domains();
     look_at_orders();
     move_strays();
     bring_stalled();
@@ -458,6 +459,13 @@ async::Task<void> PartitionOwner::bring_back() {
     const Duration ahead = next > wall ? std::min<Duration>(next - wall, kLook) : milliseconds{20};
     co_await life_.wake.due.wait(now + ahead);
   }
+}
+
+void PartitionOwner::rank_domains() {
+  const Instant now = env_.clock.instant();
+  if (now < ranks_at_) return;
+  ranks_at_ = now + kLook;
+  tally_.rank_domains();
 }
 
 // Mail whose lane went elsewhere while it waited here.

@@ -114,6 +114,7 @@ class PartitionOwner final : public Dispatch {
   [[nodiscard]] Settlement::Context context() const;
   [[nodiscard]] Settlement::Context context_of(const QueuedDelivery& delivery) const;
   [[nodiscard]] async::Task<void> bring_back();
+  void rank_domains();
   void move_strays();
   void bring_stalled();
   void bring_kept();
@@ -146,6 +147,7 @@ class PartitionOwner final : public Dispatch {
   bool claimed_ = false;              // the log knows that we are here: the next owner will
   EndedByDelivery ended_;             // attempts of this process that the log may not have
   std::vector<DeliveryPtr> stalled_;  // content could not be read now
+  Instant ranks_at_{};                // when domains are looked at again
 };
 
 }  // namespace godwit::sender

@@ -1,6 +1,9 @@
 #include "sender/queue_metrics.h"
 
 #include <algorithm>
+#include <map>
+
+#include "common/text/escape.h"
 
 namespace godwit::sender {
 namespace {
@@ -17,9 +20,16 @@ const observe::GaugeDefinition kOverdue{
     "godwit_sender_queue_overdue_seconds",
     "Since the first parked delivery was due, to the minute; 0 when none is."};
 
+const observe::GaugeDefinition kByDomain{
+    "godwit_sender_queue_recipients_by_domain",
+    "Recipients that have not ended, of the sender.metric_domains_max domains with the most; a "
+    "partition looks at 4,096 of its domains a second, so with many the figures are that old.",
+    {"domain"}};
+
 }  // namespace
 
-QueueMetrics::QueueMetrics(observe::Metrics& metrics, const Clock& clock) : clock_(clock) {
+QueueMetrics::QueueMetrics(observe::Metrics& metrics, const Clock& clock, std::size_t domains_max)
+    : clock_(clock), domains_max_(domains_max) {
   const auto add = [&](std::string_view state, Figure figure) {
     samples_.push_back(metrics.sampled(kQueue, {state}, [this, figure] { return sum(figure); }));
   };
@@ -30,6 +40,29 @@ QueueMetrics::QueueMetrics(observe::Metrics& metrics, const Clock& clock) : cloc
       kOldest, {}, [this] { return seconds_since_first(&PartitionFigures::oldest_ms); }));
   samples_.push_back(metrics.sampled(
       kOverdue, {}, [this] { return seconds_since_first(&PartitionFigures::due_ms); }));
+  if (domains_max > 0)
+    samples_.push_back(metrics.sampled_rows(kByDomain, [this] { return domain_rows(); }));
+}
+
+std::vector<observe::Metrics::Row> QueueMetrics::domain_rows() const {
+  std::map<std::string, std::int64_t> sums;  // of a domain whose lanes are in several partitions
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& weak : partitions_) {
+      const auto one = weak.lock();
+      if (!one) continue;
+      const std::lock_guard domains_lock(one->domains_mutex);
+      for (const auto& [domain, recipients] : one->domains) sums[domain] += recipients;
+    }
+  }
+  std::vector<observe::Metrics::Row> rows;
+  for (const auto& [domain, recipients] : sums)
+    rows.push_back({{text::printable(domain, 255)}, static_cast<double>(recipients)});
+  std::ranges::sort(rows, [](const auto& left, const auto& right) {
+    return left.value != right.value ? left.value > right.value : left.values < right.values;
+  });
+  if (rows.size() > domains_max_) rows.resize(domains_max_);
+  return rows;
 }
 
 std::shared_ptr<PartitionFigures> QueueMetrics::add_partition() {

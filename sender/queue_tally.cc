@@ -1,7 +1,10 @@
 #include "sender/queue_tally.h"
 
 #include <algorithm>
+#include <mutex>
+#include <numeric>
 #include <string_view>
+#include <utility>
 
 #include "sender/metrics.h"
 
@@ -11,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kMinuteMs = 60'000;
 constexpr auto kByLane = static_cast<std::size_t>(admin::QueueBy::kLane);
+constexpr auto kByDomain = static_cast<std::size_t>(admin::QueueBy::kDomain);
 
 std::int64_t minute_of(Timestamp time) {
   return to_unix_ms(time) / kMinuteMs;
@@ -89,6 +93,31 @@ void QueueTally::publish() {
                             all_.counts[static_cast<std::size_t>(State::kSuspended)]);
   set(figures_->oldest_ms, first(all_.accepted));
   set(figures_->due_ms, first(all_.due));
+}
+
+void QueueTally::rank_domains() {
+  const std::size_t most = metrics_ == nullptr ? 0 : metrics_->queue().domains_max();
+  if (most == 0) return;
+  const auto more = [](const auto& a, const auto& b) {
+    return a.recipients != b.recipients ? a.recipients > b.recipients : a.domain < b.domain;
+  };
+  const auto& domains = by_[kByDomain];
+  auto at = domains.lower_bound(rank_from_);  // the next one, when that has gone
+  for (std::size_t i = 0; i < kDomainsLookedAt && at != domains.end(); ++i, ++at) {
+    const std::int64_t recipients = std::accumulate(std::begin(at->second.counts),
+                                                    std::end(at->second.counts), std::int64_t{0});
+    if (ranked_.size() == most) {
+      if (recipients <= ranked_.front().recipients) continue;
+      std::ranges::pop_heap(ranked_, more);
+      ranked_.pop_back();
+    }
+    ranked_.push_back({at->first, recipients});
+    std::ranges::push_heap(ranked_, more);
+  }
+  rank_from_ = at == domains.end() ? std::string() : at->first;
+  if (at != domains.end()) return;
+  const std::lock_guard lock(figures_->domains_mutex);
+  figures_->domains = std::exchange(ranked_, {});
 }
 
 void QueueTally::count(Group& group, State state, const Share& share, int sign) {

@@ -53,6 +53,11 @@ class QueueTally {
     return all_.counts[static_cast<std::size_t>(State::kSuspended)] > 0;
   }
 
+  // Finds the domains with the most recipients for the metrics, looking at kDomainsLookedAt of them
+  // at a time, wherever it left off: when all were looked at they are shown, and it begins anew.
+  static constexpr std::size_t kDomainsLookedAt = 4096;
+  void rank_domains();
+
   // From now on, and until this is destroyed, the metrics have in their sums what is counted here. They outlive it.
   void show(SenderMetrics& metrics);
 
@@ -114,7 +119,9 @@ class QueueTally {
   SenderMetrics* metrics_ = nullptr;
   // By provider and pool: the group of a lane comes and goes with its mail.
   std::map<std::string, std::map<std::string, observe::Gauge*, std::less<>>, std::less<>> gauges_;
-  std::shared_ptr<PartitionFigures> figures_;  // what all_ shows
+  std::shared_ptr<PartitionFigures> figures_;          // what all_ shows
+  std::string rank_from_;                              // the first domain that was not looked at
+  std::vector<PartitionFigures::DomainCount> ranked_;  // a heap, the least of them in front
 };
 
 }  // namespace godwit::sender

@@ -89,8 +89,14 @@ class ShownTallyTest : public testing::Test {
   observe::Metrics metrics_;
   ManualClock clock_{from_unix_ms(1'800'000'000'000)};  // of a whole minute
   control::StaticRoutes routes_;
-  SenderMetrics sender_{metrics_, clock_, routes_};
+  SenderMetrics sender_{metrics_, clock_, routes_, 3};
 };
+
+constexpr std::string_view kByDomain = "godwit_sender_queue_recipients_by_domain";
+
+std::string by_domain(int number) {
+  return std::string(kByDomain) + "{domain=\"d" + std::to_string(number) + ".example\"}";
+}
 
 TEST_F(ShownTallyTest, GaugesFollowWhatIsCountedBeforeAndAfter) {
   constexpr std::string_view kGoogle =
@@ -126,6 +132,54 @@ TEST_F(ShownTallyTest, GaugesFollowWhatIsCountedBeforeAndAfter) {
   EXPECT_EQ(metric(kGoogle), 0);
   EXPECT_EQ(metric("godwit_sender_queue_oldest_seconds"), 0);
   EXPECT_EQ(metric("godwit_sender_queue_overdue_seconds"), 0);
+}
+
+TEST_F(ShownTallyTest, TheDomainsWithTheMostAreNamedAndNoOthers) {
+  QueueTally tally;
+  tally.rank_domains();  // nobody looks at it yet
+  tally.show(sender_);
+  for (int i = 1; i <= 6; ++i) {
+    tally.add(State::kWaiting, share(i, static_cast<std::uint32_t>(i)));
+    tally.add(State::kParked, share(i, 10));
+  }
+  EXPECT_EQ(metric(by_domain(6)), -1) << "not before they were looked at";
+  tally.rank_domains();
+  EXPECT_EQ(metric(by_domain(6)), 16);
+  EXPECT_EQ(metric(by_domain(4)), 14);
+  EXPECT_EQ(metric(by_domain(3)), -1);
+
+  QueueTally second;  // another pool's lane of the same domain
+  second.show(sender_);
+  second.add(State::kActive, share(3, 1));
+  second.add(State::kActive, share(5, 4));
+  second.rank_domains();
+  EXPECT_EQ(metric(by_domain(5)), 19);
+  EXPECT_EQ(metric(by_domain(3)), -1);
+
+  tally.remove(State::kParked, share(6, 10));
+  tally.rank_domains();
+  EXPECT_EQ(metric(by_domain(6)), -1);
+  EXPECT_EQ(metric(by_domain(3)), 14) << "of the first partition's three now, and the second's";
+}
+
+TEST_F(ShownTallyTest, ManyDomainsAreLookedAtAPieceAtATime) {
+  QueueTally tally;
+  tally.show(sender_);
+  constexpr int kDomains = 2 * static_cast<int>(QueueTally::kDomainsLookedAt) + 1;
+  for (int i = 1; i <= kDomains; ++i)
+    tally.add(State::kParked, share(i, static_cast<std::uint32_t>(i)));
+  for (int i = 0; i < 2; ++i) tally.rank_domains();
+  EXPECT_EQ(metric(by_domain(kDomains)), -1) << "two thirds were looked at";
+  // Where it left off is gone, as everything else but one.
+  for (int i = 1; i < kDomains; ++i)
+    tally.remove(State::kParked, share(i, static_cast<std::uint32_t>(i)));
+  tally.rank_domains();
+  tally.rank_domains();
+  EXPECT_EQ(metric(by_domain(kDomains)), kDomains);
+  EXPECT_EQ(metric(by_domain(1)), -1);
+  tally.remove(State::kParked, share(kDomains, kDomains));
+  tally.rank_domains();
+  EXPECT_EQ(metrics_.text().find(kByDomain), std::string::npos);
 }
 
 }  // namespace

@@ -23,8 +23,9 @@ count; what a role that does not run here would count is not there. Dashboards a
 do about one in the [runbooks](operations/runbooks.md).
 
 - Times are in seconds, sizes in octets. Counters end in `_total` and start at 0 with the process.
-- A label's values are from a closed set, or from the configuration. No domains, addresses or ids: a family takes 4,096
-  series, and what comes later is counted in one whose label values are `other`.
+- A label's values are from a closed set, or from the configuration. No addresses or ids, and of recipient domains only
+  the few with the most mail: a family takes 4,096 series, and what comes later is counted in one whose label values are
+  `other`.
 - Counting is an addition to a cell of the calling thread; cells are summed when somebody scrapes.
 )";
 
@@ -49,6 +50,7 @@ constexpr auto kLabels = std::to_array<std::pair<std::string_view, std::string_v
      "[bounces](bounces.md), `none` of what was delivered"},
     {"command", "`mail`, `rcpt`, `data`"},
     {"decision", "of an operator about a held recipient: `retry`, `delivered`, `failed`"},
+    {"domain", "a recipient domain: of the sender.metric_domains_max with the most mail"},
     {"error", "librdkafka's name of an error, `_TRANSPORT`"},
     {"group", "who reads: `router`, `sender`, `bouncer`"},
     {"kind",

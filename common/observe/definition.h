@@ -20,7 +20,8 @@
 // Names    godwit_<role or part>_<noun>_<unit>[_total]; lower-case letters, digits, underscores. Counters, and only
 //          they, end in _total. Of two definitions with one name, and of names against these rules: CHECK
 // Help     one sentence; what it is not is worth as much as what it is
-// Labels   closed sets (provider, pool, source, class), at most kLabelsMax; no domains, addresses or ids.
+// Labels   closed sets (provider, pool, source, class), at most kLabelsMax; no addresses or ids, and domains only
+//          where their number is bounded (Metrics::sampled_rows)
 //          docs/metrics.md says what each means (cli/metrics)
 // Lifetime of the process; those of tests may be local
 // Threads  made and destroyed where nobody else is, at the start or in a test; read by any

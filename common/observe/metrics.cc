@@ -61,9 +61,15 @@ struct Sample {
 using Series = std::variant<std::unique_ptr<Counter>, std::unique_ptr<Gauge>,
                             std::unique_ptr<Histogram>, std::vector<Sample>>;
 
+struct RowSample {
+  std::uint64_t id = 0;
+  std::function<std::vector<Metrics::Row>()> sample;
+};
+
 struct Family {
   const Definition* definition = nullptr;
   std::map<std::vector<std::string>, Series> series;  // by the values of the labels
+  std::vector<RowSample> rows;
 };
 
 prometheus::MetricType serialized_type(MetricType type) {
@@ -75,12 +81,18 @@ prometheus::MetricType serialized_type(MetricType type) {
   return prometheus::MetricType::Untyped;
 }
 
-prometheus::ClientMetric read(const Definition& definition, const std::vector<std::string>& values,
-                              const Series& series) {
+prometheus::ClientMetric labelled(const Definition& definition,
+                                  const std::vector<std::string>& values) {
   prometheus::ClientMetric metric;
   for (std::size_t i = 0; i < values.size(); ++i) {
     metric.label.push_back({std::string(definition.labels()[i]), values[i]});
   }
+  return metric;
+}
+
+prometheus::ClientMetric read(const Definition& definition, const std::vector<std::string>& values,
+                              const Series& series) {
+  prometheus::ClientMetric metric = labelled(definition, values);
   if (const auto* counter = std::get_if<std::unique_ptr<Counter>>(&series)) {
     metric.counter.value = static_cast<double>((*counter)->value());
   } else if (const auto* gauge = std::get_if<std::unique_ptr<Gauge>>(&series)) {
@@ -104,6 +116,22 @@ prometheus::ClientMetric read(const Definition& definition, const std::vector<st
   return metric;
 }
 
+void read_rows(const Family& family, std::vector<prometheus::ClientMetric>& metrics) {
+  std::map<std::vector<std::string>, double> sums;
+  for (const RowSample& one : family.rows) {
+    for (Metrics::Row& row : one.sample()) {
+      CHECK(row.values.size() == family.definition->labels().size(), "a row of {} has {} values",
+            family.definition->name(), row.values.size());
+      if (sums.size() < kSeriesMax || sums.contains(row.values))
+        sums[std::move(row.values)] += row.value;
+    }
+  }
+  for (const auto& [values, value] : sums) {
+    metrics.push_back(labelled(*family.definition, values));
+    metrics.back().gauge.value = value;
+  }
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -111,12 +139,17 @@ struct Metrics::Impl {
   std::map<std::string_view, Family> families;
   std::uint64_t next_id = 1;
 
-  // The series with those values, made by `make` when it is new.
-  template <class Kind, class Make>
-  Kind& series(const Definition& definition, Values values, Make make) {
+  Family& family_of(const Definition& definition) {
     Family& family = families.try_emplace(definition.name()).first->second;
     if (family.definition == nullptr) family.definition = &definition;
     CHECK(family.definition == &definition, "metric {} has two definitions", definition.name());
+    return family;
+  }
+
+  // The series with those values, made by `make` when it is new.
+  template <class Kind, class Make>
+  Kind& series(const Definition& definition, Values values, Make make) {
+    Family& family = family_of(definition);
     CHECK(values.size() == definition.labels().size(), "{} has {} labels, and was given {} values",
           definition.name(), definition.labels().size(), values.size());
 
@@ -135,6 +168,7 @@ struct Metrics::Impl {
   void end(std::uint64_t id) {
     const std::lock_guard lock(mutex);
     for (Family& family : families | std::views::values) {
+      std::erase_if(family.rows, [id](const RowSample& sample) { return sample.id == id; });
       for (auto at = family.series.begin(); at != family.series.end();) {
         auto* const samples = std::get_if<std::vector<Sample>>(&at->second);
         if (samples != nullptr)
@@ -187,6 +221,16 @@ Metrics::Sampled Metrics::add_sample(const Definition& definition, Values values
   return handle;
 }
 
+Metrics::Sampled Metrics::sampled_rows(const GaugeDefinition& definition,
+                                       std::function<std::vector<Row>()> sample) {
+  const std::lock_guard lock(impl_->mutex);
+  Sampled handle;
+  handle.metrics_ = this;
+  handle.id_ = impl_->next_id++;
+  impl_->family_of(definition).rows.push_back({handle.id_, std::move(sample)});
+  return handle;
+}
+
 Metrics::Sampled& Metrics::Sampled::operator=(Sampled&& other) noexcept {
   if (this != &other) {
     if (metrics_ != nullptr) metrics_->impl_->end(id_);
@@ -205,7 +249,7 @@ std::string Metrics::text() const {
   {
     const std::lock_guard lock(impl_->mutex);
     for (const auto& [name, family] : impl_->families) {
-      if (family.series.empty()) continue;
+      if (family.series.empty() && family.rows.empty()) continue;
       const Definition& definition = *family.definition;
       prometheus::MetricFamily out{std::string(name),
                                    std::string(definition.help()),
@@ -214,7 +258,8 @@ std::string Metrics::text() const {
       for (const auto& [values, series] : family.series) {
         out.metric.push_back(read(definition, values, series));
       }
-      all.push_back(std::move(out));
+      read_rows(family, out.metric);
+      if (!out.metric.empty()) all.push_back(std::move(out));
     }
   }
   std::ostringstream text;

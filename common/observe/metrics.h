@@ -126,6 +126,15 @@ class Metrics {
                   std::function<double()> sample);
   Sampled sampled(const GaugeDefinition& definition, Values values, std::function<double()> sample);
 
+  // A gauge whose label values come and go, such as the longest of many queues: its rows are asked
+  // for at each scrape, as above. Who makes them bounds their number; beyond kSeriesMax of a family
+  // they are not told.
+  struct Row {
+    std::vector<std::string> values;
+    double value = 0;
+  };
+  Sampled sampled_rows(const GaugeDefinition& definition, std::function<std::vector<Row>()> sample);
+
   // The Prometheus text format, version 0.0.4, families by name.
   [[nodiscard]] std::string text() const;
 

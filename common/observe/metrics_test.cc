@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -111,6 +112,27 @@ TEST(Metrics, SampledValuesAreAskedForAndEndWithTheirHandle) {
     EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_test_records 10\n"));
     moved = {};
     EXPECT_THAT(metrics.text(), testing::HasSubstr("\ngodwit_test_records 9\n"));
+  }
+  EXPECT_EQ(metrics.text(), "");
+}
+
+TEST(Metrics, RowsComeAndGoWithWhoTellsThem) {
+  const GaugeDefinition longest{"godwit_test_queue", "Longest queues.", {"name"}};
+  Metrics metrics;
+  std::vector<Metrics::Row> rows;
+  {
+    const Metrics::Sampled one = metrics.sampled_rows(longest, [&] { return rows; });
+    EXPECT_EQ(metrics.text(), "") << "no family without a row";
+    rows = {{{"b"}, 2}, {{"a"}, 1}};
+    const Metrics::Sampled two =
+        metrics.sampled_rows(longest, [] { return std::vector<Metrics::Row>{{{"b"}, 5}}; });
+    EXPECT_THAT(metrics.text(), testing::EndsWith("godwit_test_queue gauge\n"
+                                                  "godwit_test_queue{name=\"a\"} 1\n"
+                                                  "godwit_test_queue{name=\"b\"} 7\n"));
+    rows.assign(kSeriesMax + 10, {});
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = {{"r" + std::to_string(i)}, 1};
+    const std::string text = metrics.text();
+    EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(text, '\n')), 2 + kSeriesMax);
   }
   EXPECT_EQ(metrics.text(), "");
 }

@@ -14,6 +14,7 @@ from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/metrics.md"
+BY_DOMAIN = "godwit_sender_queue_recipients_by_domain"
 
 
 def on_the_embedded_log(catalogue: dict[str, dict[str, Any]]) -> set[str]:
@@ -69,11 +70,12 @@ def test_each_label_is_explained(catalogue: dict[str, dict[str, Any]]) -> None:
 
 
 def test_labels_are_of_closed_sets(troubled: Troubled, exposed: dict[str, Family]) -> None:
-    """No domain, address or id of the mail that went through is a label's value."""
+    """No domain, address or id of the mail is a label's value, but for the few domains with the most mail."""
+    assert 0 < len(exposed[BY_DOMAIN].series) <= 20, "sender.metric_domains_max"
     for name, family in exposed.items():
         for series in family.series:
             for label, value in series.items():
-                if label != "version":
+                if label != "version" and (name, label) != (BY_DOMAIN, "domain"):
                     assert not re.search(r"[.@:\[]", value) or value in troubled.topics, f"{name}: {label}={value}"
 
 
