@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "cli/admin/answer.h"
+#include "cli/admin/senders.h"
 #include "cli/admin/table.h"
 #include "cli/admin/time_text.h"
 #include "common/record/event_view.h"
@@ -143,11 +144,15 @@ int ctl_reload(const CtlOptions& options, const Target& target, Io io) {
 
 int ctl_queue(const CtlOptions& options, const operate::QueueQuery& query, const Target& target,
               const Clock& clock, Io io) {
-  auto client = connect(target);
-  if (!client) return could_not(client.error(), io);
-  const auto summary = client->queue(query);
+  Missing missing;
+  const auto summary = queue_everywhere(target, query, missing);
   if (!summary) return could_not(summary.error(), io);
-  if (options.json) return say(json_queue(*summary), io);
+  tell_of(missing, io);
+  if (options.json) {
+    Json json = json_queue(*summary);
+    json["not_counted"] = missing;
+    return say(json, io);
+  }
   io.out << queue_table(*summary, query.by, clock.now());
   return kDone;
 }

@@ -42,11 +42,6 @@ int refused(const Error& error, Io io) {
   return no ? kAnswerIsNo : kCouldNotRun;
 }
 
-void tell_of(const Missing& missing, Io io) {
-  for (const std::string& one : missing)
-    io.err << "godwit ctl: not counted: " << text::printable(one, 500) << '\n';
-}
-
 Json json_command(const Command& command) {
   Json json{{"id", command.id.text()},
             {"kind", commands::kind_name(command.kind)},

@@ -34,9 +34,10 @@ class FakeProcess final : public operate::Process {
     return {.node = "mta1",
             .version = "0.1.0",
             .cluster = "demo",
-            .roles = {{"ingress", ""}, {"sender", "replaying"}},
+            .roles = {{"ingress", ""}, {role, "replaying"}},
             .started = from_unix_ms(1'000),
             .now = from_unix_ms(61'000),
+            .draining = drained > 0,
             .pid = 42,
             .addresses = {"smtp.relay 127.0.0.1:2525"}};
   }
@@ -51,6 +52,7 @@ class FakeProcess final : public operate::Process {
     return {};
   }
   int drained = 0;
+  std::string role = "sender";
   bool reload_works = true;
   std::string level = "info";
 };
@@ -242,6 +244,16 @@ TEST_F(Operator, QueueAndDead) {
   EXPECT_EQ(json()["parked"], 4);
   EXPECT_EQ(json()["rows"][0]["name"], "acme");
   EXPECT_EQ(json()["rows"][0]["oldest_accepted"], "2025-12-31T23:58:00.000Z");
+
+  // A queue that is empty because its sender ends is not taken for one that is empty.
+  process_.drain(false);
+  EXPECT_EQ(ctl_queue({}, {}, target_, clock_, io()), kDone);
+  EXPECT_THAT(err_.str(), HasSubstr("not counted: mta1: draining"));
+  process_.role = "router";
+  out_.str({});
+  EXPECT_EQ(ctl_queue({.json = true}, {}, target_, clock_, io()), kDone);
+  EXPECT_EQ(json()["total"], 0);
+  EXPECT_THAT(json()["not_counted"].dump(), HasSubstr("whoever else there is"));
 
   out_.str({});
   EXPECT_EQ(ctl_dead_list({}, 10, target_, io()), kDone);

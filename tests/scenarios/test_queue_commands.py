@@ -95,3 +95,23 @@ def test_cancelled_mail_ends_once_and_only_with_yes(start_godwit, own) -> None:
     report = godwit.wait_until_ended(4)
     assert (report["delivered"], report["cancelled"], report["clean"]) == (2, 2, True), report
     assert done["command"]["id"] in json.dumps(ctl(godwit, "commands", "list"))
+
+
+def test_a_queue_that_nobody_counts_is_not_called_empty(make_godwit, own) -> None:
+    server = own(ScriptedServer())
+    godwit = make_godwit(config={"sender": {"routes": [{"domain": "*", "to": server.address}]}})
+    godwit.options = ("--roles", "ingress,router,bouncer")
+    godwit.start()
+    submit(godwit, "one@a.test", "two@b.test")
+    queue = ctl(godwit, "queue")
+    assert (queue["total"], queue["not_counted"]) == (0, ["everything: no process has the role sender"])
+    # As after a restore: what must not go is cancelled before anybody could deliver it.
+    order = ctl(godwit, "cancel", "--domain", "a.test", "--yes", *REASON)
+    assert order["touches"]["not_counted"] == queue["not_counted"]
+    assert godwit.terminate() == 0
+    godwit.options = ()
+    godwit.start()
+    report = godwit.wait_until_ended(2)
+    assert (report["delivered"], report["cancelled"], report["clean"]) == (1, 1, True), report
+    assert server.recipients() == ["two@b.test"]
+    assert ctl(godwit, "queue")["not_counted"] == []
