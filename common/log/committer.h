@@ -24,7 +24,7 @@ namespace godwit::log {
 
 struct CommitterConfig {
   std::uint32_t reserve_segments = 4;
-  std::uint64_t tail_cache_bytes = 64ull << 20;
+  std::uint64_t tail_cache_bytes = 16ull << 20;
   std::uint64_t batch_bytes_max = 4ull << 20;
   std::chrono::milliseconds commit_sync_delay_max{100};
 };

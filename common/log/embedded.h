@@ -37,7 +37,7 @@ struct EmbeddedConfig {
   std::uint32_t reserve_segments = 4;  // zero-filled, for router and sender only
   std::uint64_t reserve_table_bytes = 512ull << 20;
   // newest records kept in memory for readers that keep up
-  std::uint64_t tail_cache_bytes = 64ull << 20;
+  std::uint64_t tail_cache_bytes = 16ull << 20;
   std::chrono::milliseconds commit_sync_delay_max{100};
   std::chrono::hours events_retention{24 * 45};  // of everything in the archive
   // A body's chunk is kept this long until a record refers to it: the longest a DATA command may
