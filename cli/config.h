@@ -31,7 +31,7 @@ struct EmbeddedConfig {
   std::uint64_t segment_bytes = 64ull << 20;
   std::uint32_t reserve_segments = 4;
   std::uint64_t reserve_table_bytes = 512ull << 20;
-  std::uint64_t tail_cache_bytes = 64ull << 20;
+  std::uint64_t tail_cache_bytes = 16ull << 20;
   std::chrono::milliseconds commit_sync_delay_max{100};
   std::chrono::hours events_retention{24 * 45};
 };

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "common/admin/server.h"
 #include "common/control/file_control.h"
 #include "common/observe/log.h"
+#include "common/role/end_limit.h"
 #include "common/role/signals.h"
 
 namespace godwit::cli::run {
@@ -26,6 +29,13 @@ constexpr observe::Logger kLog{"process"};
 constexpr int kDone = 0;
 constexpr int kAnswerIsNo = 1;
 constexpr int kCouldNotRun = 3;
+
+// Nobody waits for what hangs, destructors included.
+void give_up_ending() {
+  kLog.error("the end took too long: it is given up", {{"status", kCouldNotRun}});
+  observe::flush_logs();
+  _exit(kCouldNotRun);
+}
 
 // Each connection is a descriptor, and the default soft limit is 1,024 on many systems.
 void raise_descriptor_limit() {
@@ -56,6 +66,7 @@ int run(const RunOptions& options) {
     kLog.warning("not in effect", {{"at", notice.to_string()}});
 
   int status = kDone;
+  std::optional<role::EndLimit> limit;  // the destructors' time is counted, too
   {
     Process process(options, std::move(config), signals);
     if (const Result<void> started = process.start(); !started) {
@@ -66,9 +77,11 @@ int run(const RunOptions& options) {
       say(process.ready_line());
       process.serve();
     }
+    limit.emplace(process.end_bound(), give_up_ending);
     process.end();
     if (process.failed()) status = kCouldNotRun;
   }
+  limit.reset();
   kLog.info("ended", {{"status", status}});
   observe::flush_logs();
   return status;

@@ -30,6 +30,7 @@ namespace godwit::cli::run {
 namespace {
 
 constexpr observe::Logger kLog{"process"};
+constexpr std::chrono::seconds kGiveBackMax{30};  // partitions, to the group
 
 const observe::CounterDefinition kCrashes{
     "godwit_poison_crashes_total",
@@ -395,6 +396,10 @@ bool Process::log_has_ended() {
   kLog.error("has to end", {{"problem", status.problem}});
   failed_ = true;
   return true;
+}
+
+std::chrono::milliseconds Process::end_bound() const {
+  return config_.drain_timeout + kGiveBackMax;
 }
 
 void Process::end() {

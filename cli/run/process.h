@@ -77,6 +77,8 @@ class Process final : public godwit::admin::Process {
   // The log is of no use any more: the end was not asked for, but is due.
   [[nodiscard]] bool failed() const { return failed_; }
   void end();
+  // What end() may take: `drain_timeout` for the roles, and what their groups take to give partitions back.
+  [[nodiscard]] std::chrono::milliseconds end_bound() const;
 
   // godwit::admin::Process
   [[nodiscard]] godwit::admin::NodeInfo info() override;

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,20 @@ def test_one_process(make_godwit: Callable[..., Godwit], own: Callable[[Any], An
     assert report["clean"], report
     assert Counter(server.recipients()) == Counter(everybody)
     assert godwit.terminate() == 0
+
+
+def test_the_end_has_its_bound_without_a_broker(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any],
+                                                tmp_path: Path, prefix: str) -> None:
+    cluster = own(KafkaCluster(tmp_path / "kafka"))
+    cluster.start()
+    godwit = make_godwit(merged({"node": "one", "drain_timeout": "1s", "sender": {"routes": [{"domain": "*", "to": "capture"}]}},
+                                on_kafka(cluster, prefix)))
+    godwit.start()
+    submit(godwit, [f"u{n}@example.test" for n in range(20)])
+    cluster.kill(0)
+    # librdkafka may wait for it where nothing breaks it off: 30 s behind the drain it is given up, with 3.
+    assert godwit.process
+    assert godwit.process.terminate(60) in (0, 3)
 
 
 def test_each_role_in_its_own_process(make_godwit: Callable[..., Godwit], own: Callable[[Any], Any],
