@@ -108,6 +108,7 @@ void describe(config::Fields& fields, HttpListenerConfig& http) {
 
 Result<std::shared_ptr<net::TlsServerContext>> TlsConfig::load() const {
   std::vector<net::TlsServerFiles> further;
+  further.reserve(others.size());
   for (const CertificateConfig& other : others)
     further.push_back({.certificate = other.certificate, .key = other.key});
   return net::TlsServerContext::load({.certificate = certificate, .key = key}, std::move(further));

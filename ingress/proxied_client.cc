@@ -29,7 +29,7 @@ async::Task<Result<void>> read_header(net::Stream& stream, net::ProxyHeaderReade
 }
 
 // A proxy is a machine of the operator's; of anybody else the address is personal.
-void refuse(const Services& services, const Port& port, NoClient why, observe::LogField peer,
+void refuse(const Services& services, const Port& port, NoClient why, const observe::LogField& peer,
             std::string_view problem) {
   services.metrics.client_unknown(why);
   kLog.warning("connection closed: no PROXY header says who the client is",

@@ -84,7 +84,7 @@ class IngressTest : public ::testing::Test, protected role::TestProcess {
                 ">\r\nDATA\r\n");
     client.reply();
     for (int i = 0; i < 2; ++i) {
-      const std::string reply = client.reply();
+      std::string reply = client.reply();
       if (!reply.starts_with("250 ")) return reply;
     }
     return client.reply();
@@ -92,7 +92,7 @@ class IngressTest : public ::testing::Test, protected role::TestProcess {
   static std::string send_message(TestClient& client, const std::string& content,
                                   const std::string& sender = "a@client.example",
                                   const std::string& recipient = "b@example.org") {
-    const std::string reply = begin_message(client, sender, recipient);
+    std::string reply = begin_message(client, sender, recipient);
     if (!reply.starts_with("354 ")) return reply;
     client.send(content + ".\r\n");
     return client.reply();

@@ -18,7 +18,6 @@ using commands::Kind;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
-using testing::UnorderedElementsAre;
 
 Command order(std::string id, Kind kind, Filter filter) {
   const Timestamp now = system_clock().now();

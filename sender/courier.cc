@@ -17,7 +17,6 @@ namespace godwit::sender {
 namespace {
 
 using smtp::ClientAction;
-using smtp::ClientStage;
 
 // A delivery whose connection ended before its turn goes back to the queue this often; then it is
 // deferred.

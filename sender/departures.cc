@@ -106,8 +106,9 @@ void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>
     env_.metrics.deferral_unwritten();
   }
   delivery->drop_content();
-  const Timestamp due = from_unix_ms(delivery->record.head.due_unix_ms());
-  kept_.push(std::min(due, delivery->expires), std::move(delivery));
+  const Timestamp until =
+      std::min(from_unix_ms(delivery->record.head.due_unix_ms()), delivery->expires);
+  kept_.push(until, std::move(delivery));
   life_.wake.due.notify();
 }
 

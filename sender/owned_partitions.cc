@@ -241,6 +241,7 @@ Result<std::optional<admin::DeliveryDetails>> OwnedPartitions::delivery(const De
 std::vector<PartitionId> OwnedPartitions::partitions() const {
   const std::lock_guard lock(mutex_);
   std::vector<PartitionId> partitions;
+  partitions.reserve(owners_.size());
   for (const auto& [partition, owner] : owners_) partitions.push_back(partition);
   return partitions;
 }

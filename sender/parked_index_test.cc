@@ -60,7 +60,7 @@ std::vector<std::string> between(const std::set<std::string>& entries, const std
 
 TEST(ParkedIndex, OnlyDeliveriesThatParseHaveEntries) {
   int emitted = 0;
-  const auto count = [&](std::string) { ++emitted; };
+  const auto count = [&](const std::string&) { ++emitted; };
   index_retries("!position", "x", count);
   index_retries(record::content_key(message(1)), "Subject: d/", count);
   index_retries(record::delivery_key({message(1), 0}), "\xff\xff\xff", count);

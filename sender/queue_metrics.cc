@@ -56,6 +56,7 @@ std::vector<observe::Metrics::Row> QueueMetrics::domain_rows() const {
     }
   }
   std::vector<observe::Metrics::Row> rows;
+  rows.reserve(sums.size());
   for (const auto& [domain, recipients] : sums)
     rows.push_back({{text::printable(domain, 255)}, static_cast<double>(recipients)});
   std::ranges::sort(rows, [](const auto& left, const auto& right) {

@@ -43,7 +43,7 @@ class SenderRole final : public Sender {
              std::optional<net::Address> capture, control::ReturnPath return_path)
       : context_(context),
         config_(config),
-        capture_(std::move(capture)),
+        capture_(capture),
         return_path_(std::move(return_path)) {}
   ~SenderRole() override { stop(); }
 
@@ -123,7 +123,7 @@ class SenderRole final : public Sender {
 std::unique_ptr<Sender> make_sender(const role::RoleContext& context, const Config& config,
                                     std::optional<net::Address> capture,
                                     control::ReturnPath return_path) {
-  return std::make_unique<SenderRole>(context, config, std::move(capture), std::move(return_path));
+  return std::make_unique<SenderRole>(context, config, capture, std::move(return_path));
 }
 
 }  // namespace godwit::sender

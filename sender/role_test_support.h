@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 using Stage = FakePeer::Stage;
 using Mail = FakeMailSystem::Mail;
 
-inline FakePeer::Script at_stage(Stage wanted, std::string reply) {
+inline FakePeer::Script at_stage(Stage wanted, const std::string& reply) {
   return [wanted, reply](Stage stage, const std::string&, int) {
     return stage == wanted ? reply : std::string();
   };

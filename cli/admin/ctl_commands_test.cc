@@ -85,7 +85,7 @@ class OperatorOfQueues : public testing::Test {
                   .value();
     target_ = {.admin_address = server_->address(), .data_dir = {}, .embedded = false};
   }
-  int order(OrderOptions options, bool json = false, std::string reason = "because") {
+  int order(const OrderOptions& options, bool json = false, std::string reason = "because") {
     out_.str({});
     err_.str({});
     return ctl_order({.json = json, .reason = std::move(reason)}, options, target_, clock_, io());

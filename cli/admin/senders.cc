@@ -87,9 +87,10 @@ Result<std::optional<operate::DeliveryDetails>> delivery_anywhere(const Target& 
   TRY_VOID(ask_senders(target, missing, [&](operate::Client& client) -> Result<void> {
     if (found) return {};
     auto details = client.delivery(id);
-    if (details) found = *std::move(details);
-    const bool not_there = !details && details.error().code == operate::Errc::kNotFound;
-    return details || not_there ? Result<void>{} : fail(std::move(details).error());
+    if (!details && details.error().code == operate::Errc::kNotFound) return {};
+    if (!details) return fail(std::move(details).error());
+    found = *std::move(details);
+    return {};
   }));
   return found;
 }

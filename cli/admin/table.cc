@@ -28,6 +28,7 @@ std::string bytes_text(std::uint64_t bytes) {
 
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
   std::vector<std::string> titles;
+  titles.reserve(columns_.size());
   for (const Column& column : columns_) titles.emplace_back(column.title);
   rows_.push_back(std::move(titles));
 }
@@ -35,6 +36,7 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
 void Table::add(const std::vector<std::string>& cells) {
   CHECK(cells.size() == columns_.size(), "{} cells in {} columns", cells.size(), columns_.size());
   std::vector<std::string> row;
+  row.reserve(cells.size());
   for (const std::string& cell : cells) row.push_back(text::printable(cell, kCellBytesMax));
   rows_.push_back(std::move(row));
 }

@@ -16,7 +16,6 @@ namespace godwit::admin {
 namespace {
 
 using commands::Kind;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;

@@ -22,6 +22,7 @@ DeliveryRow row(int minute, std::uint32_t index = 0) {
 
 std::vector<std::uint32_t> indexes(const DeliveryList& list) {
   std::vector<std::uint32_t> out;
+  out.reserve(list.rows.size());
   for (const DeliveryRow& one : list.rows) out.push_back(one.id.index);
   return out;
 }

@@ -48,7 +48,7 @@ const std::string kBlock6 = std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\
                             std::string("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02"sv) +
                             std::string("\x10\x00\x01\xd1"sv);
 
-std::string with_crc(std::string block, std::uint32_t change = 0) {
+std::string with_crc(const std::string& block, std::uint32_t change = 0) {
   const std::size_t at = kSignature.size() + 4 + block.size() + 3;
   std::string header = binary(0x21, 0x11, block + tlv(0x03, std::string(4, '\0')) + tlv(0x04, "x"));
   const std::uint32_t crc = crc32c(header) ^ change;
@@ -99,7 +99,7 @@ TEST(ProxyHeader, NamesTheClientOrNobody) {
 TEST(ProxyHeader, WhatIsNoneIsRefused) {
   const std::string cases[] = {
       "EHLO client.example\r\n",
-      "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  // a TLS handshake
+      std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"sv),  // a TLS handshake
       "PROXY\r\nEHLO x.example\r\n",
       "PROXY TCP4\r\n12",
       "PROXY TCP5 1.1.1.1 2.2.2.2 1 2\r\n",

@@ -81,6 +81,7 @@ TEST(Metrics, ThreadsCountIntoOneSum) {
   Gauge& gauge = metrics.gauge(g);
   Histogram& histogram = metrics.histogram(h);
   std::vector<std::thread> threads;
+  threads.reserve(2 * kCells);
   for (std::size_t t = 0; t < 2 * kCells; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 1000; ++i) {
