@@ -35,6 +35,30 @@ Command order(std::string id, Kind kind, Filter filter) {
           .undone_reason = {}};
 }
 
+// A peer that answers no final dot until it is let go.
+class HangingPeer {
+ public:
+  explicit HangingPeer(const FakePeer::Script& otherwise)
+      : peer_([this, otherwise](Stage stage, const std::string& line, int connection) {
+          if (stage == Stage::kDot) hangs_.wait(true);
+          return otherwise(stage, line, connection);
+        }) {}
+  ~HangingPeer() { let_go(); }
+  void let_go() {
+    hangs_ = false;
+    hangs_.notify_all();
+  }
+  FakePeer* operator->() { return &peer_; }
+
+ private:
+  std::atomic<bool> hangs_{true};
+  FakePeer peer_;
+};
+
+std::string takes_all(Stage /*stage*/, const std::string& /*line*/, int /*connection*/) {
+  return {};
+}
+
 class SenderUnderCommands : public testing::Test {
  protected:
   SenderUnderCommands() {
@@ -226,16 +250,12 @@ TEST_F(SenderUnderCommands, ASuspendedOneExpiresAtItsAge) {
 
 // One connection, and a peer that hangs in the first mail: the others wait in the lane when the commands come.
 TEST_F(SenderUnderCommands, WhatWaitsInMemoryIsTakenOut) {
-  std::atomic<bool> hangs{true};
-  FakePeer slow([&](Stage stage, const std::string&, int) -> std::string {
-    while (stage == Stage::kDot && hangs) std::this_thread::sleep_for(1ms);
-    return {};
-  });
-  system_.route_all_to(slow.port());
+  HangingPeer slow(takes_all);
+  system_.route_all_to(slow->port());
   system_.control.shaping.push_back({.is_default = true, .connection_limit = 1});
   system_.start();
   system_.put({.recipients = {"first"}});
-  EVENTUALLY(slow.mail_times().size() == 1);
+  EVENTUALLY(slow->mail_times().size() == 1);
   system_.put({.recipients = {"one"}});
   system_.put({.recipients = {"two"}, .tenant = "other"});
   system_.put({.recipients = {"three"}, .tenant = "third"});
@@ -244,10 +264,10 @@ TEST_F(SenderUnderCommands, WhatWaitsInMemoryIsTakenOut) {
                         order("2", Kind::kCancel, {.tenant = "other"})});
   EVENTUALLY(system_.count(v1::CANCELLED) == 1);
   EVENTUALLY(suspended() == 1);
-  hangs = false;
+  slow.let_go();
   EVENTUALLY(system_.count(v1::DELIVERED) == 2);
   std::set<std::string> recipients;
-  for (const auto& mail : slow.mails()) recipients.insert(mail.recipients.front());
+  for (const auto& mail : slow->mails()) recipients.insert(mail.recipients.front());
   EXPECT_THAT(recipients, ElementsAre("first@a.example", "three@a.example"));
   system_.commands.set({});
   EVENTUALLY(system_.count(v1::DELIVERED) == 3);
@@ -255,17 +275,15 @@ TEST_F(SenderUnderCommands, WhatWaitsInMemoryIsTakenOut) {
 
 // The attempt is under way when the cancel comes: it ends as it does, and whoever is left is cancelled with it.
 TEST_F(SenderUnderCommands, AnAttemptUnderWayIsNotBrokenOff) {
-  std::atomic<bool> hangs{true};
-  FakePeer slow([&](Stage stage, const std::string& line, int) -> std::string {
-    while (stage == Stage::kDot && hangs) std::this_thread::sleep_for(1ms);
+  HangingPeer slow([](Stage stage, const std::string& line, int) -> std::string {
     return stage == Stage::kRcpt && line.find("two@") != std::string::npos ? "450 4.2.0 later" : "";
   });
-  system_.route_all_to(slow.port());
+  system_.route_all_to(slow->port());
   system_.start();
   system_.put({.recipients = {"one", "two"}});
-  EVENTUALLY(slow.mail_times().size() == 1);
+  EVENTUALLY(slow->mail_times().size() == 1);
   system_.commands.set({order("1", Kind::kCancel, {.domain = "a.example"})});
-  hangs = false;
+  slow.let_go();
   EVENTUALLY(system_.committed() == 1);
   EXPECT_THAT(system_.story(),
               ElementsAre("delivered one@a.example 250 dot", "deferred two@a.example 450 RCPT",
@@ -356,16 +374,12 @@ TEST_F(SenderUnderCommands, DeliveriesAreListedAndShown) {
 }
 
 TEST_F(SenderUnderCommands, WhatIsInMemoryIsListedToo) {
-  std::atomic<bool> hangs{true};
-  FakePeer slow([&](Stage stage, const std::string&, int) -> std::string {
-    while (stage == Stage::kDot && hangs) std::this_thread::sleep_for(1ms);
-    return {};
-  });
-  system_.route_all_to(slow.port());
+  HangingPeer slow(takes_all);
+  system_.route_all_to(slow->port());
   system_.control.shaping.push_back({.is_default = true, .connection_limit = 1});
   system_.start();
   const MessageId active = system_.put({});
-  EVENTUALLY(slow.mail_times().size() == 1);
+  EVENTUALLY(slow->mail_times().size() == 1);
   const MessageId waiting = system_.put({.tenant = "other"});
   EVENTUALLY(system_.role().deliveries({}, 10).value().rows.size() == 2);
   const auto state = [&](const MessageId& id) {
@@ -373,7 +387,7 @@ TEST_F(SenderUnderCommands, WhatIsInMemoryIsListedToo) {
   };
   EXPECT_EQ(state(active), admin::DeliveryState::kActive);
   EXPECT_EQ(state(waiting), admin::DeliveryState::kWaiting);
-  hangs = false;
+  slow.let_go();
   EVENTUALLY(system_.count(v1::DELIVERED) == 2);
   EVENTUALLY(system_.role().deliveries({}, 10).value().deliveries == 0);
 }
