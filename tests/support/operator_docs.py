@@ -16,12 +16,12 @@ import os
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.process import Process
+from support.waiting import wait_until
 
 PATIENCE_SECONDS = 30
 
@@ -218,19 +218,28 @@ class Site:
         if step.text.startswith("systemctl "):
             self._systemctl(step.text.split()[1:])
             return
-        until = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            command = self._ids.put_into(self._here(step.text))
-            done = subprocess.run(["bash", "-c", command], cwd=self._directory, env=self._environment, text=True,
-                                  stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
-            printed = self._there(done.stdout + done.stderr)
-            lacking = missing(step.shown, printed, self._ids)
-            if done.returncode == step.status and lacking is None:
-                return
-            if not LOOKING.match(step.text) or time.monotonic() > until:
-                raise AssertionError(f"{where}: $ {step.text}\nexit status {done.returncode}, expected {step.status}\n"
-                                     + (f"not printed: {lacking}\n" if lacking is not None else "") + printed)
-            time.sleep(0.1)
+        problem = ""
+
+        def goes_as_shown() -> bool:
+            nonlocal problem
+            problem = self._problem_with(step)
+            return not problem
+
+        # What only looks is asked again, until it sees what is shown.
+        wait_until(goes_as_shown, PATIENCE_SECONDS if LOOKING.match(step.text) else 0,
+                   lambda: f"{where}: $ {step.text}\n{problem}")
+
+    def _problem_with(self, step: Step) -> str:
+        """Runs it once: what differs from what is shown; "" when nothing does."""
+        command = self._ids.put_into(self._here(step.text))
+        done = subprocess.run(["bash", "-c", command], cwd=self._directory, env=self._environment, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        printed = self._there(done.stdout + done.stderr)
+        lacking = missing(step.shown, printed, self._ids)
+        if done.returncode == step.status and lacking is None:
+            return ""
+        return (f"exit status {done.returncode}, expected {step.status}\n"
+                + (f"not printed: {lacking}\n" if lacking is not None else "") + printed)
 
     def _systemctl(self, arguments: list[str]) -> None:
         action = arguments[0]
