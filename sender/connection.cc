@@ -10,7 +10,6 @@ using smtp::ClientStage;
 namespace {
 
 constexpr observe::Logger kLog{"sender"};
-constexpr std::size_t kReadBytes = 4096;
 
 }  // namespace
 
@@ -115,25 +114,27 @@ Instant Connection::deadline(ClientStage stage, bool writing) const {
   return now + timeouts.mail;
 }
 
-async::Task<void> Connection::read(smtp::ClientSession& session) {
-  char buffer[kReadBytes];
-  const auto got = co_await stream_.read_some(buffer, deadline(session.stage(), false));
-  if (!got) {
-    session.disconnected(got.error().code.message());
-  } else if (*got == 0) {
+async::Task<Result<std::size_t>> Connection::read(const smtp::ClientSession& session) {
+  return stream_.read_some(buffer_, deadline(session.stage(), false));
+}
+
+void Connection::was_read(smtp::ClientSession& session, const Result<std::size_t>& octets) {
+  if (!octets) {
+    session.disconnected(octets.error().code.message());
+  } else if (*octets == 0) {
     session.disconnected("the host closed the connection");
   } else {
-    input_.append(buffer, *got);
+    input_.append(buffer_.data(), *octets);
   }
 }
 
-async::Task<void> Connection::write(smtp::ClientSession& session) {
-  if (!dispatch_.may_send()) {
-    session.disconnected("the partition may have another owner");
-    co_return;
-  }
-  const Rope output = session.take_output();
-  const auto written = co_await stream_.write(output, deadline(session.stage(), true));
+async::Task<Result<void>> Connection::write(smtp::ClientSession& session) {
+  output_ = session.take_output();
+  return stream_.write(output_, deadline(session.stage(), true));
+}
+
+void Connection::was_written(smtp::ClientSession& session, const Result<void>& written) {
+  output_ = {};
   if (!written) session.disconnected(written.error().code.message());
 }
 

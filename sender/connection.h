@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,9 +36,11 @@ class Connection {
   [[nodiscard]] async::Task<Result<void>> open(const MxPlan::Target& target);
   [[nodiscard]] smtp::ClientConfig session_config(const MxPlan::Target& target,
                                                   bool in_clear) const;
-  [[nodiscard]] async::Task<void> read(smtp::ClientSession& session);
-  // Nothing, when the partition may be another's: a final dot that was not taken does not go out.
-  [[nodiscard]] async::Task<void> write(smtp::ClientSession& session);
+  // What the session asks for, in two halves around the wait: no frame of ours is held meanwhile.
+  [[nodiscard]] async::Task<Result<std::size_t>> read(const smtp::ClientSession& session);
+  void was_read(smtp::ClientSession& session, const Result<std::size_t>& octets);
+  [[nodiscard]] async::Task<Result<void>> write(smtp::ClientSession& session);
+  void was_written(smtp::ClientSession& session, const Result<void>& written);
   // True: the handshake failed, and a connection in the clear may do better.
   [[nodiscard]] async::Task<bool> start_tls(smtp::ClientSession& session);
   void close() { stream_.close(); }
@@ -72,6 +75,8 @@ class Connection {
   // passes a network.
   std::optional<net::Address> proxy_;
   net::Stream stream_;
+  std::array<char, 1024> buffer_;  // of a read under way; replies are short
+  Rope output_;                    // of a write under way
   std::string input_;
   std::string host_;
   std::string address_;

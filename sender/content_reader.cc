@@ -52,8 +52,11 @@ async::Task<Result<void>> ContentReader::load(QueuedDelivery& delivery, Instant 
   }
   ContentBudget::Share memory;
   if (record.where() != record::Delivery::Where::kInline) {  // that is in memory already
-    memory = co_await env_.content_budget.take(env_.shard, record.content.size(), share_by,
-                                               life_.drained());
+    memory = env_.content_budget.try_take(record.content.size());
+    if (!memory) {
+      memory = co_await env_.content_budget.take(env_.shard, record.content.size(), share_by,
+                                                 life_.drained());
+    }
     if (!memory) co_return fail(Errc::kContentMemory);
   }
   auto content = co_await fetch(delivery);
@@ -144,7 +147,9 @@ async::Task<Result<Rope>> ContentReader::read_inline(QueuedDelivery& delivery) {
   const v1::Position& position = delivery.record.content.position();
   const log::RecordPosition at{{static_cast<Topic>(position.topic()), position.partition()},
                                position.offset()};
-  CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
+  if (env_.log.end(at.where) <= at.offset) {
+    CO_TRY_VOID(co_await wait_durable(at.where, at.offset));
+  }
   auto read = co_await async::completion<Result<log::Record>>(
       [&](auto done) { env_.log.read_at(at, std::move(done)); });
   if (!read) co_return fail(std::move(read).error());

@@ -174,14 +174,20 @@ async::Task<Courier::Ended> Courier::converse(const MxPlan::Target& target, bool
 async::Task<void> Courier::perform(smtp::ClientSession& session, Ended& ended) {
   Instant idle_until = now() + shaping_.idle_timeout;
   for (;;) {
-    if (session.can_begin() && !ending_) {
-      if (co_await offer(session)) idle_until = Instant::max();
-    }
+    if (session.can_begin() && may_offer() && co_await offer(session)) idle_until = Instant::max();
     const ClientAction action = session.next(connection_->input());
     connection_->input().erase(0, action.consumed);
     switch (action.kind) {
-      case ClientAction::Kind::kWrite: co_await connection_->write(session); break;
-      case ClientAction::Kind::kRead: co_await connection_->read(session); break;
+      case ClientAction::Kind::kWrite:
+        if (dispatch_.may_send()) {
+          connection_->was_written(session, co_await connection_->write(session));
+        } else {  // a final dot that was not taken does not go out
+          session.disconnected("the partition may have another owner");
+        }
+        break;
+      case ClientAction::Kind::kRead:
+        connection_->was_read(session, co_await connection_->read(session));
+        break;
       case ClientAction::Kind::kStartTls:
         ended.tls_broken = co_await connection_->start_tls(session);
         break;
@@ -217,14 +223,25 @@ async::Task<bool> Courier::wait_for_work(smtp::ClientSession& session, Instant i
 
 // --- transactions ---
 
+// A delivery may be there that this connection may have.
+bool Courier::may_offer() {
+  if (ending_) return false;
+  const bool between = !works_.any_left() || !works_.first()->begun;
+  const bool used_up = carried_ >= shaping_.max_deliveries_per_connection;
+  const bool gone = lane_.source(source_) == nullptr;  // or its lane is elsewhere now
+  if ((between && (used_up || gone)) || dispatch_.draining()) {
+    ending_ = true;
+    return false;
+  }
+  return dispatch_.may_begin() && (works_.any_left() || lane_.has_waiting(source_));
+}
+
+// A token for what is in hand, or a delivery that came with one.
 async::Task<WorkPtr> Courier::next_work() {
   if (works_.any_left()) {
     WorkPtr work = works_.first();
-    if (!work->token) {
-      if (!lane_.take_token(source_)) co_return nullptr;
-      work->token = true;
-    }
-    co_return work;
+    if (!work->token && lane_.take_token(source_)) work->token = true;
+    co_return work->token ? work : nullptr;
   }
   DeliveryPtr delivery = lane_.take(source_);
   if (!delivery) co_return nullptr;
@@ -245,14 +262,6 @@ void Courier::return_token(Work& work) {
 }
 
 async::Task<bool> Courier::offer(smtp::ClientSession& session) {
-  const bool between = !works_.any_left() || !works_.first()->begun;
-  const bool used_up = carried_ >= shaping_.max_deliveries_per_connection;
-  const bool gone = lane_.source(source_) == nullptr;  // or its lane is elsewhere now
-  if ((between && (used_up || gone)) || dispatch_.draining()) {
-    ending_ = true;
-    co_return false;
-  }
-  if (!dispatch_.may_begin()) co_return false;
   const WorkPtr work = co_await next_work();
   if (!work) co_return false;
   // Behind a transaction it only tries: that one holds a share itself.

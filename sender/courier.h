@@ -65,6 +65,7 @@ class Courier {
   [[nodiscard]] async::Task<bool> wait_for_slot();
   [[nodiscard]] async::Task<Ended> converse(const MxPlan::Target& target, bool in_clear);
   [[nodiscard]] async::Task<void> perform(smtp::ClientSession& session, Ended& ended);
+  [[nodiscard]] bool may_offer();
   // Begins a transaction when there is a delivery, a token, and its content.
   [[nodiscard]] async::Task<bool> offer(smtp::ClientSession& session);
   [[nodiscard]] async::Task<WorkPtr> next_work();

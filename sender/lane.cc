@@ -177,6 +177,11 @@ DeliveryPtr Lane::claim(const SourceName& source) {
   return nullptr;
 }
 
+bool Lane::has_waiting(const SourceName& source) const {
+  const auto at = paths_.find(source);
+  return at != paths_.end() && !at->second.queue.empty();
+}
+
 bool Lane::take_token(const SourceName& source) {
   const Instant now = env_.clock.instant();
   const LaneLimits::Answer answer = limits_.may_send(source, now);

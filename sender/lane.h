@@ -75,6 +75,7 @@ class Lane {
   [[nodiscard]] LaneLimits& limits() { return limits_; }
 
   // For couriers of `source`.
+  [[nodiscard]] bool has_waiting(const SourceName& source) const;
   // The delivery a new connection is for: out of the queue, its token not taken yet.
   [[nodiscard]] DeliveryPtr claim(const SourceName& source);
   // A token for one transaction now; false: try again when notified.

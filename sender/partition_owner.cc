@@ -403,7 +403,7 @@ void PartitionOwner::attempted(DeliveryPtr delivery, const AttemptReport& report
       default: env_.metrics.deferred(1);
     }
   }
-  lanes_.at(before.lane)
+  lanes_.at(delivery->lane())
       .lane->metrics()
       .attempted(report, env_.clock.now() - delivery->accepted(),
                  delivery->record.head.attempts() == 0, delivery->urgent());

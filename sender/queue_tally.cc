@@ -16,25 +16,31 @@ constexpr std::int64_t kMinuteMs = 60'000;
 constexpr auto kByLane = static_cast<std::size_t>(admin::QueueBy::kLane);
 constexpr auto kByDomain = static_cast<std::size_t>(admin::QueueBy::kDomain);
 
-std::int64_t minute_of(Timestamp time) {
-  return to_unix_ms(time) / kMinuteMs;
-}
-
-void shift(std::map<std::int64_t, std::int64_t>& minutes, Timestamp time, std::int64_t by) {
-  const auto at = minutes.try_emplace(minute_of(time), 0).first;
-  at->second += by;
-  if (at->second == 0) minutes.erase(at);
-}
-
-Timestamp first_of(const std::map<std::int64_t, std::int64_t>& minutes) {
-  return minutes.empty() ? Timestamp{} : from_unix_ms(minutes.begin()->first * kMinuteMs);
-}
+// A name whose mail comes and goes one by one keeps its group; of 10,000 names not all do.
+constexpr std::size_t kGroupsKept = 64;
 
 }  // namespace
 
+void QueueTally::Minutes::add(Timestamp time, std::int64_t by) {
+  const std::int64_t minute = to_unix_ms(time) / kMinuteMs;
+  const auto at = !counts_.empty() && counts_.back().minute == minute
+                      ? counts_.end() - 1
+                      : std::ranges::lower_bound(counts_, minute, {}, &Count::minute);
+  if (at == counts_.end() || at->minute != minute) {
+    counts_.insert(at, {minute, by});
+  } else if (at->recipients += by; at->recipients == 0) {
+    counts_.erase(at);
+  }
+}
+
+Timestamp QueueTally::Minutes::first() const {
+  return counts_.empty() ? Timestamp{} : from_unix_ms(counts_.front().minute * kMinuteMs);
+}
+
 QueueTally::Share QueueTally::share_of(const QueuedDelivery& delivery) {
   const v1::Delivery& head = delivery.record.head;
-  return {.lane = delivery.lane(),
+  return {.site = head.site(),
+          .pool = head.pool(),
           .domain = head.domain(),
           .tenant = head.tenant(),
           .recipients = delivery.recipients(),
@@ -46,7 +52,8 @@ QueueTally::Share QueueTally::share_of(const QueuedDelivery& delivery) {
 }
 
 QueueTally::Share QueueTally::share_of(const LaneEntry& entry) {
-  return {.lane = entry.lane,
+  return {.site = entry.lane.site.text(),
+          .pool = entry.lane.pool.text(),
           .domain = entry.domain,
           .tenant = entry.tenant,
           .recipients = entry.recipients,
@@ -83,8 +90,8 @@ void QueueTally::publish() {
   const auto set = [](std::atomic<std::int64_t>& figure, std::int64_t value) {
     figure.store(value, std::memory_order_relaxed);  // its only writer
   };
-  const auto first = [](const std::map<std::int64_t, std::int64_t>& minutes) {
-    return minutes.empty() ? PartitionFigures::kNever : minutes.begin()->first * kMinuteMs;
+  const auto first = [](const Minutes& minutes) {
+    return minutes.empty() ? PartitionFigures::kNever : to_unix_ms(minutes.first());
   };
   set(figures_->waiting, all_.counts[static_cast<std::size_t>(State::kWaiting)]);
   set(figures_->active, all_.counts[static_cast<std::size_t>(State::kActive)]);
@@ -106,6 +113,7 @@ void QueueTally::rank_domains() {
   for (std::size_t i = 0; i < kDomainsLookedAt && at != domains.end(); ++i, ++at) {
     const std::int64_t recipients = std::accumulate(std::begin(at->second.counts),
                                                     std::end(at->second.counts), std::int64_t{0});
+    if (recipients == 0) continue;
     if (ranked_.size() == most) {
       if (recipients <= ranked_.front().recipients) continue;
       std::ranges::pop_heap(ranked_, more);
@@ -126,24 +134,28 @@ void QueueTally::count(Group& group, State state, const Share& share, int sign) 
   group.counts[static_cast<std::size_t>(state)] += by;
   group.shown.add(by);
   group.bytes += sign * static_cast<std::int64_t>(share.bytes);
-  shift(group.accepted, share.accepted, by);
-  if (state == State::kParked) shift(group.due, share.due, by);
+  group.accepted.add(share.accepted, by);
+  if (state == State::kParked) group.due.add(share.due, by);
 }
 
-std::array<std::string, 3> QueueTally::names_of(const Share& share) {
-  return {share.lane.site.text() + " " + share.lane.pool.text(), share.domain, share.tenant};
+std::array<std::string_view, 3> QueueTally::names_of(const Share& share) {
+  lane_name_.assign(share.site).append(1, ' ').append(share.pool);
+  return {lane_name_, share.domain, share.tenant};
 }
 
 void QueueTally::count(State state, const Share& share, int sign) {
+  if (share.recipients == 0) return;
   count(all_, state, share, sign);
   publish();
   held_.add(sign * static_cast<std::int64_t>(share.held));
-  const std::array<std::string, 3> names = names_of(share);
+  const std::array<std::string_view, 3> names = names_of(share);
   for (std::size_t by = 0; by < 3; ++by) {
-    const auto [at, added] = by_[by].try_emplace(names[by]);
-    if (added && by == kByLane && metrics_ != nullptr) show(names[by], at->second);
-    count(at->second, state, share, sign);
-    if (at->second.accepted.empty()) by_[by].erase(at);
+    auto at = by_[by].find(names[by]);
+    if (at == by_[by].end()) at = by_[by].try_emplace(std::string(names[by])).first;
+    Group& group = at->second;
+    if (group.empty() && by == kByLane && metrics_ != nullptr) show(at->first, group);
+    count(group, state, share, sign);
+    if (group.empty() && by_[by].size() > kGroupsKept) by_[by].erase(at);
   }
 }
 
@@ -151,8 +163,8 @@ void QueueTally::move(Group& group, State from, State to, const Share& share) {
   const auto by = static_cast<std::int64_t>(share.recipients);
   group.counts[static_cast<std::size_t>(from)] -= by;
   group.counts[static_cast<std::size_t>(to)] += by;
-  if (from == State::kParked) shift(group.due, share.due, -by);
-  if (to == State::kParked) shift(group.due, share.due, by);
+  if (from == State::kParked) group.due.add(share.due, -by);
+  if (to == State::kParked) group.due.add(share.due, by);
 }
 
 // Removing and adding would take the groups of a single delivery out and make them anew.
@@ -160,7 +172,7 @@ void QueueTally::move(State from, State to, const Share& share) {
   if (share.recipients == 0) return;
   move(all_, from, to, share);
   publish();
-  const std::array<std::string, 3> names = names_of(share);
+  const std::array<std::string_view, 3> names = names_of(share);
   for (std::size_t by = 0; by < 3; ++by) {
     const auto at = by_[by].find(names[by]);
     if (at != by_[by].end()) move(at->second, from, to, share);
@@ -177,20 +189,22 @@ admin::QueueCounts QueueTally::counts_of(const Group& group) {
           .parked = count(State::kParked),
           .suspended = count(State::kSuspended),
           .bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(group.bytes, 0)),
-          .oldest_accepted = first_of(group.accepted),
-          .next_due = first_of(group.due)};
+          .oldest_accepted = group.accepted.first(),
+          .next_due = group.due.first()};
 }
 
 std::vector<admin::QueueRow> QueueTally::rows_by(admin::QueueBy by) const {
   std::vector<admin::QueueRow> rows;
   if (by <= admin::QueueBy::kTenant) {
-    for (const auto& [name, group] : by_[static_cast<std::size_t>(by)])
-      rows.push_back({name, counts_of(group), {}});
+    for (const auto& [name, group] : by_[static_cast<std::size_t>(by)]) {
+      if (!group.empty()) rows.push_back({name, counts_of(group), {}});
+    }
     return rows;
   }
   // A lane is "site pool", and no name has a space.
   std::map<std::string, admin::QueueCounts> sums;
   for (const auto& [lane, group] : by_[static_cast<std::size_t>(admin::QueueBy::kLane)]) {
+    if (group.empty()) continue;
     const std::size_t space = lane.rfind(' ');
     sums[by == admin::QueueBy::kSite ? lane.substr(0, space) : lane.substr(space + 1)].add(
         counts_of(group));

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,11 +30,13 @@ class QueueTally {
  public:
   enum class State : std::uint8_t { kWaiting, kActive, kParked, kSuspended };
 
-  // What is counted of one delivery; the same values when it is taken off again.
+  // What is counted of one delivery; the same values when it is taken off again. Its names are the
+  // delivery's own: no longer than that lives and keeps them.
   struct Share {
-    LaneId lane;
-    std::string domain;
-    std::string tenant;
+    std::string_view site;
+    std::string_view pool;
+    std::string_view domain;
+    std::string_view tenant;
     std::uint32_t recipients = 0;
     std::uint32_t held = 0;  // of them, until an operator decides
     Timestamp accepted;
@@ -91,21 +94,38 @@ class QueueTally {
     observe::Gauge* gauge_ = nullptr;
   };
 
+  // Recipients by the minute of a time, in order. Few at a time: what comes in together goes together.
+  class Minutes {
+   public:
+    void add(Timestamp time, std::int64_t by);
+    [[nodiscard]] bool empty() const { return counts_.empty(); }
+    [[nodiscard]] Timestamp first() const;
+
+   private:
+    struct Count {
+      std::int64_t minute;
+      std::int64_t recipients;  // not 0
+    };
+    std::vector<Count> counts_;
+  };
+
   struct Group {
     std::int64_t counts[4] = {0, 0, 0, 0};
     std::int64_t bytes = 0;
-    std::map<std::int64_t, std::int64_t> accepted;  // minute -> recipients
-    std::map<std::int64_t, std::int64_t> due;
+    Minutes accepted;
+    Minutes due;
     Shown shown;  // of a lane: its part in the gauge of its provider
+    [[nodiscard]] bool empty() const { return accepted.empty(); }
   };
+  using Groups = std::map<std::string, Group, std::less<>>;
   [[nodiscard]] static State state_of(State state, const Share& share) {
     return state == State::kParked && share.suspended ? State::kSuspended : state;
   }
   void count(State state, const Share& share, int sign);
   static void count(Group& group, State state, const Share& share, int sign);
   static void move(Group& group, State from, State to, const Share& share);
-  // The keys of what it is counted in, as by_ has them.
-  [[nodiscard]] static std::array<std::string, 3> names_of(const Share& share);
+  // The keys of what it is counted in, as by_ has them; until the next call.
+  [[nodiscard]] std::array<std::string_view, 3> names_of(const Share& share);
   // A lane's group, by its name.
   void show(const std::string& name, Group& group);
   // What changed in all_.
@@ -115,7 +135,8 @@ class QueueTally {
 
   Group all_;
   Shown held_;
-  std::map<std::string, Group> by_[3];  // admin::QueueBy
+  Groups by_[3];           // admin::QueueBy; a few of them empty, for what comes next
+  std::string lane_name_;  // of names_of()
   SenderMetrics* metrics_ = nullptr;
   // By provider and pool: the group of a lane comes and goes with its mail.
   std::map<std::string, std::map<std::string, observe::Gauge*, std::less<>>, std::less<>> gauges_;

@@ -5,6 +5,10 @@
 
 #define BOOST_ASIO_NO_DEPRECATED
 #define BOOST_ASIO_DISABLE_BOOST_DATE_TIME
+// Frames of coroutines come from operator new, which aligns as they need, and not from
+// std::aligned_alloc(): allocators have no fast path for that.
+#define BOOST_ASIO_DISABLE_STD_ALIGNED_ALLOC
+#define BOOST_ASIO_DISABLE_BOOST_ALIGN
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>

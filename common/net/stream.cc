@@ -98,32 +98,44 @@ void Stream::Impl::wake(Side& side, Woken why) {
                     [waiter = *std::move(waiter), why]() mutable { std::move(waiter)(why); });
 }
 
-Task<Result<void>> Stream::Impl::wait(Side& side, Instant deadline) {
-  if (fd < 0) co_return fail(Errc::kClosed);
-  if (deadline <= shard.now()) co_return fail(Errc::kTimeout);
+Result<void> Stream::Impl::before_wait(Side& side, Instant deadline) {
+  if (fd < 0) return fail(Errc::kClosed);
+  if (deadline <= shard.now()) return fail(Errc::kTimeout);
   CHECK(!side.waiter, "two tasks wait for one side of a stream");
   if (&side == &writing && !std::exchange(writable, true))
     Poller::of(shard).watch_writing(fd, *this);
-  Woken woken = Woken::kReady;
-  if (!side.changed) {
-    shard.set_timer(side, deadline);
-    woken = co_await async::asio::async_initiate<const async::UseAwaitable, void(Woken)>(
-        [&side](Side::Waiter waiter) { side.waiter.emplace(std::move(waiter)); }, async::kAwait);
-    streak = 0;
-  }
-  if (fd < 0) co_return fail(Errc::kClosed);
-  if (woken == Woken::kExpired) co_return fail(Errc::kTimeout);
-  if (&side == &reading) drained = false;
-  side.changed = false;
-  co_return Result<void>{};
+  return {};
 }
 
-Task<void> Stream::Impl::take_turns() {
-  // A peer that sends as fast as we read must not keep the shard for itself.
+Task<Stream::Impl::Woken> Stream::Impl::suspend(Side& side, Instant deadline) {
+  shard.set_timer(side, deadline);
+  return async::asio::async_initiate<const async::UseAwaitable, void(Woken)>(
+      [&side](Side::Waiter waiter) { side.waiter.emplace(std::move(waiter)); }, async::kAwait);
+}
+
+Result<void> Stream::Impl::after_wait(Side& side, Woken woken) {
+  if (fd < 0) return fail(Errc::kClosed);
+  if (woken == Woken::kExpired) return fail(Errc::kTimeout);
+  if (&side == &reading) drained = false;
+  side.changed = false;
+  return {};
+}
+
+Task<Result<void>> Stream::Impl::wait(Side& side, Instant deadline) {
+  CO_TRY_VOID(before_wait(side, deadline));
+  Woken woken = Woken::kReady;
+  if (!side.changed) {
+    woken = co_await suspend(side, deadline);
+    streak = 0;
+  }
+  co_return after_wait(side, woken);
+}
+
+bool Stream::Impl::must_give_way() {
   constexpr unsigned kStreakMax = 64;
-  if (++streak < kStreakMax) co_return;
+  if (++streak < kStreakMax) return false;
   streak = 0;
-  co_await async::give_way();
+  return true;
 }
 
 // --- in clear ------------------------------------------------------------------------------------
@@ -137,13 +149,19 @@ Task<Result<std::size_t>> Stream::Impl::read_clear(std::span<char> into, Instant
       if (count >= 0) {
         // Less than asked for: the kernel has no more now, the next read waits at once.
         drained = !ended && count > 0 && static_cast<std::size_t>(count) < into.size();
-        co_await take_turns();
+        if (must_give_way()) co_await async::give_way();
         co_return static_cast<std::size_t>(count);
       }
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) co_return fail(system_error(errno, "read"));
     }
-    CO_TRY_VOID(co_await wait(reading, deadline));
+    CO_TRY_VOID(before_wait(reading, deadline));
+    Woken woken = Woken::kReady;
+    if (!reading.changed) {
+      woken = co_await suspend(reading, deadline);
+      streak = 0;
+    }
+    CO_TRY_VOID(after_wait(reading, woken));
   }
 }
 

@@ -55,8 +55,14 @@ struct Stream::Impl final : Poller::Socket {
   static void wake(Side& side, Woken why);
   // Until the socket is ready for that side. Errors: kTimeout, kClosed.
   [[nodiscard]] async::Task<Result<void>> wait(Side& side, Instant deadline);
-  // Lets others of the shard run when this stream never had to wait for a while.
-  [[nodiscard]] async::Task<void> take_turns();
+  // Its parts, for who waits for every message and has no frame to spare. suspend() is not a
+  // coroutine; it is needed when the side has not changed.
+  [[nodiscard]] Result<void> before_wait(Side& side, Instant deadline);
+  [[nodiscard]] async::Task<Woken> suspend(Side& side, Instant deadline);
+  [[nodiscard]] Result<void> after_wait(Side& side, Woken woken);
+  // True when this stream never had to wait for a while: a peer that sends as fast as we read must
+  // not keep the shard for itself.
+  [[nodiscard]] bool must_give_way();
 
   [[nodiscard]] async::Task<Result<std::size_t>> read_clear(std::span<char> into, Instant deadline);
   [[nodiscard]] async::Task<Result<std::size_t>> read_tls(std::span<char> into, Instant deadline);

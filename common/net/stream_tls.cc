@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "common/async/give_way.h"
 #include "common/base/check.h"
 #include "common/net/socket.h"
 #include "common/net/stream.h"
@@ -64,7 +65,7 @@ Task<Result<std::size_t>> Stream::Impl::read_tls(std::span<char> into, Instant d
     const TlsStep step = step_of(SSL_read(
         ssl.get(), into.data(), static_cast<int>(std::min<std::size_t>(into.size(), INT_MAX))));
     if (step.result > 0) {
-      co_await take_turns();
+      if (must_give_way()) co_await async::give_way();
       co_return static_cast<std::size_t>(step.result);
     }
     if (step.kind == SSL_ERROR_ZERO_RETURN) co_return 0U;
