@@ -164,9 +164,8 @@ class SharedTable {
   virtual void change(std::vector<TableChange> changes, WriteDone done) = 0;
   // Changes of this table and appends in one batch, all or nothing. Errors: as Producer; kUnsupported
   // where the log cannot do both at once: nothing was written. Durability: asks for a sync at once.
-  virtual void change_and_append(std::vector<TableChange> changes, std::vector<Append> appends,
-                                 WriteDone done) {
-    (void)changes, (void)appends;
+  virtual void change_and_append(std::vector<TableChange> /*changes*/,
+                                 std::vector<Append> /*appends*/, WriteDone done) {
     done(fail(Errc::kUnsupported, "changes and appends in one batch"));
   }
   // Called after each applied group of changes, on a thread of the log. Changes of one call of

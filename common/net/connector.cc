@@ -1,6 +1,5 @@
 #include "common/net/connector.h"
 
-#include <utility>
 
 namespace godwit::net {
 namespace {
@@ -10,13 +9,13 @@ class TcpConnector final : public Connector {
   [[nodiscard]] async::Task<Result<Stream>> connect(async::Shard& shard, Address remote,
                                                     std::optional<Address> local,
                                                     Instant deadline) override {
-    return net::connect(shard, std::move(remote), std::move(local), deadline);
+    return net::connect(shard, remote, local, deadline);
   }
   [[nodiscard]] async::Task<Result<Stream>> connect_until(async::Shard& shard, Address remote,
                                                           std::optional<Address> local,
                                                           Instant deadline,
                                                           async::StopSignal& stop) override {
-    return net::connect(shard, std::move(remote), std::move(local), deadline, &stop);
+    return net::connect(shard, remote, local, deadline, &stop);
   }
 };
 

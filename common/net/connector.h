@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <utility>
 
 #include "common/async/shard.h"
 #include "common/async/stop_signal.h"
@@ -28,7 +27,7 @@ class Connector {
                                                                   std::optional<Address> local,
                                                                   Instant deadline,
                                                                   async::StopSignal& /*stop*/) {
-    return connect(shard, std::move(remote), std::move(local), deadline);
+    return connect(shard, remote, local, deadline);
   }
 };
 
