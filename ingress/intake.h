@@ -23,6 +23,7 @@ struct Intake {
   log::Topic topic = log::Topic::kAccepted;  // or kAcceptedUrgent, kReports
   v1::MessageClass message_class = v1::BULK;
   TenantName tenant;
+  std::vector<std::string> tags;  // bounded in number and length: they are in every record
   v1::Origin origin;
   smtp::Envelope envelope;
   Rope content;                      // our header fields, then what was received

@@ -85,6 +85,7 @@ TEST_F(IntakeTest, TheContentIsNotCopied) {
 
 TEST_F(IntakeTest, RecipientsOverSeveralRecords) {
   add_recipients(2500, 490);
+  intake.tags = {"spring sale", "weekly"};
   intake.content = Bytes::of_static("x\r\n");
   const IntakeRecords records(intake, four);
   ASSERT_TRUE(records.needs_body());
@@ -99,6 +100,9 @@ TEST_F(IntakeTest, RecipientsOverSeveralRecords) {
     ASSERT_TRUE(message);
     EXPECT_EQ(message->head.first_index(), next);
     EXPECT_EQ(message->head.total(), 2500u);
+    EXPECT_EQ(std::vector<std::string>(message->head.tags().begin(), message->head.tags().end()),
+              intake.tags)
+        << "each record is routed on its own";
     next += static_cast<std::uint32_t>(message->envelope.recipients_size());
   }
   EXPECT_EQ(next, 2500u);

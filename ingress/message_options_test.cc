@@ -43,7 +43,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"no value", "X-Godwit-Class:\r\n\r\n",
                             "550 5.6.0 Header field X-Godwit-Class: urgent or bulk"},
                     Refused{"twice", "X-Godwit-Class: bulk\r\nx-godwit-class: bulk\r\n\r\n",
-                            "550 5.6.0 Header field x-godwit-class: given twice"}),
+                            "550 5.6.0 Header field x-godwit-class: given twice"},
+                    Refused{"no tag", "X-Godwit-Tag: \r\n\r\n",
+                            "550 5.6.0 Header field X-Godwit-Tag: an empty tag"},
+                    Refused{"an empty tag behind another", "X-Godwit-Tag: sale,\r\n\r\n",
+                            "550 5.6.0 Header field X-Godwit-Tag: an empty tag"},
+                    Refused{"a tag beyond ASCII", "X-Godwit-Tag: \xc3\xbc\r\n\r\n",
+                            "550 5.6.0 Header field X-Godwit-Tag: a tag is of printable ASCII "
+                            "characters"},
+                    Refused{"a tag with a tab", "X-Godwit-Tag: a\tb\r\n\r\n",
+                            "550 5.6.0 Header field X-Godwit-Tag: a tag is of printable ASCII "
+                            "characters"},
+                    Refused{"misspelled tag", "X-Godwit-Tags: sale\r\n\r\n",
+                            "550 5.6.0 Header field X-Godwit-Tags: no such option"}),
     [](const auto& info) {
       std::string name(info.param.what);
       std::ranges::replace(name, ' ', '_');
@@ -78,6 +90,35 @@ TEST(MessageOptions, TheFieldIsTakenOutWhereverItStands) {
       EXPECT_EQ(taken->content.to_string(), others[0] + others[1] + "\r\n..body\r\n");
     }
   }
+}
+
+TEST(MessageOptions, TagsOfSeveralFieldsInTheirOrderAndOnceEach) {
+  const auto taken = take(
+      "X-Godwit-Tag: spring sale ,weekly\r\nSubject: s\r\n"
+      "x-godwit-tag:weekly,\r\n\tWeekly,\r\n a:b=c \r\n\r\nbody\r\n");
+  ASSERT_TRUE(taken.has_value()) << taken.error().to_text();
+  EXPECT_EQ(taken->options.tags,
+            (std::vector<std::string>{"spring sale", "weekly", "Weekly", "a:b=c"}));
+  EXPECT_EQ(taken->content.to_string(), "Subject: s\r\n\r\nbody\r\n");
+}
+
+TEST(MessageOptions, TagsAreBoundedInNumberAndLength) {
+  std::string fields = "X-Godwit-Tag: " + std::string(kTagBytesMax, 'x') + "\r\n";
+  for (std::size_t i = 1; i < kTagsMax; ++i) {
+    fields += "X-Godwit-Tag: t" + std::to_string(i) + "\r\n";
+  }
+  const auto full = take(fields + "X-Godwit-Tag: t1\r\n\r\n");
+  ASSERT_TRUE(full.has_value()) << full.error().to_text();
+  EXPECT_EQ(full->options.tags.size(), kTagsMax);
+
+  const auto many = take(fields + "X-Godwit-Tag: one more\r\n\r\n");
+  ASSERT_FALSE(many.has_value());
+  EXPECT_EQ(many.error().to_text(),
+            "550 5.6.0 Header field X-Godwit-Tag: a message has 10 tags at most");
+  const auto lengthy = take("X-Godwit-Tag: " + std::string(kTagBytesMax + 1, 'x') + "\r\n\r\n");
+  ASSERT_FALSE(lengthy.has_value());
+  EXPECT_EQ(lengthy.error().to_text(),
+            "550 5.6.0 Header field X-Godwit-Tag: a tag has 128 characters at most");
 }
 
 TEST(MessageOptions, AMessageOfNothingElseIsEmptyAfterwards) {

@@ -206,6 +206,7 @@ async::Task<Reply> SmtpSession::finish_message() {
     transaction_->content = std::move(taken->content);
     intake.size_unstuffed -= taken->removed;
     intake.message_class = taken->options.message_class;
+    intake.tags = std::move(taken->options.tags);
     if (intake.message_class == v1::URGENT) intake.topic = log::Topic::kAcceptedUrgent;
   }
   intake.tenant = transaction_->tenant;

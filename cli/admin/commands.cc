@@ -282,7 +282,8 @@ void add_ctl_top(CLI::App& ctl, int& status) {
 
 void add_filter(CLI::App& command, FilterOptions& filter) {
   command.add_option("--tenant", filter.tenant, "Of this tenant")->type_name("NAME");
-  command.add_option("--tag", filter.tag, "With this tag (a campaign)")->type_name("TAG");
+  command.add_option("--tag,--campaign", filter.tag, "With this tag (a campaign)")
+      ->type_name("TAG");
   command.add_option("--domain", filter.domain, "To this domain")->type_name("DOMAIN");
   command.add_option("--site", filter.site, "To this site, as `queue` shows it")->type_name("SITE");
   command.add_option("--pool", filter.pool, "Of this pool")->type_name("NAME");

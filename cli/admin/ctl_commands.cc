@@ -315,7 +315,7 @@ int ctl_deliveries_show(const CtlOptions& options, const std::string& id, const 
     line("recipient", one.address + (one.held != 0 ? "  (held)" : ""));
   line("lane", fmt::format("{} {}, partition {}", row.site, row.pool, row.partition));
   line("class", row.urgent ? "urgent" : "bulk");
-  line("tags", fmt::format("{}", fmt::join(row.tags, " ")));
+  line("tags", fmt::format("{}", fmt::join(row.tags, ", ")));
   line("size", bytes_text(row.bytes));
   line("accepted", time_text(row.accepted));
   line("due", time_text(row.due));

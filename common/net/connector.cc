@@ -1,6 +1,5 @@
 #include "common/net/connector.h"
 
-
 namespace godwit::net {
 namespace {
 

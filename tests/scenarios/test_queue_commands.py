@@ -1,6 +1,7 @@
 """What an operator does with queued mail: suspend and undo, cancel, retry. The audit stays clean."""
 
 import json
+import smtplib
 
 import pytest
 
@@ -21,6 +22,36 @@ def submit(godwit, *recipients: str) -> None:
     with Client(godwit.relay) as client:
         for recipient in recipients:
             client.submit(message(), "ann@sender.test", recipient)
+
+
+@pytest.mark.kafka
+def test_a_campaign_is_suspended_by_the_tag_its_mail_came_with_and_then_cancelled(start_godwit, own) -> None:
+    server = own(ScriptedServer())
+    godwit = start_godwit(to=server.address)
+    campaign = ("--campaign", "spring sale")
+    command = ctl(godwit, "suspend", *campaign, *REASON)["command"]["id"]
+    with Client(godwit.relay) as client:
+        for recipient, tags in (("one@a.test", "weekly, spring sale"), ("two@b.test", "spring sale"),
+                                ("three@a.test", "weekly"), ("four@b.test", "Spring sale")):
+            client.submit(message(extra=f"X-Godwit-Tag: {tags}\r\n"), "ann@sender.test", recipient)
+        with pytest.raises(smtplib.SMTPDataError) as refused:
+            client.submit(message(extra="X-Godwit-Tag: spring sale,\r\n"))
+    assert refused.value.smtp_code == 550
+    for recipient in ("three@a.test", "four@b.test"):
+        godwit.wait_for_event("delivered", recipient=recipient)
+    wait_until(lambda: states(godwit) == ["suspended"] * 2, 30, "the campaign stands still")
+    assert sorted(server.recipients()) == ["four@b.test", "three@a.test"]
+    assert not any(b"x-godwit" in mail.content.lower() for mail in server.mails())
+    tags = {event["recipient"]: event["tags"] for event in godwit.events() if event["type"] == "accepted"}
+    assert tags["one@a.test"] == ["weekly", "spring sale"]
+    assert [sorted(row["tags"]) for row in ctl(godwit, "deliveries", "list", "--campaign", "weekly")["rows"]] == [
+        ["spring sale", "weekly"]]
+
+    assert ctl(godwit, "cancel", *campaign, *REASON, status=1)["touches"]["deliveries"] == 2
+    ctl(godwit, "cancel", *campaign, *REASON, "--yes")
+    ctl(godwit, "commands", "undo", command, *REASON)
+    report = godwit.wait_until_ended(4)
+    assert (report["delivered"], report["cancelled"], report["clean"]) == (2, 2, True), report
 
 
 def states(godwit) -> list[str]:
