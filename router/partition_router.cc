@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -25,6 +27,18 @@ constexpr observe::Logger kLog{"router"};
 constexpr std::size_t kTakeRecordsMax = 256;  // then urgent mail is looked for again
 constexpr Duration kRetryDelayFirst = 100ms;
 constexpr Duration kRetryDelayMax = 5s;
+
+template <class Change>
+std::size_t bytes_in_batch(std::span<Change> changes) {
+  std::size_t bytes = 0;
+  for (const Change& change : changes) bytes += log::bytes_in_batch(change);
+  return bytes;
+}
+
+template <class Change>
+void cut(std::vector<Change>& changes, std::size_t size) {
+  changes.erase(changes.begin() + static_cast<std::ptrdiff_t>(size), changes.end());
+}
 
 }  // namespace
 
@@ -280,8 +294,10 @@ bool PartitionRouter::commit() {
   log::Batch batch;
   batch_messages_ = batch_deliveries_ = batch_recipients_ = 0;
   batch_bytes_ = 0;
-  add_to(batch, urgent_);
-  add_to(batch, bulk_);
+  const control::SnapshotPtr control = context_.control.current();
+  const control::LaneMap& lanes = control->lanes(context_.clock.now());
+  add_to(batch, urgent_, lanes);
+  add_to(batch, bulk_, lanes);
   if (batch.empty()) return false;
   committing_ = true;
   commit_started_ = context_.shard.now();
@@ -294,25 +310,29 @@ bool PartitionRouter::commit() {
   return true;
 }
 
-void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
+void PartitionRouter::add_to(log::Batch& batch, Intake& intake, const control::LaneMap& lanes) {
   intake.committing = 0;
   for (const auto& work : intake.window) {
     if (!work->ready() || batch_messages_ >= context_.config.window.batch_messages) break;
-    Routed routed = route(intake, *work);
+    const std::size_t appends = batch.appends.size();
+    const std::size_t changes = batch.changes.size();
+    const std::size_t bytes = route(intake, *work, lanes, batch);
     if (!work->ready()) {  // it is dead, which only its plan has shown
       any_dead_ = true;
       wake_.notify();
       break;
     }
     // Events are several times as large as the envelope they are about: the window's bound is none for a batch.
-    if (batch_messages_ > 0 && batch_bytes_ + routed.bytes > ownership_->batch_bytes_max()) break;
+    if (batch_messages_ > 0 && batch_bytes_ + bytes > ownership_->batch_bytes_max()) {
+      cut(batch.appends, appends);
+      cut(batch.changes, changes);
+      break;
+    }
     if (work->cause.empty()) {
       batch_recipients_ += static_cast<std::uint64_t>(work->message->envelope.recipients_size());
       batch_deliveries_ += work->groups.size();
     }
-    batch_bytes_ += routed.bytes;
-    std::ranges::move(routed.appends, std::back_inserter(batch.appends));
-    std::ranges::move(routed.changes, std::back_inserter(batch.changes));
+    batch_bytes_ += bytes;
     ++batch_messages_;
     ++intake.committing;
   }
@@ -322,43 +342,41 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake) {
       {.where = {intake.feed.topic(), ownership_->partition()}, .next = last.record.offset + 1});
 }
 
-PartitionRouter::Routed PartitionRouter::route(const Intake& intake, InWork& work) {
+std::size_t PartitionRouter::route(const Intake& intake, InWork& work,
+                                   const control::LaneMap& lanes, log::Batch& batch) {
   const log::RecordPosition position = position_of(intake, work);
-  Routed routed;
   const poison::Work step{position, poison::Step::kSplit};
   if (work.cause.empty() && !refused(work, step)) {
     const poison::InHand in_hand(context_.hand, step);
-    const control::SnapshotPtr control = context_.control.current();
-    auto appends = plan({.message = *work.message,
-                         .position = position,
-                         .groups = work.groups,
-                         .pool = work.pool,
-                         .lanes = control->lanes(context_.clock.now()),
-                         .now = work.routed},
-                        context_.plan);
-    if (appends) {
-      for (const log::Append& append : *appends) routed.bytes += log::bytes_in_batch(append);
-      if (routed.bytes <= ownership_->batch_bytes_max()) {
-        routed.appends = *std::move(appends);
-        return routed;
-      }
-      work.cause = fmt::format("a message that becomes {} octets, more than one commit may have",
-                               std::exchange(routed.bytes, 0));
+    const std::size_t before = batch.appends.size();
+    const auto planned = planner_.plan({.message = *work.message,
+                                        .position = position,
+                                        .groups = work.groups,
+                                        .pool = work.pool,
+                                        .lanes = lanes,
+                                        .now = work.routed},
+                                       batch.appends);
+    if (planned) {
+      const std::size_t bytes = bytes_in_batch(std::span(batch.appends).subspan(before));
+      if (bytes <= ownership_->batch_bytes_max()) return bytes;
+      cut(batch.appends, before);
+      work.cause =
+          fmt::format("a message that becomes {} octets, more than one commit may have", bytes);
     } else {
-      work.cause = appends.error().to_string();
+      work.cause = planned.error().to_string();
     }
   }
-  routed.changes = poison::bury({.position = position,
-                                 .key = work.record.key,
-                                 .value = work.record.value,
-                                 .cause = work.cause,
-                                 .crashes = work.crashes,
-                                 .role = "router",
-                                 .now = work.routed});
-  for (const log::TableChange& change : routed.changes) {
-    routed.bytes += log::bytes_in_batch(change);
-  }
-  return routed;
+  if (!work.ready()) return 0;
+  const std::size_t before = batch.changes.size();
+  std::ranges::move(poison::bury({.position = position,
+                                  .key = work.record.key,
+                                  .value = work.record.value,
+                                  .cause = work.cause,
+                                  .crashes = work.crashes,
+                                  .role = "router",
+                                  .now = work.routed}),
+                    std::back_inserter(batch.changes));
+  return bytes_in_batch(std::span(batch.changes).subspan(before));
 }
 
 void PartitionRouter::committed(const Result<log::Written>& written) {

@@ -117,14 +117,11 @@ class PartitionRouter final : public role::PartitionWork,
   [[nodiscard]] Instant next_deadline() const;
 
   bool commit();
-  // What becomes of a message: its part of a batch.
-  struct Routed {
-    std::vector<log::Append> appends;
-    std::vector<log::TableChange> changes;
-    std::size_t bytes = 0;  // as log::bytes_in_batch
-  };
-  void add_to(log::Batch& batch, Intake& intake);
-  [[nodiscard]] Routed route(const Intake& intake, InWork& work);
+  void add_to(log::Batch& batch, Intake& intake, const control::LaneMap& lanes);
+  // Puts what becomes of a message behind what is in the batch, as long as it has room for it; the octets of that, as
+  // log::bytes_in_batch. A message that cannot be routed is dead then.
+  [[nodiscard]] std::size_t route(const Intake& intake, InWork& work, const control::LaneMap& lanes,
+                                  log::Batch& batch);
   void committed(const Result<log::Written>& written);
 
   const std::shared_ptr<log::Ownership> ownership_;
@@ -146,6 +143,7 @@ class PartitionRouter final : public role::PartitionWork,
   std::vector<std::shared_ptr<InWork>> unmoved_;  // `bodies` did not take their content
   Instant move_at_;                               // not before
   Duration move_delay_;
+  Planner planner_{context_.plan};
   role::Standstill standstill_;
 };
 

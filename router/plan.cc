@@ -1,7 +1,9 @@
 #include "router/plan.h"
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
+#include <map>
+#include <memory_resource>
 
 #include "common/accounting/content_place.h"
 #include "common/log/by_message.h"
@@ -21,21 +23,19 @@ log::Topic outbound_topic(v1::MessageClass message_class) {
   return message_class == v1::URGENT ? log::Topic::kOutboundUrgent : log::Topic::kOutbound;
 }
 
-// What all events of a message have in common.
-record::Event event_of(const PlanInput& input, const PlanContext& context) {
-  record::Event event;
+void begin_event(const PlanInput& input, const PlanContext& context, record::Event& event) {
+  event.head.Clear();
   event.head.set_version(record::kVersion);
   event.head.set_message_id(input.message.head.message_id());
   event.head.set_tenant(input.message.head.tenant());
   event.head.set_node(context.node);
   event.addresses.set_sender(input.message.envelope.sender());
-  return event;
 }
 
-// What all deliveries of a message have in common.
-record::Delivery delivery_of(const PlanInput& input, const PlanContext& context) {
+void begin_delivery(const PlanInput& input, const PlanContext& context,
+                    record::Delivery& delivery) {
   const record::Message& message = input.message;
-  record::Delivery delivery;
+  delivery.head.Clear();
   delivery.head.set_version(record::kVersion);
   delivery.head.set_message_id(message.head.message_id());
   delivery.head.set_tenant(message.head.tenant());
@@ -49,126 +49,17 @@ record::Delivery delivery_of(const PlanInput& input, const PlanContext& context)
   *delivery.head.mutable_tags() = message.head.tags();
   delivery.seal = message.seal;
   delivery.envelope = message.envelope;
-  delivery.envelope.clear_recipients();
   delivery.content = message.content;
   if (context.by_position && !message.data.empty()) {
     v1::Position& position = *delivery.content.mutable_position();
     position.set_topic(static_cast<std::uint32_t>(input.position.where.topic));
     position.set_partition(input.position.where.partition);
     position.set_offset(input.position.offset);
+    delivery.data = {};
   } else {
     delivery.data = message.data;
   }
-  return delivery;
 }
-
-class Planner {
- public:
-  Planner(const PlanInput& input, const PlanContext& context)
-      : input_(input),
-        context_(context),
-        event_(event_of(input, context)),
-        delivery_(delivery_of(input, context)),
-        message_id_(input.message.message_id()) {
-    appends_.reserve(static_cast<std::size_t>(input.message.envelope.recipients_size()) * 2 +
-                     input.groups.size());
-  }
-
-  Result<std::vector<log::Append>> run() {
-    for (const v1::Recipient& recipient : input_.message.envelope.recipients()) {
-      TRY_VOID(add_accepted(recipient));
-    }
-    for (const DomainGroup& group : input_.groups) {
-      const std::span<const int> all(group.recipients);
-      for (std::size_t at = 0; at < all.size(); at += kDeliveryRecipientsMax) {
-        const auto part =
-            all.subspan(at, std::min<std::size_t>(kDeliveryRecipientsMax, all.size() - at));
-        TRY_VOID(add_delivery(group, part));
-      }
-    }
-    return std::move(appends_);
-  }
-
- private:
-  Result<void> add_accepted(const v1::Recipient& recipient) {
-    v1::Event& head = event_.head;
-    head.set_time_unix_ms(input_.message.head.accepted_unix_ms());
-    head.set_size(input_.message.content.size());
-    *head.mutable_tags() = input_.message.head.tags();
-    TRY_VOID(add_event(v1::ACCEPTED, recipient));
-    head.clear_size();
-    head.clear_tags();
-    return {};
-  }
-
-  Result<void> add_delivery(const DomainGroup& group, std::span<const int> recipients) {
-    delivery_.head.set_index(recipient(recipients.front()).index());
-    delivery_.head.set_domain(group.domain);
-    delivery_.head.set_site(group.site.text());
-    delivery_.envelope.clear_recipients();
-    for (const int place : recipients) *delivery_.envelope.add_recipients() = recipient(place);
-    TRY(Rope value, record::encode(delivery_));
-
-    const LaneId lane{group.site, input_.pool};
-    log::Append append{
-        .where = {outbound_topic(input_.message.head.class_()),
-                  input_.lanes.partition_of(lane, delivery_number(), context_.outbound_partitions)},
-        .key = record::lane_key(lane).substr(record::kLanePrefix.size()),
-        .value = std::move(value),
-        .refers_to =
-            context_.by_position ? accounting::content_place(delivery_.content) : std::nullopt};
-    if (append.key.size() + append.value.size() > log::kRecordBytesMax) {
-      if (recipients.size() == 1) return fail(log::Errc::kTooLarge, "a delivery of one recipient");
-      const std::size_t half = recipients.size() / 2;
-      TRY_VOID(add_delivery(group, recipients.first(half)));
-      return add_delivery(group, recipients.subspan(half));
-    }
-    appends_.push_back(std::move(append));
-    return add_routed(group, recipients);
-  }
-
-  Result<void> add_routed(const DomainGroup& group, std::span<const int> recipients) {
-    v1::Event& head = event_.head;
-    head.set_time_unix_ms(to_unix_ms(input_.now));
-    head.set_queued_ms(
-        std::max<std::int64_t>(0, to_unix_ms(input_.now) - input_.message.head.accepted_unix_ms()));
-    head.set_due_unix_ms(input_.message.head.due_unix_ms());
-    head.set_site(group.site.text());
-    head.set_pool(input_.pool.text());
-    head.set_delivery_index(delivery_.head.index());
-    for (const int place : recipients) TRY_VOID(add_event(v1::ROUTED, recipient(place)));
-    return {};
-  }
-
-  Result<void> add_event(v1::EventType type, const v1::Recipient& recipient) {
-    event_.head.set_type(type);
-    event_.head.set_index(recipient.index());
-    event_.head.set_id(record::event_id({message_id_, recipient.index()}, type, 0));
-    event_.addresses.set_recipient(recipient.address());
-    TRY(Rope value, record::encode(event_));
-    const log::PartitionId partition = log::partition_of(message_id_, context_.event_partitions);
-    appends_.push_back({.where = {log::Topic::kEvents, partition},
-                        .key = input_.message.head.message_id(),
-                        .value = std::move(value),
-                        .refers_to = std::nullopt});
-    return {};
-  }
-
-  [[nodiscard]] std::uint64_t delivery_number() const {
-    return std::hash<DeliveryId>{}({message_id_, delivery_.head.index()});
-  }
-
-  [[nodiscard]] const v1::Recipient& recipient(int place) const {
-    return input_.message.envelope.recipients(place);
-  }
-
-  const PlanInput& input_;
-  const PlanContext& context_;
-  record::Event event_;
-  record::Delivery delivery_;
-  MessageId message_id_;
-  std::vector<log::Append> appends_;
-};
 
 }  // namespace
 
@@ -184,11 +75,16 @@ std::string domain_of(std::string_view address) {
 
 std::vector<DomainGroup> group_by_domain(const v1::Envelope& envelope) {
   std::vector<DomainGroup> groups;
-  std::unordered_map<std::string, std::size_t> places;
+  std::array<std::byte, 2048> room;  // enough for a few domains
+  std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
+  std::pmr::map<std::pmr::string, std::size_t, std::less<>> places(&memory);
   for (int i = 0; i < envelope.recipients_size(); ++i) {
     std::string domain = domain_of(envelope.recipients(i).address());
-    const auto [place, is_new] = places.try_emplace(domain, groups.size());
-    if (is_new) groups.push_back({.domain = std::move(domain), .site = {}, .recipients = {}});
+    auto place = places.find(std::string_view(domain));
+    if (place == places.end()) {
+      place = places.emplace(domain, groups.size()).first;
+      groups.push_back({.domain = std::move(domain), .site = {}, .recipients = {}});
+    }
     groups[place->second].recipients.push_back(i);
   }
   return groups;
@@ -225,8 +121,102 @@ void refer_to_body(record::Message& message, std::span<const log::Offset> chunks
   message.data = {};
 }
 
-Result<std::vector<log::Append>> plan(const PlanInput& input, const PlanContext& context) {
-  return Planner(input, context).run();
+Result<void> Planner::plan(const PlanInput& input, std::vector<log::Append>& out) {
+  input_ = &input;
+  out_ = &out;
+  const auto before = static_cast<std::ptrdiff_t>(out.size());
+  auto added = add_records();
+  if (!added) out.erase(out.begin() + before, out.end());
+  delivery_.data = {};  // the content is not ours to keep
+  return added;
+}
+
+Result<void> Planner::add_records() {
+  message_id_ = input_->message.message_id();
+  lane_.pool = input_->pool;
+  begin_event(*input_, context_, event_);
+  begin_delivery(*input_, context_, delivery_);
+  TRY_VOID(add_accepted());
+  for (const DomainGroup& group : input_->groups) {
+    const std::span<const int> all(group.recipients);
+    for (std::size_t at = 0; at < all.size(); at += kDeliveryRecipientsMax) {
+      TRY_VOID(add_delivery(
+          group, all.subspan(at, std::min<std::size_t>(kDeliveryRecipientsMax, all.size() - at))));
+    }
+  }
+  return {};
+}
+
+Result<void> Planner::add_accepted() {
+  v1::Event& head = event_.head;
+  head.set_time_unix_ms(input_->message.head.accepted_unix_ms());
+  head.set_size(input_->message.content.size());
+  *head.mutable_tags() = input_->message.head.tags();
+  for (const v1::Recipient& recipient : input_->message.envelope.recipients()) {
+    TRY_VOID(add_event(v1::ACCEPTED, recipient));
+  }
+  head.clear_size();
+  head.clear_tags();
+  return {};
+}
+
+Result<void> Planner::add_delivery(const DomainGroup& group, std::span<const int> recipients) {
+  delivery_.head.set_index(recipient(recipients.front()).index());
+  delivery_.head.set_domain(group.domain);
+  delivery_.head.set_site(group.site.text());
+  delivery_.envelope.clear_recipients();
+  for (const int place : recipients) *delivery_.envelope.add_recipients() = recipient(place);
+  TRY(Rope value, record::encode(delivery_));
+
+  lane_.site = group.site;
+  const std::uint64_t number = std::hash<DeliveryId>{}({message_id_, delivery_.head.index()});
+  log::Append append{
+      .where = {outbound_topic(input_->message.head.class_()),
+                input_->lanes.partition_of(lane_, number, context_.outbound_partitions)},
+      .key = record::lane_key(lane_).erase(0, record::kLanePrefix.size()),
+      .value = std::move(value),
+      .refers_to =
+          context_.by_position ? accounting::content_place(delivery_.content) : std::nullopt};
+  if (append.key.size() + append.value.size() > log::kRecordBytesMax) {
+    if (recipients.size() == 1) return fail(log::Errc::kTooLarge, "a delivery of one recipient");
+    const std::size_t half = recipients.size() / 2;
+    TRY_VOID(add_delivery(group, recipients.first(half)));
+    return add_delivery(group, recipients.subspan(half));
+  }
+  out_->push_back(std::move(append));
+  return add_routed(group, recipients);
+}
+
+Result<void> Planner::add_routed(const DomainGroup& group, std::span<const int> recipients) {
+  const v1::Message& message = input_->message.head;
+  v1::Event& head = event_.head;
+  head.set_time_unix_ms(to_unix_ms(input_->now));
+  head.set_queued_ms(
+      std::max<std::int64_t>(0, to_unix_ms(input_->now) - message.accepted_unix_ms()));
+  head.set_due_unix_ms(message.due_unix_ms());
+  head.set_site(group.site.text());
+  head.set_pool(input_->pool.text());
+  head.set_delivery_index(delivery_.head.index());
+  for (const int place : recipients) TRY_VOID(add_event(v1::ROUTED, recipient(place)));
+  return {};
+}
+
+Result<void> Planner::add_event(v1::EventType type, const v1::Recipient& recipient) {
+  event_.head.set_type(type);
+  event_.head.set_index(recipient.index());
+  event_.head.set_id(record::event_id({message_id_, recipient.index()}, type, 0));
+  event_.addresses.set_recipient(recipient.address());
+  TRY(Rope value, record::encode(event_));
+  const log::PartitionId partition = log::partition_of(message_id_, context_.event_partitions);
+  out_->push_back({.where = {log::Topic::kEvents, partition},
+                   .key = input_->message.head.message_id(),
+                   .value = std::move(value),
+                   .refers_to = std::nullopt});
+  return {};
+}
+
+const v1::Recipient& Planner::recipient(int place) const {
+  return input_->message.envelope.recipients(place);
 }
 
 }  // namespace godwit::router

@@ -62,22 +62,49 @@ inline constexpr std::size_t kCarriedBytesMax = 1 << 20;
 void refer_to_body(record::Message& message, std::span<const log::Offset> chunks,
                    const PlanContext& context);
 
-// The records that follow from a message, all but its position.
-//
-// Input     a decoded message, where it was read, its groups with their sites
-// Output    for each recipient the events `accepted` and `routed`; for each group (or kDeliveryRecipientsMax of
-//           it) a delivery on its lane, of the message's class. The same input gives the same records and ids.
-// Content   by_position: deliveries refer to the accepted record, or to `bodies`; else they carry it
-// Errors    record::Errc, and log::Errc::kTooLarge for a delivery of one recipient that fits no record
 struct PlanInput {
   const record::Message& message;
   log::RecordPosition position;
   const std::vector<DomainGroup>& groups;
-  PoolName pool;
+  const PoolName& pool;
   const control::LaneMap& lanes;
   Timestamp now;
 };
-[[nodiscard]] Result<std::vector<log::Append>> plan(const PlanInput& input,
-                                                    const PlanContext& context);
+
+// Makes the records that follow from a message, all but its position; of one message after the other.
+//
+// Input     a decoded message, where it was read, its groups with their sites
+// Output    for each recipient the events `accepted` and `routed`; for each group (or kDeliveryRecipientsMax of
+//           it) a delivery on its lane, of the message's class. The same input gives the same records and ids,
+//           whatever was planned before.
+// Content   by_position: deliveries refer to the accepted record, or to `bodies`; else they carry it
+// Errors    record::Errc, and log::Errc::kTooLarge for a delivery of one recipient that fits no record
+// Memory    what the largest message needed is kept for the next ones: a message in clear, without content
+// Threads   belongs to one
+class Planner {
+ public:
+  // Borrows the context.
+  explicit Planner(const PlanContext& context) : context_(context) {}
+
+  // Puts them behind what is in `out`. After an error `out` is as it was.
+  [[nodiscard]] Result<void> plan(const PlanInput& input, std::vector<log::Append>& out);
+
+ private:
+  Result<void> add_records();
+  Result<void> add_accepted();
+  Result<void> add_delivery(const DomainGroup& group, std::span<const int> recipients);
+  Result<void> add_routed(const DomainGroup& group, std::span<const int> recipients);
+  Result<void> add_event(v1::EventType type, const v1::Recipient& recipient);
+  [[nodiscard]] const v1::Recipient& recipient(int place) const;
+
+  const PlanContext& context_;
+  // Of the message that is being planned:
+  const PlanInput* input_ = nullptr;
+  std::vector<log::Append>* out_ = nullptr;
+  MessageId message_id_;
+  record::Event event_;        // what the events of the message, then of a group, have in common
+  record::Delivery delivery_;  // the same of deliveries
+  LaneId lane_;
+};
 
 }  // namespace godwit::router

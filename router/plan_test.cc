@@ -54,14 +54,19 @@ std::vector<DomainGroup> grouped(const record::Message& message) {
 class PlanTest : public testing::Test {
  protected:
   Result<std::vector<log::Append>> planned(const record::Message& message) {
+    return planned(message, planner_);
+  }
+  Result<std::vector<log::Append>> planned(const record::Message& message, Planner& planner) {
     const std::vector<DomainGroup> groups = grouped(message);
-    return plan({.message = message,
-                 .position = kPosition,
-                 .groups = groups,
-                 .pool = PoolName("default"),
-                 .lanes = lanes_,
-                 .now = from_unix_ms(1'500)},
-                context_);
+    std::vector<log::Append> appends;
+    TRY_VOID(planner.plan({.message = message,
+                           .position = kPosition,
+                           .groups = groups,
+                           .pool = PoolName("default"),
+                           .lanes = lanes_,
+                           .now = from_unix_ms(1'500)},
+                          appends));
+    return appends;
   }
   static std::vector<log::Append> of(const std::vector<log::Append>& appends, log::Topic topic) {
     std::vector<log::Append> out;
@@ -80,6 +85,7 @@ class PlanTest : public testing::Test {
   control::LaneMap lanes_;
   PlanContext context_{
       .outbound_partitions = 16, .node = "n1", .by_position = true, .event_partitions = 16};
+  Planner planner_{context_};
 };
 
 TEST(DomainOf, IsTheFormThatLookUpsUse) {
@@ -211,6 +217,69 @@ TEST_F(PlanTest, TheSameInputGivesTheSameOctets) {
     EXPECT_EQ(first[i].where, second[i].where);
     EXPECT_EQ(first[i].value.to_string(), second[i].value.to_string());
   }
+}
+
+// Everything that a message can have; what the planner keeps of it must not show in the next.
+record::Message rich_message() {
+  record::Message message = message_to({"rich@x.test", "rich@y.test"}, 20);
+  message.head.set_message_id("fedcba9876543210");
+  message.head.set_tenant("rich");
+  message.head.set_class_(v1::URGENT);
+  message.head.set_due_unix_ms(5'000);
+  message.head.set_smtputf8(true);
+  message.head.set_body_8bitmime(true);
+  message.head.add_tags("second");
+  message.seal.set_key_id("key");
+  message.envelope.set_ret(v1::Envelope::RET_FULL);
+  message.envelope.mutable_recipients(0)->set_notify(v1::Recipient::NOTIFY_NEVER);
+  message.envelope.mutable_recipients(1)->set_orcpt("rfc822;rich@y.test");
+  message.content.set_dot_stuffed(true);
+  message.content.set_has_8bit(true);
+  return message;
+}
+
+TEST_F(PlanTest, NothingIsLeftOfTheMessageBefore) {
+  record::Message plain = message_to({"a@x.test"});
+  plain.head.clear_tags();
+  plain.head.clear_origin();
+  plain.head.clear_tenant();
+  plain.envelope.clear_envid();
+  plain.envelope.clear_sender();
+  plain.data = {};
+  plain.content.Clear();
+  for (const bool by_position : {true, false}) {
+    context_.by_position = by_position;
+    for (const record::Message& message : {plain, rich_message(), plain}) {
+      Planner fresh(context_);
+      const auto expected = planned(message, fresh).value();
+      const auto appends = planned(message).value();
+      ASSERT_EQ(appends.size(), expected.size());
+      for (std::size_t i = 0; i < appends.size(); ++i) {
+        EXPECT_EQ(appends[i].where, expected[i].where);
+        EXPECT_EQ(appends[i].key, expected[i].key);
+        EXPECT_EQ(appends[i].refers_to, expected[i].refers_to);
+        EXPECT_EQ(appends[i].value.to_string(), expected[i].value.to_string());
+      }
+    }
+  }
+}
+
+TEST_F(PlanTest, WhatCannotBePlannedAddsNothing) {
+  record::Message message = message_to({"a@x.test", "b@y.test"});
+  message.envelope.mutable_recipients(1)->set_orcpt("\xff");
+  std::vector<log::Append> appends = planned(message_to({"c@z.test"})).value();
+  const std::size_t before = appends.size();
+  const std::vector<DomainGroup> groups = grouped(message);
+  const auto failed = planner_.plan({.message = message,
+                                     .position = kPosition,
+                                     .groups = groups,
+                                     .pool = PoolName("default"),
+                                     .lanes = lanes_,
+                                     .now = from_unix_ms(1'500)},
+                                    appends);
+  EXPECT_EQ(failed.error().code, record::Errc::kNotUtf8);
+  ASSERT_EQ(appends.size(), before);
+  EXPECT_EQ(deliveries(appends)[0].envelope.recipients(0).address(), "c@z.test");
 }
 
 TEST_F(PlanTest, ContentIsReferredToWhereOneRecordCanBeRead) {

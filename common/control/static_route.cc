@@ -64,7 +64,7 @@ StaticRoutes::StaticRoutes(std::vector<StaticRoute> routes) : routes_(std::move(
 const StaticRoute* StaticRoutes::find(std::string_view domain) const {
   if (routes_.empty()) return nullptr;
   const auto at = [&](std::string_view key) -> const StaticRoute* {
-    const auto found = by_pattern_.find(std::string(key));
+    const auto found = by_pattern_.find(key);
     return found == by_pattern_.end() ? nullptr : &routes_[found->second];
   };
   if (const StaticRoute* exact = at(domain)) return exact;

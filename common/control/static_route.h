@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/result.h"
+#include "common/base/string_hash.h"
 #include "common/control/snapshot.h"
 
 namespace godwit::control {
@@ -52,7 +54,8 @@ class StaticRoutes {
 
  private:
   std::vector<StaticRoute> routes_;
-  std::unordered_map<std::string, std::size_t> by_pattern_;  // "example.test", ".example.test", ""
+  std::unordered_map<std::string, std::size_t, StringHash, std::equal_to<>>
+      by_pattern_;  // "example.test", ".example.test", ""
 };
 
 }  // namespace godwit::control
