@@ -12,16 +12,16 @@ constexpr Duration kTryAgain = std::chrono::seconds{1};
 constexpr std::chrono::seconds kLookAgain{
     5};  // at what a command holds while there is no room to park it
 
-bool must_be_written(const std::vector<record::Event>& events) {
-  return std::ranges::any_of(events, [](const record::Event& event) {
+bool must_be_written(const std::vector<EventRecord>& events) {
+  return std::ranges::any_of(events, [](const EventRecord& event) {
     // One that is held is not offered any more, and its row must say so.
-    return event.head.type() != v1::DEFERRED || event.head.held();
+    return event.type != v1::DEFERRED || event.held;
   });
 }
 
 }  // namespace
 
-void Departures::leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked) {
+void Departures::leave(DeliveryPtr delivery, std::vector<EventRecord> events, bool parked) {
   if (parked && !take_room(*delivery)) return postpone(std::move(delivery), events);
   Departure departure{std::move(delivery), std::move(events), parked, {}, {}};
   if (settle(departure)) return;
@@ -86,7 +86,7 @@ bool Departures::take_room(QueuedDelivery& delivery) {
 // tried again when it is due; one from the table is tried again from its row as it is. A deferral
 // alone writes nothing: attempts may go on for days, and what they wrote would use up the reserve
 // as well. Events that end or hold somebody are written, with who is left.
-void Departures::postpone(DeliveryPtr delivery, const std::vector<record::Event>& events) {
+void Departures::postpone(DeliveryPtr delivery, const std::vector<EventRecord>& events) {
   const bool changes_row = must_be_written(events) || delivery->row_throttled;
   if (delivery->in_table()) {
     if (changes_row) return push({std::move(delivery), events, /*parked=*/true, {}, {}});
@@ -122,7 +122,7 @@ std::vector<DeliveryPtr> Departures::take_kept(Timestamp until) {
 
 void Departures::take_ended(EndedByDelivery& ended) {
   for (Departure& departure : std::exchange(queue_, {})) {
-    if (departure.events.empty() || departure.events.front().head.type() == v1::EXPIRED) continue;
+    if (departure.events.empty() || departure.events.front().type == v1::EXPIRED) continue;
     EndedAttempt attempt{std::move(departure.events), std::nullopt};
     const DeliveryId id = departure.delivery->id;
     if (departure.parked) attempt.left = std::move(departure.delivery->record);

@@ -40,7 +40,7 @@ class Departures {
         transfer_(environment, content) {}
 
   // `parked`: with what is left of it; otherwise nobody is left.
-  void leave(DeliveryPtr delivery, std::vector<record::Event> events, bool parked);
+  void leave(DeliveryPtr delivery, std::vector<EventRecord> events, bool parked);
   // Sets it aside behind its lane's limits, in the order in which the lane's mail came. False: only
   // the reserve is left, it stays in memory and with the caller.
   [[nodiscard]] bool park_throttled(DeliveryPtr& delivery);
@@ -75,7 +75,7 @@ class Departures {
  private:
   struct Departure {
     DeliveryPtr delivery;
-    std::vector<record::Event> events;
+    std::vector<EventRecord> events;
     bool parked = false;
     std::optional<log::PartitionId> to;  // moved there
     std::optional<log::Append> record;   // as this
@@ -87,7 +87,7 @@ class Departures {
   [[nodiscard]] bool settle(Departure& departure);
   [[nodiscard]] async::Task<Fetched> fetch(Departure& departure);
   [[nodiscard]] bool take_room(QueuedDelivery& delivery);
-  void postpone(DeliveryPtr delivery, const std::vector<record::Event>& events);
+  void postpone(DeliveryPtr delivery, const std::vector<EventRecord>& events);
 
   Environment& env_;
   Dispatch& dispatch_;

@@ -13,7 +13,9 @@ void add_ended(const log::Batch& batch, EndedByDelivery& ended) {
     auto event = record::decode_event(append.value);
     const auto message = event ? MessageId::from_octets(event->head.message_id()) : std::nullopt;
     if (!message || event->head.type() == v1::EXPIRED) continue;
-    found[{*message, event->head.delivery_index()}].events.push_back(*std::move(event));
+    const v1::Event& head = event->head;
+    found[{*message, head.delivery_index()}].events.push_back(
+        {head.type(), head.attempt(), head.held(), append.value});
   }
   for (const log::TableChange& change : batch.changes) {
     if (change.where.topic != log::Topic::kRetries || !change.value) continue;

@@ -8,14 +8,15 @@
 #include "common/base/ids.h"
 #include "common/log/types.h"
 #include "common/record/records.h"
+#include "sender/event_record.h"
 
 namespace godwit::sender {
 
 // What an attempt came to that may not be in the log: its commit was not acknowledged when the partition was lost.
 struct EndedAttempt {
-  std::vector<record::Event> events;     // not empty; all of the same attempt
+  std::vector<EventRecord> events;       // not empty; all of the same attempt
   std::optional<record::Delivery> left;  // with whom it goes on; nullopt: nobody is left
-  [[nodiscard]] std::uint32_t attempt() const { return events.front().head.attempt(); }
+  [[nodiscard]] std::uint32_t attempt() const { return events.front().attempt; }
 };
 using EndedByDelivery = std::map<DeliveryId, EndedAttempt>;
 

@@ -10,6 +10,8 @@ namespace godwit::sender {
 
 namespace {
 
+constexpr std::size_t kAppendsReserved = 1024;  // of a batch, at once
+
 // Of the entries of one batch: `!position`, a record, goes with them.
 std::size_t entries_bytes_max(std::size_t commit_bytes_max) {
   const std::size_t position = std::min(log::kRecordBytesMax, commit_bytes_max / 2);
@@ -77,17 +79,15 @@ Result<bool> Journal::adds_content(const QueuedDelivery& delivery) {
   return !stored;
 }
 
-Result<void> Journal::put_events(Entry& entry, const DeliveryId& id,
-                                 const std::vector<record::Event>& events) const {
-  for (const record::Event& event : events) {
-    TRY(Rope value, record::encode(event));
+void Journal::put_events(Entry& entry, const DeliveryId& id,
+                         const std::vector<EventRecord>& events) const {
+  for (const EventRecord& event : events) {
     entry.appends.push_back(
         {{log::Topic::kEvents, log::partition_of(id.message, event_partitions_)},
          std::string(id.message.octets()),
-         std::move(value),
+         event.value,
          std::nullopt});
   }
-  return {};
 }
 
 void Journal::finish_slot(Entry& entry, const WindowSlot& slot) {
@@ -98,10 +98,10 @@ void Journal::finish_slot(Entry& entry, const WindowSlot& slot) {
 }
 
 Result<void> Journal::add_state(const QueuedDelivery& delivery,
-                                const std::vector<record::Event>& events) {
+                                const std::vector<EventRecord>& events) {
   CHECK(delivery.slot.has_value(), "{} is not in a window", delivery.id.to_text());
   Entry entry;
-  TRY_VOID(put_events(entry, delivery.id, events));
+  put_events(entry, delivery.id, events);
   record::Delivery state = delivery.record;
   state.content = {};
   state.data = {};
@@ -114,10 +114,10 @@ Result<void> Journal::add_state(const QueuedDelivery& delivery,
   return {};
 }
 
-Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<record::Event>& events,
+Result<void> Journal::add(DeliveryPtr& delivery, const std::vector<EventRecord>& events,
                           After after) {
   Entry entry;
-  TRY_VOID(put_events(entry, delivery->id, events));
+  put_events(entry, delivery->id, events);
   const MessageId content = delivery->id.message;
   const bool was_parked = delivery->in_table();
   const bool in_bodies = stays_in_bodies(*delivery);
@@ -175,7 +175,7 @@ Result<void> Journal::add_moved(DeliveryPtr& delivery, log::Append record) {
 }
 
 Result<void> Journal::add_decided(const WindowSlot& slot, DeliveryPtr& delivery,
-                                  const std::vector<record::Event>& events, After after) {
+                                  const std::vector<EventRecord>& events, After after) {
   CHECK(delivery->in_table(), "{} is in a window", delivery->id.to_text());
   TRY_VOID(add(delivery, events, after));
   finish_slot(entries_.back(), slot);
@@ -229,6 +229,7 @@ std::optional<Journal::Sealed> Journal::seal() {
     return std::nullopt;
   }
   Sealed sealed;
+  sealed.batch.appends.reserve(std::min(entries_.size(), kAppendsReserved));
   std::size_t bytes = 0;
   while (!entries_.empty()) {
     const std::size_t entry_bytes = entries_.front().bytes();

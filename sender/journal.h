@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "common/record/records.h"
 #include "sender/content_uses.h"
+#include "sender/event_record.h"
 #include "sender/queued_delivery.h"
 #include "sender/window.h"
 
@@ -50,17 +51,17 @@ class Journal {
   [[nodiscard]] Result<bool> adds_content(const QueuedDelivery& delivery);
 
   // Errors: of the local table, or of encoding; nothing was added, the delivery is untouched.
-  [[nodiscard]] Result<void> add(DeliveryPtr& delivery, const std::vector<record::Event>& events,
+  [[nodiscard]] Result<void> add(DeliveryPtr& delivery, const std::vector<EventRecord>& events,
                                  After after);
   // Of a delivery that stays in its window: the events, and who is left in it, for whoever reads its record again
   // after a crash. Its slot stays unfinished. Errors as add().
   [[nodiscard]] Result<void> add_state(const QueuedDelivery& delivery,
-                                       const std::vector<record::Event>& events);
+                                       const std::vector<EventRecord>& events);
   // It goes on in another partition, as the record that is appended with its end here (Transfer). Errors as add().
   [[nodiscard]] Result<void> add_moved(DeliveryPtr& delivery, log::Append record);
   // What an operator decided, in `slot`, about a delivery of the table. Errors as add().
   [[nodiscard]] Result<void> add_decided(const WindowSlot& slot, DeliveryPtr& delivery,
-                                         const std::vector<record::Event>& events, After after);
+                                         const std::vector<EventRecord>& events, After after);
   // A record of the window that nothing follows from.
   void add_idle(const WindowSlot& slot);
   // A record of the window that could not be handled: to `dead`, whole, with the cause.
@@ -106,8 +107,8 @@ class Journal {
     return bodies_stay_ && delivery.record.content.has_body();
   }
   [[nodiscard]] log::TableChange change(std::string key, std::optional<Rope> value) const;
-  [[nodiscard]] Result<void> put_events(Entry& entry, const DeliveryId& id,
-                                        const std::vector<record::Event>& events) const;
+  void put_events(Entry& entry, const DeliveryId& id,
+                  const std::vector<EventRecord>& events) const;
   void finish_slot(Entry& entry, const WindowSlot& slot);
   void put_dead(Entry& entry, const std::string& key, const record::Dead& dead) const;
   void put_content(Entry& entry, const MessageId& content, const Rope& octets) const;

@@ -84,9 +84,10 @@ class JournalTest : public testing::Test {
     return delivery;
   }
   void add(DeliveryPtr delivery, Journal::After after) {
-    std::vector<record::Event> events(1);
-    events[0].head.set_version(1);
-    events[0].head.set_message_id(delivery->record.head.message_id());
+    record::Event& event = EventRecord::blank();
+    event.head.set_version(1);
+    event.head.set_message_id(delivery->record.head.message_id());
+    const std::vector<EventRecord> events{EventRecord::of(event)};
     EXPECT_TRUE(journal_.add(delivery, events, after).has_value());
     EXPECT_EQ(delivery, nullptr);
   }

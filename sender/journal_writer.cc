@@ -78,7 +78,7 @@ async::Task<bool> JournalWriter::commit(Journal::Sealed& sealed) {
   const Instant began = env_.clock.instant();
   commit_sent_ = began;
   bool paused = false;
-  unacknowledged_ = sealed.batch;
+  unacknowledged_ = std::move(sealed.batch);
   entries_flying_ = sealed.entries;
   if (!co_await write(*unacknowledged_, paused)) co_return false;
   unacknowledged_.reset();

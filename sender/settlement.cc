@@ -16,11 +16,14 @@ namespace {
 
 constexpr std::size_t kReplyTextMax = 1024;
 
-record::Event event_of(const QueuedDelivery& delivery, const v1::Recipient& recipient,
-                       v1::EventType type, std::uint32_t attempt,
-                       const Settlement::Context& context) {
+using Recipients = google::protobuf::RepeatedPtrField<v1::Recipient>;
+
+// Until the next one.
+record::Event& event_of(const QueuedDelivery& delivery, const v1::Recipient& recipient,
+                        v1::EventType type, std::uint32_t attempt,
+                        const Settlement::Context& context) {
   const v1::Delivery& head = delivery.record.head;
-  record::Event event;
+  record::Event& event = EventRecord::blank();
   v1::Event& out = event.head;
   const RecipientId id{delivery.id.message, recipient.index()};
   out.set_version(record::kVersion);
@@ -40,6 +43,13 @@ record::Event event_of(const QueuedDelivery& delivery, const v1::Recipient& reci
   event.addresses.set_sender(delivery.record.envelope.sender());
   event.addresses.set_recipient(recipient.address());
   return event;
+}
+
+// What is left of the envelope is for those who stay.
+Recipients take_recipients(v1::Envelope& envelope) {
+  Recipients taken;
+  taken.Swap(envelope.mutable_recipients());
+  return taken;
 }
 
 v1::EventType type_of(Verdict verdict) {
@@ -100,17 +110,16 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
 
   Settlement settlement;
   Notices notices(delivery, context);
-  v1::Envelope left = envelope;
-  left.clear_recipients();
-  for (int i = 0; i < envelope.recipients_size(); ++i) {
+  const Recipients recipients = take_recipients(envelope);
+  for (int i = 0; i < recipients.size(); ++i) {
     const RecipientResult& result = report.recipients[static_cast<std::size_t>(i)];
-    const v1::Recipient& recipient = envelope.recipients(i);
+    const v1::Recipient& recipient = recipients.Get(i);
     if (result.verdict == Verdict::kHeld) {
-      *left.add_recipients() = recipient;
+      *envelope.add_recipients() = recipient;
       continue;
     }
     const v1::EventType type = type_of(result.verdict);
-    record::Event event = event_of(delivery, recipient, type, attempt, context);
+    record::Event& event = event_of(delivery, recipient, type, attempt, context);
     v1::Event& out = event.head;
     out.set_source(report.source.text());
     if (!report.host.empty() || !report.address.empty()) {
@@ -126,17 +135,16 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
       out.set_held(held);
       if (!held) out.set_due_unix_ms(to_unix_ms(due));
       settlement.held_ += held ? 1 : 0;
-      v1::Recipient& stays = *left.add_recipients();
+      v1::Recipient& stays = *envelope.add_recipients();
       stays = recipient;
       stays.set_held(held ? attempt : 0);
       *head.mutable_last_reply() = result.reply;
       head.set_last_class(result.category);
     }
     notices.add(event, recipient, report.dsn);
-    settlement.events_.push_back(std::move(event));
+    settlement.events_.push_back(EventRecord::of(event));
   }
-  notices.keep(left);
-  envelope = std::move(left);
+  notices.keep(envelope);
   settlement.finished_ = envelope.recipients_size() == 0;
   if (all_held(envelope)) due = delivery.expires;
   head.set_attempts(attempt);
@@ -156,33 +164,31 @@ Settlement Settlement::of_decision(QueuedDelivery& delivery, const v1::Decision&
   };
   Settlement settlement;
   Notices notices(delivery, context);
-  v1::Envelope left = envelope;
-  left.clear_recipients();
+  const Recipients recipients = take_recipients(envelope);
   bool again = false;
-  for (const v1::Recipient& recipient : envelope.recipients()) {
+  for (const v1::Recipient& recipient : recipients) {
     if (!is_meant(recipient)) {
-      *left.add_recipients() = recipient;
+      *envelope.add_recipients() = recipient;
       continue;
     }
     ++settlement.held_;
     if (decision.what() == v1::Decision::RETRY) {
       again = true;
-      v1::Recipient& stays = *left.add_recipients();
+      v1::Recipient& stays = *envelope.add_recipients();
       stays = recipient;
       stays.clear_held();
       continue;
     }
     const bool delivered = decision.what() == v1::Decision::DELIVERED;
-    record::Event event = event_of(delivery, recipient, delivered ? v1::DELIVERED : v1::BOUNCED,
+    record::Event& event = event_of(delivery, recipient, delivered ? v1::DELIVERED : v1::BOUNCED,
                                    head.attempts(), context);
     event.head.mutable_reply()->set_text("ended by " + decision.actor() +
                                          ": whether the host has it was not known");
     event.head.set_outcome(v1::Event::OUTCOME_UNKNOWN);
     if (!delivered) event.head.set_class_(head.last_class());
     notices.add(event, recipient);
-    settlement.events_.push_back(std::move(event));
+    settlement.events_.push_back(EventRecord::of(event));
   }
-  envelope = std::move(left);
   settlement.finished_ = envelope.recipients_size() == 0;
   if (again) {
     head.set_due_unix_ms(to_unix_ms(context.now));
@@ -198,20 +204,18 @@ Settlement Settlement::of_cancel(QueuedDelivery& delivery, const commands::Comma
   v1::Delivery& head = delivery.record.head;
   v1::Envelope& envelope = delivery.record.envelope;
   Settlement settlement;
-  v1::Envelope left = envelope;
-  left.clear_recipients();
-  for (const v1::Recipient& recipient : envelope.recipients()) {
+  const Recipients recipients = take_recipients(envelope);
+  for (const v1::Recipient& recipient : recipients) {
     if (recipient.held() != 0) {
-      *left.add_recipients() = recipient;
+      *envelope.add_recipients() = recipient;
       continue;
     }
-    record::Event event = event_of(delivery, recipient, v1::CANCELLED, head.attempts(), context);
+    record::Event& event = event_of(delivery, recipient, v1::CANCELLED, head.attempts(), context);
     event.head.mutable_reply()->set_text(text::printable(
         fmt::format("cancelled by {} ({}): {}", command.actor, command.id.text(), command.reason),
         kReplyTextMax));
-    settlement.events_.push_back(std::move(event));
+    settlement.events_.push_back(EventRecord::of(event));
   }
-  envelope = std::move(left);
   settlement.finished_ = envelope.recipients_size() == 0;
   if (!settlement.finished_) head.set_due_unix_ms(to_unix_ms(delivery.expires));
   return settlement;
@@ -229,11 +233,11 @@ Settlement Settlement::of_expiry(QueuedDelivery& delivery, const Context& contex
   Settlement settlement;
   Notices notices(delivery, context);
   for (const v1::Recipient& recipient : delivery.record.envelope.recipients()) {
-    record::Event event = event_of(delivery, recipient, v1::EXPIRED, head.attempts(), context);
+    record::Event& event = event_of(delivery, recipient, v1::EXPIRED, head.attempts(), context);
     *event.head.mutable_reply() = head.last_reply();
     event.head.set_class_(head.last_class().empty() ? "message-expired" : head.last_class());
     notices.add(event, recipient);
-    settlement.events_.push_back(std::move(event));
+    settlement.events_.push_back(EventRecord::of(event));
   }
   delivery.record.envelope.clear_recipients();
   settlement.finished_ = true;

@@ -7,6 +7,7 @@
 #include "common/base/random.h"
 #include "common/commands/command.h"
 #include "common/record/records.h"
+#include "sender/event_record.h"
 #include "sender/notice.h"
 #include "sender/outcome.h"
 #include "sender/queued_delivery.h"
@@ -76,11 +77,11 @@ class Settlement {
   [[nodiscard]] bool finished() const { return finished_; }
   // Recipients it was about: of a decision those it found, of an attempt those it has put aside.
   [[nodiscard]] std::uint32_t held() const { return held_; }
-  [[nodiscard]] const std::vector<record::Event>& events() const { return events_; }
-  [[nodiscard]] std::vector<record::Event>& events() { return events_; }
+  [[nodiscard]] const std::vector<EventRecord>& events() const { return events_; }
+  [[nodiscard]] std::vector<EventRecord>& events() { return events_; }
 
  private:
-  std::vector<record::Event> events_;
+  std::vector<EventRecord> events_;
   bool finished_ = false;
   std::uint32_t held_ = 0;
 };

@@ -66,7 +66,7 @@ class TenantQueue {
         flow.items.pop_front();
         --size_;
         --of.size;
-        drop_if_empty(of, flow);
+        rest_if_empty(of, flow);
         return item;
       }
     }
@@ -79,6 +79,7 @@ class TenantQueue {
     Class& of = classes_[urgent ? 0 : 1];
     Flow* longest = nullptr;
     for (auto& [name, flow] : of.flows) {
+      if (flow.items.empty()) continue;
       if (longest == nullptr || flow.items.size() > longest->items.size()) longest = &flow;
     }
     if (longest == nullptr) return std::nullopt;
@@ -86,7 +87,7 @@ class TenantQueue {
     longest->items.pop_back();
     --size_;
     --of.size;
-    drop_if_empty(of, *longest);
+    rest_if_empty(of, *longest);
     return item;
   }
 
@@ -108,7 +109,7 @@ class TenantQueue {
           }
         }
         flow.items = std::move(left);
-        drop_if_empty(of, flow);
+        rest_if_empty(of, flow);
       }
     }
     return taken;
@@ -135,28 +136,38 @@ class TenantQueue {
     Item item;
   };
   struct Flow {
-    std::deque<Entry> items;  // never empty
+    std::deque<Entry> items;
     std::uint64_t deficit = 0;
     std::list<TenantName>::iterator turn;
   };
   struct Class {
     std::unordered_map<TenantName, Flow> flows;
-    std::list<TenantName> turns;  // every flow once, the front has the turn
-    std::size_t size = 0;         // items of all flows
+    std::list<TenantName> turns;    // every flow with items once, the front has the turn
+    std::list<TenantName> resting;  // flows without items, the latest in front
+    std::size_t size = 0;           // items of all flows
   };
+  // Tenants whose mail comes and goes one by one find their flow again.
+  static constexpr std::size_t kRestingMax = 16;
 
   Flow& flow_of(const TenantName& tenant, bool urgent) {
     Class& of = classes_[urgent ? 0 : 1];
-    auto [at, added] = of.flows.try_emplace(tenant);
-    if (added) at->second.turn = of.turns.insert(of.turns.end(), tenant);
-    return at->second;
+    const auto [at, added] = of.flows.try_emplace(tenant);
+    Flow& flow = at->second;
+    if (added) {
+      flow.turn = of.turns.insert(of.turns.end(), tenant);
+    } else if (flow.items.empty()) {
+      of.turns.splice(of.turns.end(), of.resting, flow.turn);
+    }
+    return flow;
   }
   // A tenant that has nothing waiting saves nothing up.
-  void drop_if_empty(Class& of, Flow& flow) {
+  void rest_if_empty(Class& of, Flow& flow) {
     if (!flow.items.empty()) return;
-    const auto turn = flow.turn;
-    of.flows.erase(*turn);
-    of.turns.erase(turn);
+    flow.deficit = 0;
+    of.resting.splice(of.resting.begin(), of.turns, flow.turn);
+    if (of.resting.size() <= kRestingMax) return;
+    of.flows.erase(of.resting.back());
+    of.resting.pop_back();
   }
 
   std::uint32_t quantum_;

@@ -26,6 +26,7 @@ void Work::fill(Verdict verdict, const smtp::Reply& reply, std::string_view stag
 
 std::vector<RecipientResult> Work::take_results() {
   std::vector<RecipientResult> taken;
+  taken.reserve(results.size());
   for (std::optional<RecipientResult>& result : results) {
     CHECK(result.has_value(), "a recipient without a result");
     taken.push_back(*std::move(result));
@@ -37,6 +38,7 @@ WorkPtr WorkInHand::take_in(DeliveryPtr delivery) {
   auto work = std::make_shared<Work>();
   const auto recipients = static_cast<int>(delivery->recipients());
   work->results.resize(static_cast<std::size_t>(recipients));
+  work->left.reserve(static_cast<std::size_t>(recipients));
   for (int i = 0; i < recipients; ++i) {
     if (delivery->record.envelope.recipients(i).held() != 0) {
       work->results[static_cast<std::size_t>(i)] = RecipientResult{.verdict = Verdict::kHeld};
@@ -52,9 +54,13 @@ WorkPtr WorkInHand::take_in(DeliveryPtr delivery) {
 const std::vector<int>& WorkInHand::begin(const WorkPtr& work, std::size_t recipients_max,
                                           Instant now) {
   Open open{++tag_, work, {}, now};
-  while (!work->left.empty() && open.offered.size() < recipients_max) {
-    open.offered.push_back(work->left.front());
-    work->left.pop_front();
+  std::vector<int>& left = work->left;
+  if (left.size() <= recipients_max) {
+    open.offered = std::exchange(left, {});
+  } else {
+    const auto end = left.begin() + static_cast<std::ptrdiff_t>(recipients_max);
+    open.offered.assign(left.begin(), end);
+    left.erase(left.begin(), end);
   }
   work->token = false;
   work->begun = true;

@@ -20,7 +20,7 @@ namespace godwit::sender {
 struct Work {
   DeliveryPtr delivery;
   std::vector<std::optional<RecipientResult>> results;  // by place in the envelope
-  std::deque<int> left;    // recipients that no transaction has offered yet
+  std::vector<int> left;   // recipients that no transaction has offered yet
   std::uint32_t open = 0;  // transactions under way
   bool begun = false;
   bool token = false;  // taken for the next transaction

@@ -178,7 +178,7 @@ void ClientSession::State::finish_front() {
   RunningTransaction& front = running.front();
   if (front.mail_accepted && !front.dot_queued) reset_needed = true;
   outcomes.push_back(std::move(front.outcome));
-  running.pop_front();
+  running.erase(running.begin());
   if (quit_asked) send_quit();
 }
 

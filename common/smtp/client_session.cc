@@ -25,6 +25,7 @@ std::string_view stage_name(ClientStage stage) {
 }
 
 ClientSession::State::State(ClientConfig given) : config(std::move(given)), tls(config.tls_active) {
+  running.reserve(2);
   expected.push_back({ClientStage::kBanner, 0, 0, 0});
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/smtp/client_session.h"
 #include "common/smtp/client_transaction.h"
@@ -58,7 +59,7 @@ struct ClientSession::State {
   std::uint64_t queued = 0;  // octets ever put into the output
   std::uint64_t taken = 0;   // octets ever given out
   std::deque<Expected> expected;
-  std::deque<RunningTransaction> running;  // at most two
+  std::vector<RunningTransaction> running;  // at most two, which it has room for from the start
   std::deque<TransactionOutcome> outcomes;
   std::uint64_t serials = 0;
 
