@@ -107,8 +107,7 @@ class Journal {
     return bodies_stay_ && delivery.record.content.has_body();
   }
   [[nodiscard]] log::TableChange change(std::string key, std::optional<Rope> value) const;
-  void put_events(Entry& entry, const DeliveryId& id,
-                  const std::vector<EventRecord>& events) const;
+  void put_events(Entry& entry, const DeliveryId& id, const std::vector<EventRecord>& events) const;
   void finish_slot(Entry& entry, const WindowSlot& slot);
   void put_dead(Entry& entry, const std::string& key, const record::Dead& dead) const;
   void put_content(Entry& entry, const MessageId& content, const Rope& octets) const;

@@ -181,7 +181,7 @@ Settlement Settlement::of_decision(QueuedDelivery& delivery, const v1::Decision&
     }
     const bool delivered = decision.what() == v1::Decision::DELIVERED;
     record::Event& event = event_of(delivery, recipient, delivered ? v1::DELIVERED : v1::BOUNCED,
-                                   head.attempts(), context);
+                                    head.attempts(), context);
     event.head.mutable_reply()->set_text("ended by " + decision.actor() +
                                          ": whether the host has it was not known");
     event.head.set_outcome(v1::Event::OUTCOME_UNKNOWN);

@@ -18,6 +18,8 @@ class Load:
     tools            postfix: smtp-source and smtp-sink, one core each; godwit: `godwit bench source` and `sink`
     pipelining       of our source: none, envelope, ahead
     recipients       of each message
+    threads          of our generator and of our sink, each: one, as smtp-source and smtp-sink have; 0: one a CPU, which
+                     is what the two can do with the whole machine and nobody else on it
     senders          domains of senders, d0... below sender.test; each has a source of its own, which share connections
     syncs            whether calls that sync are counted, in a run of their own
     first            a target is about it: all its rounds come before the other loads, whose runs are half as long
@@ -33,6 +35,7 @@ class Load:
     deferred: float = 0
     tools: str = "godwit"
     pipelining: str = "envelope"
+    threads: int = 1
     recipients: int = 1
     senders: int = 1
     syncs: bool = False
@@ -45,7 +48,10 @@ class Load:
             parts.append("TLS on both sides" if self.work == "relay" else "TLS")
         if self.deferred:
             parts.append(f"{self.deferred:.0%} deferred")
-        parts.append("smtp-source, smtp-sink" if self.tools == "postfix" else f"our tools, pipelining {self.pipelining}")
+        if self.tools == "postfix":
+            parts.append("smtp-source, smtp-sink")
+        else:
+            parts.append(f"our tools with {'one thread' if self.threads else 'a thread a CPU'} each, pipelining {self.pipelining}")
         return ", ".join(parts)
 
 
@@ -67,6 +73,7 @@ LOADS = {load.name: load for load in [
     replace(_OUR_RELAY, name="relay-5k-1", per_connection=1),
     replace(_OUR_RELAY, name="relay-5k-20", per_connection=20, pipelining="ahead", first=True),
     replace(_OUR_RELAY, name="relay-5k-20-tls", per_connection=20, pipelining="ahead", tls=True, first=True),
+    replace(_OUR_RELAY, name="relay-5k-20-wide", per_connection=20, pipelining="ahead", threads=0),
     replace(_OUR_RELAY, name="relay-5k-1-domain", domains=1),
     replace(_OUR_RELAY, name="relay-5k-10000-domains", domains=10_000),
     replace(_OUR_RELAY, name="relay-5k-deferred", deferred=0.1),

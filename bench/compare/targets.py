@@ -109,7 +109,7 @@ def _memory(results: Results) -> list[Part]:
 _ROWS: list[tuple[str, str, str, Callable[[Results], list[Part]]]] = [
     ("relay end to end, 5 KiB", "Postfix; the tools without a relay",
      "CPU at most 1/12; messages/s 8x, or 0.8x of the tools alone, whichever is lower", _relay),
-    ("relay, 5 KiB, 20 a connection, pipelined, our tools", "generator straight into sink", "0.4x", _pipelined),
+    ("relay, 5 KiB, 20 a connection, pipelined, our tools, one thread each", "generator straight into sink", "0.4x", _pipelined),
     ("acceptance, 5 KiB", "smtp-sink, which stores nothing", "0.8x the messages/s, at most 2x its CPU", _accept),
     ("relay, 100 KiB", "Postfix; disk and loopback", "8x, or 0.7x of what disk and loopback allow, whichever is lower",
      _relay_large),

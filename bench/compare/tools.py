@@ -74,8 +74,8 @@ def _our_source(executable: Path, load: Load, address: tuple[str, int], messages
                "--recipients", load.recipients, "--duration", f"{seconds}s", "--json"]
     if load.per_connection:
         command += ["--messages-per-connection", load.per_connection]
-    if load.senders > 1:
-        command += ["--threads", 1]
+    if load.threads:
+        command += ["--threads", load.threads]
     commands = [[*map(str, command), "--messages", str(share), "--sender", f"bench@d{n}.sender.test"]
                 for n, share in enumerate(_shares(messages, load.senders)) if share]
     reports = [json.loads(out) for out in _together(commands, seconds + 60)]
@@ -132,7 +132,7 @@ class OurSink(Sink):
             rules += (f'{{stage: dot, probability: {load.deferred}, reply: "451 4.3.0 Try again later"}}',)
         self._ledger = directory / "bench-sink.ledger"
         self._sink = BenchSink(executable, directory, *[part for rule in rules for part in ("--rule", rule)],
-                               tls="starttls" if load.tls else "none", name="bench-sink", threads=0)
+                               tls="starttls" if load.tls else "none", name="bench-sink", threads=load.threads)
         host, _, port = self._sink.address.rpartition(":")
         self.address, self.pid = (host, int(port)), self._sink.process.pid
         self._read, self._lines, self._tls = 0, 0, load.tls
