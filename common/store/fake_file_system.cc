@@ -105,6 +105,7 @@ class FakeFile final : public File {
       std::memcpy(node_->data.data() + offset, piece.data(), piece.size());
       offset += piece.size();
     }
+    files_.written_ += bytes;
     return {};
   }
 

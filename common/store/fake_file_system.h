@@ -62,6 +62,8 @@ class FakeFileSystem final : public FileSystem {
   [[nodiscard]] std::string beginning(const Path& path, std::size_t count) const;
   [[nodiscard]] std::vector<std::string> paths() const;
   [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
+  // Octets of all writes that went well, whatever became of their files.
+  [[nodiscard]] std::uint64_t written() const { return written_; }
 
   Result<std::unique_ptr<File>> open(const Path& path, Mode mode) override;
   bool exists(const Path& path) const override;
@@ -85,6 +87,7 @@ class FakeFileSystem final : public FileSystem {
   std::unique_ptr<State> state_;
   std::atomic<std::uint64_t> capacity_;
   std::atomic<std::uint64_t> syncs_{0};
+  std::atomic<std::uint64_t> written_{0};
 };
 
 }  // namespace godwit::store

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <random>
 #include <string>
 
 #include "common/base/test_eventually.h"
@@ -107,6 +109,62 @@ TEST_F(StoreTest, ACancelledCompactionIsDoneLater) {
   cancelled = false;
   EXPECT_TRUE(store_->compact(cancelled));
   EXPECT_TRUE(eventually([&] { return free_bytes() > empty - kMebibyte / 4; })) << free_bytes();
+}
+
+// What checkpoints of a few rows write, compactions above all, with `cold` rows of 1,000 octets between them. The few are
+// the first and the last of their space, and end and come back, as positions do.
+std::uint64_t written_by_checkpoints(int checkpoints, int cold, std::uint64_t write_buffer) {
+  FakeFileSystem files(1);
+  observe::Metrics metrics;
+  const auto store = Store::open({.directory = "/store",
+                                  .create = true,
+                                  .write_buffer_bytes = write_buffer,
+                                  .file_system = &files,
+                                  .metrics = &metrics})
+                         .value();
+  const auto none = [&](std::string_view gauge) {
+    return observe::sample_of(metrics, gauge).value_or(-1) == 0;
+  };
+  const auto checkpoint = [&](const StoreBatch& batch) {
+    EXPECT_TRUE(store->write(batch));
+    EXPECT_TRUE(store->flush());
+    // What is pending begins to run, and then something else may be pending.
+    EXPECT_TRUE(eventually([&] {
+      return none("godwit_store_pending_compaction_bytes") && none("godwit_store_compactions") &&
+             none("godwit_store_pending_compaction_bytes");
+    }));
+  };
+  std::mt19937 random(1);
+  for (int row = 0; row < cold;) {
+    StoreBatch batch(*store);
+    for (; batch.bytes() < write_buffer / 2 && row < cold; ++row) {
+      std::string value(1000, '\0');
+      std::ranges::generate(value, [&] { return static_cast<char>(random()); });
+      batch.put(Space::kTables, "m" + std::to_string(row), value);
+    }
+    checkpoint(batch);
+  }
+  const std::uint64_t before = files.written();
+  for (int turn = 0; turn < checkpoints; ++turn) {
+    StoreBatch batch(*store);
+    for (const std::string_view row : {"a", "b", "y", "z"}) {
+      if ((turn + row.front()) % 2 == 0) {
+        batch.put(Space::kTables, row, std::to_string(turn));
+      } else {
+        batch.erase(Space::kTables, row);
+      }
+    }
+    checkpoint(batch);
+  }
+  return files.written() - before;
+}
+
+TEST(StoreCost, OfACheckpointIsBoundedHoweverMuchLiesThere) {
+  constexpr int kCheckpoints = 64;
+  for (const int cold : {1'000, 16'000}) {
+    EXPECT_LT(written_by_checkpoints(kCheckpoints, cold, kMebibyte), kCheckpoints * kMebibyte / 8)
+        << cold;
+  }
 }
 
 TEST_F(StoreTest, ShowsItsFiguresForAsLongAsItIsOpen) {
