@@ -14,8 +14,9 @@ from compare.loads import LOADS
 from compare.measuring import measurement
 from compare.peers.godwit import Embedded
 
-WORKS = {"accept": replace(LOADS["accept-5k-open"], pipelining="ahead"),
-         "relay": replace(LOADS["relay-5k-open"], pipelining="ahead")}
+# The tools have as many threads as cores of their own.
+WORKS = {"accept": replace(LOADS["accept-5k-open"], pipelining="ahead", threads=0),
+         "relay": replace(LOADS["relay-5k-open"], pipelining="ahead", threads=0)}
 ROUNDS = 3
 
 
