@@ -10,6 +10,7 @@ KIB = 1024
 class Load:
     """`work`: accept (mail is taken durably and goes nowhere) or relay (it goes through to a sink).
 
+    connections      of our generator; smtp-source's are CONNECTIONS always
     per_connection   messages a connection, on both sides; 0: connections are kept open
     tls              STARTTLS on both sides; sessions are resumed where the server can
     domains          recipient domains, in turn, below `domain`
@@ -28,6 +29,7 @@ class Load:
     name: str
     work: str
     size: int = 5 * KIB
+    connections: int = CONNECTIONS
     per_connection: int = 0
     tls: bool = False
     domains: int = 20

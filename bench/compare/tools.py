@@ -69,7 +69,7 @@ def _smtp_source(load: Load, address: tuple[str, int], messages: int, seconds: f
 
 def _our_source(executable: Path, load: Load, address: tuple[str, int], messages: int, seconds: float) -> Sent:
     command = [executable, "bench", "source", "--to", f"{address[0]}:{address[1]}", "--size", load.size,
-               "--connections", max(1, CONNECTIONS // load.senders), "--pipelining", load.pipelining,
+               "--connections", max(1, load.connections // load.senders), "--pipelining", load.pipelining,
                "--tls", "starttls" if load.tls else "none", "--domains", load.domain, "--domain-count", load.domains,
                "--recipients", load.recipients, "--duration", f"{seconds}s", "--json"]
     if load.per_connection:

@@ -10,7 +10,7 @@ from support.cluster import Cluster
 from support.godwit import Godwit, merged
 from support.kafka import KafkaCluster
 
-from compare.loads import CONNECTIONS, Load
+from compare.loads import Load
 from compare.peers.peer import Peer, Server, Setup
 
 # Mail that comes back in this time would count as a first attempt.
@@ -35,7 +35,7 @@ def configuration(setup: Setup) -> dict[str, Any]:
 
 def control(load: Load) -> dict[str, Any]:
     """Limits lifted: as many connections to the sink as the generator has, shared by the lanes."""
-    return {"shaping": [{"default": True, "connection_limit": max(1, CONNECTIONS // load.domains),
+    return {"shaping": [{"default": True, "connection_limit": max(1, load.connections // load.domains),
                          "max_recipients_per_batch": max(100, load.recipients),
                          "max_deliveries_per_connection": load.per_connection or 100_000}]}
 
