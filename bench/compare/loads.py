@@ -21,7 +21,7 @@ class Load:
     recipients       of each message
     threads          of our generator and of our sink, each: one, as smtp-source and smtp-sink have; 0: one a CPU, which
                      is what the two can do with the whole machine and nobody else on it
-    senders          domains of senders, d0... below sender.test; each has a source of its own, which share connections
+    senders          domains of senders, d0... below sender.test; they take turns
     syncs            whether calls that sync are counted, in a run of their own
     first            a target is about it: all its rounds come before the other loads, whose runs are half as long
     """

@@ -69,21 +69,17 @@ def _smtp_source(load: Load, address: tuple[str, int], messages: int, seconds: f
 
 def _our_source(executable: Path, load: Load, address: tuple[str, int], messages: int, seconds: float) -> Sent:
     command = [executable, "bench", "source", "--to", f"{address[0]}:{address[1]}", "--size", load.size,
-               "--connections", max(1, load.connections // load.senders), "--pipelining", load.pipelining,
+               "--connections", load.connections, "--pipelining", load.pipelining,
                "--tls", "starttls" if load.tls else "none", "--domains", load.domain, "--domain-count", load.domains,
-               "--recipients", load.recipients, "--duration", f"{seconds}s", "--json"]
+               "--recipients", load.recipients, "--messages", messages, "--duration", f"{seconds}s", "--json"]
     if load.per_connection:
         command += ["--messages-per-connection", load.per_connection]
     if load.threads:
         command += ["--threads", load.threads]
-    commands = [[*map(str, command), "--messages", str(share), "--sender", f"bench@d{n}.sender.test"]
-                for n, share in enumerate(_shares(messages, load.senders)) if share]
-    reports = [json.loads(out) for out in _together(commands, seconds + 60)]
-    accepted = sum(report["accepted"] for report in reports)
-    assert accepted == messages, f"bench source: {accepted} of {messages} accepted; refused {reports[0]['refusals']}"
-    if len(reports) > 1:
-        return Sent()
-    return Sent(reports[0]["latency"]["dot"]["p50_ms"], reports[0]["latency"]["dot"]["p99_ms"])
+    command += ["--sender", "bench@sender.test", "--sender-count", load.senders]
+    report = json.loads(_together([[str(part) for part in command]], seconds + 60)[0])
+    assert report["accepted"] == messages, f"bench source: {report['accepted']} of {messages} accepted; refused {report['refusals']}"
+    return Sent(report["latency"]["dot"]["p50_ms"], report["latency"]["dot"]["p99_ms"])
 
 
 class Sink:

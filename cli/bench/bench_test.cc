@@ -103,6 +103,28 @@ TEST_F(BenchTest, EveryMessageArrivesOnceHoweverItIsPipelined) {
   }
 }
 
+TEST_F(BenchTest, SendersTakeTurnsAtEachDomain) {
+  const auto sink = start();
+  SourceOptions options = options_for(*sink, 24);
+  options.sender = "ann@sender.test";
+  options.sender_count = 3;
+  options.domains = {"a.test", "b.test"};
+  EXPECT_EQ(run(options).accepted, 24U);
+  ASSERT_TRUE(sink->stop());
+  std::map<std::pair<std::string, std::string>, int> ways;
+  for (const auto& [id, line] : ledger("sink")) {
+    const std::string recipient = line["recipients"][0];
+    ++ways[{line["sender"], recipient.substr(recipient.find('@'))}];
+  }
+  EXPECT_EQ(ways.size(), 6U);
+  for (const auto& [way, messages] : ways) EXPECT_EQ(messages, 4) << way.first << way.second;
+  EXPECT_TRUE(ways.contains({"ann@d2.sender.test", "@b.test"}));
+  expect_equal_ledgers(24);
+
+  options.sender = "";
+  EXPECT_FALSE(Source::create(options));
+}
+
 TEST_F(BenchTest, OverTls) {
   for (const TlsMode tls : {TlsMode::kStartTls, TlsMode::kImplicit}) {
     const auto sink = start("{}", tls);

@@ -256,6 +256,8 @@ void add_source(CLI::App& bench, int& status) {
   add_bytes(app, "--size", options.bytes, "Of each message, header and body (5KiB)");
   app.add_option("--rate", options.rate, "Messages a second at most, all connections together");
   app.add_option("--sender", options.sender, "Envelope sender")->capture_default_str();
+  app.add_option("--sender-count", options.sender_count,
+                 "Senders at d0, d1 ... below the domain of --sender instead, in turn");
   app.add_option("--domains", options.domains, "Recipient domains, in turn")
       ->delimiter(',')
       ->capture_default_str();

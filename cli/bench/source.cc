@@ -65,6 +65,9 @@ Result<std::unique_ptr<Source>> Source::create(SourceOptions options) {
     return fail(std::make_error_code(std::errc::invalid_argument),
                 "domains, recipients and connections: at least one");
   }
+  if (options.sender_count > 0 && !options.sender.contains('@')) {
+    return fail(std::make_error_code(std::errc::invalid_argument), "several senders need a domain");
+  }
   auto impl = std::make_unique<Impl>(std::move(options));
   if (!impl->options.ledger_file.empty()) {
     TRY(impl->ledger, Ledger::open(impl->options.ledger_file));
@@ -204,13 +207,21 @@ std::string Source::Impl::id_of(const Message& message) const {
   return fmt::format("{}.{}@bench.invalid", run_id, message.number);
 }
 
+std::string Source::Impl::sender_of(const Message& message) const {
+  if (options.sender_count == 0) return options.sender;
+  const std::size_t at = options.sender.rfind('@');
+  return fmt::format("{}@d{}.{}", options.sender.substr(0, at),
+                     message.number / options.domains.size() % options.sender_count,
+                     options.sender.substr(at + 1));
+}
+
 std::string Source::Impl::recipient_of(const Message& message, std::size_t index) const {
   const std::string& domain = options.domains[(message.number + index) % options.domains.size()];
   return fmt::format("r{}-{}@{}", message.number, index, domain);
 }
 
-void Source::Impl::append_mail(std::string& out) const {
-  out.append("MAIL FROM:<").append(options.sender).append(">\r\n");
+void Source::Impl::append_mail(std::string& out, const Message& message) const {
+  out.append("MAIL FROM:<").append(sender_of(message)).append(">\r\n");
 }
 
 void Source::Impl::append_rcpt(std::string& out, const Message& message, std::size_t index) const {
@@ -218,7 +229,7 @@ void Source::Impl::append_rcpt(std::string& out, const Message& message, std::si
 }
 
 void Source::Impl::append_envelope(std::string& out, const Message& message) const {
-  append_mail(out);
+  append_mail(out, message);
   for (std::size_t i = 0; i < options.recipients; ++i) append_rcpt(out, message, i);
   out.append("DATA\r\n");
 }
@@ -228,7 +239,7 @@ std::string Source::Impl::header_of(const Message& message) const {
       "Message-ID: <{}>\r\nFrom: <{}>\r\nTo: <{}>\r\nSubject: Bench {}\r\n"
       "Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMIME-Version: 1.0\r\nContent-Type: "
       "text/plain\r\n\r\n",
-      id_of(message), options.sender, recipient_of(message, 0), message.number);
+      id_of(message), sender_of(message), recipient_of(message, 0), message.number);
 }
 
 std::string_view Source::Impl::body_behind(std::size_t header_bytes) const {
@@ -266,7 +277,7 @@ void Source::Impl::write_ledger(const Message& message, Fate fate, std::string_v
   nlohmann::ordered_json line;
   line["time"] = rfc3339_now();
   line["message_id"] = "<" + id_of(message) + ">";
-  line["sender"] = options.sender;
+  line["sender"] = sender_of(message);
   auto& recipients = line["recipients"] = nlohmann::json::array();
   for (std::size_t i = 0; i < options.recipients; ++i) {
     if (std::ranges::find(message.refused, i) == message.refused.end())

@@ -35,6 +35,9 @@ struct SourceOptions {
   std::uint64_t bytes = 5120;  // of content: header and body, before dots are doubled
   std::uint64_t rate = 0;      // messages a second, all connections together; 0: as fast as it goes
   std::string sender = "bench@source.example.test";
+  // Above 0: the senders are as many, at d0, d1 ... below the sender's domain. The next one's turn comes when each
+  // recipient domain had a message.
+  std::size_t sender_count = 0;
   // Recipients are "r<number>-<index>@<domain>", domains in turn.
   std::vector<std::string> domains{"sink.example.test"};
   std::string helo = "source.example.test";

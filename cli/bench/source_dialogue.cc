@@ -195,7 +195,7 @@ Task<Result<std::string>> Source::Impl::envelope_in_steps(Link& link, ShardState
     return fmt::format("{} {}", stage, joined(reply.text));
   };
   std::string line;
-  append_mail(line);
+  append_mail(line, message);
   Instant begun = shard.now();
   CO_TRY(const Reply mail, co_await command(link, line));
   state.report.mail.add(shard.now() - begun);

@@ -70,8 +70,9 @@ struct Source::Impl {
   Claim claim(Instant now, std::uint64_t& number, Instant& due);
   async::Task<std::optional<Message>> next_message(async::Sleeper& sleeper);
   [[nodiscard]] std::string id_of(const Message& message) const;
+  [[nodiscard]] std::string sender_of(const Message& message) const;
   [[nodiscard]] std::string recipient_of(const Message& message, std::size_t index) const;
-  void append_mail(std::string& out) const;
+  void append_mail(std::string& out, const Message& message) const;
   void append_rcpt(std::string& out, const Message& message, std::size_t index) const;
   void append_envelope(std::string& out, const Message& message) const;
   [[nodiscard]] std::string header_of(const Message& message) const;
