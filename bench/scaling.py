@@ -1,13 +1,15 @@
 """How Godwit's throughput and cost a message change with the work: curves, on the embedded log.
 
-    .venv/bin/python bench/scaling.py GODWIT                       half an hour; build/bench/scaling.json
+    .venv/bin/python bench/scaling.py GODWIT                       a quarter of an hour; build/bench/scaling.json
     .venv/bin/python bench/scaling.py GODWIT --write               and the generated part of docs/performance.md
     .venv/bin/python bench/scaling.py GODWIT --curves=cores,size --rounds=1 --seconds=1
     .venv/bin/python bench/scaling.py --table                      the text of what scaling.json has
 
 All of it is relaying end to end (and for cores acceptance, too), our generator and sink on the same machine, 5 KiB, 20
-domains, 100 connections unless the curve is about that. A point is the median of `--rounds` runs, each with a fresh
-node. The arithmetic of a day takes what `make bench` measured (build/bench/results.json).
+domains, 100 connections unless the curve is about that. A point is the median of `--rounds` runs. The points of a curve
+have a node each, and rounds alternate over them; at a number of cores each run has a fresh node. The arithmetic of a day
+takes what `make bench` measured (build/bench/results.json). A curve that fails is named at the end (status 1), and the
+others are measured; what scaling.json had of it stays.
 """
 
 import argparse
@@ -30,7 +32,7 @@ sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests")]
 import arithmetic  # noqa: E402
 from compare.loads import KIB, LOADS, Load  # noqa: E402
 from compare.machine import machine  # noqa: E402
-from compare.measuring import measurement  # noqa: E402
+from compare.measuring import Measurement, measurement  # noqa: E402
 from compare.peers.godwit import Embedded  # noqa: E402
 from compare.questions.cores import at_cores  # noqa: E402
 from compare.questions.depth import Queue  # noqa: E402
@@ -62,17 +64,50 @@ class Plan:
     deepest: int
 
 
-def relayed(plan: Plan, load: Load, x: str, work: float = 1, **godwit: Any) -> Point:
-    """The load through a fresh node, once for each round."""
-    runs = []
-    for turn in range(plan.rounds):
-        below = Path(tempfile.mkdtemp(dir=plan.directory))
-        below.chmod(0o755)
-        with measurement(plan.executable, Embedded(plan.executable, **godwit), load, below, make_certificate(below)) as one:
-            runs.append(one.run(one.warm_up(plan.seconds)))
-        shutil.rmtree(below, ignore_errors=True)
-    return Point(x, statistics.median(run.rate for run in runs), statistics.median(run.cpu_ms for run in runs), work,
-                 statistics.median(run.private_octets for run in runs) / 2**20)
+@dataclass(frozen=True)
+class Way:
+    """How one point of a curve is measured: a node and its load, once it is opened."""
+
+    x: str
+    work: float
+    opened: contextlib.AbstractContextManager[Measurement]
+
+
+@contextlib.contextmanager
+def below(plan: Plan) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(dir=plan.directory))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def relaying(plan: Plan, load: Load, **godwit: Any) -> Iterator[Measurement]:
+    with below(plan) as directory, measurement(plan.executable, Embedded(plan.executable, **godwit), load, directory,
+                                               make_certificate(directory)) as one:
+        yield one
+
+
+@contextlib.contextmanager
+def relaying_beside(plan: Plan, parked: int) -> Iterator[Measurement]:
+    """That many others wait in the retry table."""
+    with below(plan) as directory, contextlib.closing(Queue(plan.executable, directory, LOAD)) as queue:
+        queue.park(parked)
+        queue.settle()
+        yield queue.measurement
+
+
+def alternating(plan: Plan, *ways: Way) -> Iterator[Point]:
+    """All of them are open and warm before the first round."""
+    with contextlib.ExitStack() as stack:
+        nodes = [stack.enter_context(way.opened) for way in ways]
+        messages = [node.warm_up(plan.seconds) for node in nodes]
+        rounds = [[node.run(count) for node, count in zip(nodes, messages, strict=True)] for _ in range(plan.rounds)]
+    for way, runs in zip(ways, zip(*rounds, strict=True), strict=True):
+        yield Point(way.x, statistics.median(run.rate for run in runs), statistics.median(run.cpu_ms for run in runs), way.work,
+                    statistics.median(run.private_octets for run in runs) / 2**20)
 
 
 def over_cores(plan: Plan) -> Iterator[Point]:
@@ -81,50 +116,43 @@ def over_cores(plan: Plan) -> Iterator[Point]:
         for cores in (1, 2, 4):
             if cores > available // 2:
                 break  # the tools have the other half
-            below = Path(tempfile.mkdtemp(dir=plan.directory))
-            rate, cpu = at_cores(plan.executable, below, work, cores, plan.seconds, plan.rounds)
+            with below(plan) as directory:
+                rate, cpu = at_cores(plan.executable, directory, work, cores, plan.seconds, plan.rounds)
             yield Point(f"{work}, {cores}", rate, cpu, cores)
-    yield relayed(plan, LOAD, f"relay, all {available}, shared with the tools", available)
+    yield from alternating(plan, Way(f"relay, all {available}, shared with the tools", available, relaying(plan, LOAD)))
 
 
 def over_size(plan: Plan) -> Iterator[Point]:
-    for kib in (1, 5, 20, 100, 1024):
-        yield relayed(plan, replace(LOAD, size=kib * KIB), f"{kib:,} KiB", kib)
+    return alternating(plan, *[Way(f"{kib:,} KiB", kib, relaying(plan, replace(LOAD, size=kib * KIB)))
+                               for kib in (1, 5, 20, 100, 1024)])
 
 
 def over_recipients(plan: Plan) -> Iterator[Point]:
-    for recipients in (1, 10, 100, 1000):
-        yield relayed(plan, replace(LOAD, recipients=recipients, domains=1), f"{recipients:,}", recipients)
+    return alternating(plan, *[Way(f"{recipients:,}", recipients, relaying(plan, replace(LOAD, recipients=recipients, domains=1)))
+                               for recipients in (1, 10, 100, 1000)])
 
 
 def over_domains(plan: Plan) -> Iterator[Point]:
-    for domains in (1, 20, 1000, 10_000):
-        yield relayed(plan, replace(LOAD, domains=domains), f"{domains:,}")
+    return alternating(plan, *[Way(f"{domains:,}", 1, relaying(plan, replace(LOAD, domains=domains)))
+                               for domains in (1, 20, 1000, 10_000)])
 
 
 def over_tenants(plan: Plan) -> Iterator[Point]:
     """Each tenant has a pool of its own, and so a lane at each of the 20 destinations."""
-    for tenants in (1, 10, 100):
-        control = {
+    def control(tenants: int) -> dict[str, Any]:
+        return {
             "tenants": [{"name": f"t{n}", "domains": [{"name": f"d{n}.sender.test", "verified": True}], "pool": f"p{n}"}
                         for n in range(tenants)],
             "pools": {f"p{n}": [{"source": "default", "weight": 1}] for n in range(tenants)},
         }
-        yield relayed(plan, replace(LOAD, senders=tenants), f"{tenants:,}", limits=control)
+    return alternating(plan, *[Way(f"{tenants:,}", 1, relaying(plan, replace(LOAD, senders=tenants), limits=control(tenants)))
+                               for tenants in (1, 10, 100)])
 
 
 def over_depth(plan: Plan) -> Iterator[Point]:
-    """Other mail waits in the retry table, and more and more of it; the node is the same."""
-    below = Path(tempfile.mkdtemp(dir=plan.directory))
-    with contextlib.closing(Queue(plan.executable, below, LOAD)) as queue:
-        messages = 0
-        depth = 1000
-        while depth <= plan.deepest:
-            queue.park(depth - queue.parked)
-            messages = messages or queue.measurement.warm_up(plan.seconds)
-            cpu, rate = queue.costs(messages, plan.rounds)
-            yield Point(f"{depth:,}", rate, cpu)
-            depth *= 10
+    """Other mail waits in the retry table."""
+    depths = [10**power for power in range(3, 10) if 10**power <= plan.deepest]
+    return alternating(plan, *[Way(f"{depth:,}", 1, relaying_beside(plan, depth)) for depth in depths])
 
 
 @dataclass(frozen=True)
@@ -186,15 +214,17 @@ def main() -> int:
     parser.add_argument("godwit", type=Path, nargs="?", help="the executable (build/release/bin/godwit)")
     parser.add_argument("--curves", default=",".join(CURVES), help=f"of {', '.join(CURVES)} (all)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4, help="that a run should take, more or less")
+    parser.add_argument("--seconds", type=float, default=3, help="that a run should take, more or less")
     parser.add_argument("--deepest", type=int, default=1_000_000, help="of the curve over depth")
     parser.add_argument("--table", action="store_true", help="measures nothing")
     parser.add_argument("--write", action="store_true", help="writes the generated part of docs/performance.md")
     parser.add_argument("--directory", type=Path, default=ROOT / "build/bench")
     arguments = parser.parse_args()
+    arguments.directory = arguments.directory.resolve()
     arguments.directory.mkdir(parents=True, exist_ok=True)
     file = arguments.directory / "scaling.json"
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"curves": {}}
+    failed: list[str] = []
     if not arguments.table:
         if not arguments.godwit:
             parser.error("which executable?")
@@ -205,19 +235,23 @@ def main() -> int:
             Path(directory).chmod(0o755)
             plan = Plan(arguments.godwit.resolve(), Path(directory), arguments.rounds, arguments.seconds, arguments.deepest)
             for name in arguments.curves.split(","):
-                kept["curves"][name] = []
                 begun = time.monotonic()
-                for point in CURVES[name].points(plan):
-                    kept["curves"][name].append(asdict(point))
-                    print(f"{name}: {point.x}: {point.rate:,.0f}/s, {point.cpu_ms:.3f} CPU ms "
-                          f"[{time.monotonic() - begun:.0f} s]", flush=True)
-                    file.write_text(json.dumps(kept, indent=1) + "\n")
-                    begun = time.monotonic()
+                try:
+                    points = list(CURVES[name].points(plan))
+                except (AssertionError, OSError) as why:
+                    failed.append(f"{name}: {why}")
+                    continue
+                print(*[f"{name}: {point.x}: {point.rate:,.0f}/s, {point.cpu_ms:.3f} CPU ms" for point in points],
+                      f"[{time.monotonic() - begun:.0f} s]", sep="\n", flush=True)
+                kept["curves"][name] = [asdict(point) for point in points]
+                file.write_text(json.dumps(kept, indent=1) + "\n")
     text = text_of(kept, Results(arguments.directory / "results.json", keep=True))
     print("\n" + text)
     if arguments.write:
         write(text)
-    return 0
+    for curve in failed:
+        print(f"not measured: {curve}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
