@@ -5,6 +5,8 @@
 #include <cstring>
 #include <optional>
 
+#include "common/text/escape.h"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -14,80 +16,38 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 64;
 
-// Which of 64 octets are what: bit i for octet i.
-struct LineEnds {
-  std::uint64_t cr = 0;
-  std::uint64_t lf = 0;
-  bool any_nul = false;
+// All that decides anything, CR, LF and NUL, is at or below CR; little else of a text is.
+// Which of 64 octets are: bit i for octet i. And whether one is above 127.
+struct Block {
+  std::uint64_t low = 0;
   bool any_high = false;
 };
 
 #if defined(__SSE2__)
-using Lane = __m128i;
-constexpr int kLanes = 4;
-
-Lane lane(const char* block, int i) {
-  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 16 * i));
-}
-std::uint64_t bits(Lane matches, int i) {
-  return static_cast<std::uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(matches))) << (16 * i);
-}
-
-LineEnds line_ends_of(const char* block) {
-  LineEnds ends;
-  const Lane cr = _mm_set1_epi8('\r');
-  const Lane lf = _mm_set1_epi8('\n');
-  Lane least = lane(block, 0);
-  Lane all = least;
-  for (int i = 0; i < kLanes; ++i) {
-    const Lane octets = lane(block, i);
-    ends.cr |= bits(_mm_cmpeq_epi8(octets, cr), i);
-    ends.lf |= bits(_mm_cmpeq_epi8(octets, lf), i);
-    least = _mm_min_epu8(least, octets);
-    all = _mm_or_si128(all, octets);
+Block look_at(const char* octets) {
+  Block block;
+  const __m128i cr = _mm_set1_epi8('\r');
+  __m128i all = _mm_setzero_si128();
+  for (std::size_t i = 0; i < kBlockBytes; i += sizeof all) {
+    const __m128i lane = _mm_loadu_si128(reinterpret_cast<const __m128i*>(octets + i));
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(lane, cr), lane);
+    block.low |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(low))} << i;
+    all = _mm_or_si128(all, lane);
   }
-  ends.any_nul = _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) != 0;
-  ends.any_high = _mm_movemask_epi8(all) != 0;
-  return ends;
-}
-std::uint64_t nuls_of(const char* block) {
-  std::uint64_t nuls = 0;
-  for (int i = 0; i < kLanes; ++i)
-    nuls |= bits(_mm_cmpeq_epi8(lane(block, i), _mm_setzero_si128()), i);
-  return nuls;
-}
-std::uint64_t highs_of(const char* block) {
-  std::uint64_t highs = 0;
-  for (int i = 0; i < kLanes; ++i) highs |= bits(lane(block, i), i);
-  return highs;
+  block.any_high = _mm_movemask_epi8(all) != 0;
+  return block;
 }
 #else
-template <class Is>
-std::uint64_t where(const char* block, Is is) {
-  std::uint64_t mask = 0;
+Block look_at(const char* octets) {
+  Block block;
   for (std::size_t i = 0; i < kBlockBytes; ++i) {
-    if (is(block[i])) mask |= 1ull << i;
+    const auto octet = static_cast<unsigned char>(octets[i]);
+    block.low |= std::uint64_t{octet <= '\r'} << i;
+    block.any_high |= octet >= 0x80;
   }
-  return mask;
-}
-std::uint64_t nuls_of(const char* block) {
-  return where(block, [](char c) { return c == '\0'; });
-}
-std::uint64_t highs_of(const char* block) {
-  return where(block, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
-LineEnds line_ends_of(const char* block) {
-  return {.cr = where(block, [](char c) { return c == '\r'; }),
-          .lf = where(block, [](char c) { return c == '\n'; }),
-          .any_nul = nuls_of(block) != 0,
-          .any_high = highs_of(block) != 0};
+  return block;
 }
 #endif
-
-// The lowest `count` bits, count up to 64.
-constexpr std::uint64_t low_bits(std::size_t count) {
-  return count >= 64 ? ~0ull : (1ull << count) - 1;
-}
 
 enum class Dot : std::uint8_t { kStuffed, kEnd, kUndecided };
 
@@ -103,6 +63,8 @@ Dot dot_at(std::string_view text) {
 
 template <bool kDotted>
 DataScanner::Scan DataScanner::scan_as(std::string_view input) {
+  if (input.empty()) return {};
+  if (after_cr_ && input.front() != '\n') return {Found::kBareCr, 0};
   const std::uint64_t before = size_;
 
   // A line begins at input[at]. Set when scanning stops there.
@@ -124,52 +86,40 @@ DataScanner::Scan DataScanner::scan_as(std::string_view input) {
     return std::nullopt;
   };
 
-  if (at_line_start_ && !input.empty()) {
+  if (at_line_start_) {
     if (const auto stop = line_begins(0)) return *stop;
-    at_line_start_ = false;
   }
   char tail[kBlockBytes];
   for (std::size_t begin = 0; begin < input.size(); begin += kBlockBytes) {
-    const std::size_t length = std::min(kBlockBytes, input.size() - begin);
-    const char* block = input.data() + begin;
-    if (length < kBlockBytes) {
+    const char* octets = input.data() + begin;
+    if (const std::size_t length = input.size() - begin; length < kBlockBytes) {
       // Filled up with what is nothing: neither a line end nor a NUL nor above 127.
       std::memset(tail, ' ', kBlockBytes);
-      block = static_cast<const char*>(std::memcpy(tail, block, length));
+      octets = static_cast<const char*>(std::memcpy(tail, octets, length));
     }
-    const LineEnds line_ends = line_ends_of(block);
-
-    const std::uint64_t behind_cr =
-        (line_ends.cr << 1 | static_cast<std::uint64_t>(after_cr_)) & low_bits(length);
-    const std::uint64_t bare_lf = line_ends.lf & ~behind_cr;
-    const std::uint64_t bare_cr = behind_cr & ~line_ends.lf;
-    std::uint64_t violations = bare_lf | bare_cr;
-    if (line_ends.any_nul) [[unlikely]]
-      violations |= nuls_of(block);
-    const std::uint64_t sound = violations == 0 ? ~0ull : low_bits(std::countr_zero(violations));
-
-    for (std::uint64_t ends = line_ends.lf & sound; ends != 0; ends &= ends - 1) {
-      const std::size_t next = begin + static_cast<std::size_t>(std::countr_zero(ends)) + 1;
-      if (line_bytes_max_ != 0 && before + next - line_begin_ > line_bytes_max_)
-        line_too_long_ = true;
-      if (const auto stop = line_begins(next)) {
-        has_8bit_ |= (highs_of(block) & low_bits(next - begin)) != 0;
-        return *stop;
+    const Block block = look_at(octets);
+    for (std::uint64_t low = block.low; low != 0; low &= low - 1) {
+      const std::size_t at = begin + static_cast<std::size_t>(std::countr_zero(low));
+      const std::size_t next = at + 1;
+      if (input[at] == '\r') {
+        if (next < input.size() && input[next] != '\n') return {Found::kBareCr, next};
+      } else if (input[at] == '\n') {
+        if (at > 0 ? input[at - 1] != '\r' : !after_cr_) return {Found::kBareLf, at};
+        if (line_bytes_max_ != 0 && before + next - line_begin_ > line_bytes_max_)
+          line_too_long_ = true;
+        if (const auto stop = line_begins(next)) {
+          has_8bit_ |= block.any_high && !text::is_ascii(input.substr(begin, next - begin));
+          return *stop;
+        }
+      } else if (input[at] == '\0') {
+        return {Found::kNul, at};
       }
-      at_line_start_ = next == input.size();
     }
-    has_8bit_ |= line_ends.any_high;
-    if (violations != 0) {
-      const int at = std::countr_zero(violations);
-      const std::uint64_t bit = 1ull << at;
-      const Found found = (bare_cr & bit) != 0   ? Found::kBareCr
-                          : (bare_lf & bit) != 0 ? Found::kBareLf
-                                                 : Found::kNul;
-      return {found, begin + static_cast<std::size_t>(at)};
-    }
-    after_cr_ = (line_ends.cr >> (length - 1) & 1) != 0;
+    has_8bit_ |= block.any_high;
   }
   size_ = before + input.size();
+  at_line_start_ = input.back() == '\n';
+  after_cr_ = input.back() == '\r';
   return {Found::kMore, input.size()};
 }
 

@@ -151,6 +151,101 @@ TEST(DataScanner, AnySplitGivesTheSame) {
   }
 }
 
+// The rules octet by octet, of both kinds of content; with what is known when it stops.
+struct Reference {
+  Found found = Found::kMore;
+  std::size_t content = 0;  // octets
+  std::size_t dots = 0;
+  bool has_8bit = false;
+  bool line_too_long = false;
+  bool ends_with_cr = false;
+};
+
+Reference reference(std::string_view wire, bool dotted, std::size_t line_bytes_max) {
+  Reference out;
+  std::size_t line = 0;  // octets of the current line
+  const auto at_line_start = [&] { return out.content == 0 || wire[out.content - 1] == '\n'; };
+  for (; out.content < wire.size(); ++out.content) {
+    const char c = wire[out.content];
+    if (at_line_start()) {
+      line = 0;
+      const std::string_view rest = wire.substr(out.content);
+      if (dotted && rest.starts_with(".\r\n")) {
+        out.found = Found::kEnd;
+        break;
+      }
+      if (dotted && (rest == "." || rest == ".\r")) break;
+    }
+    const bool after_cr = out.content > 0 && wire[out.content - 1] == '\r';
+    if (after_cr != (c == '\n')) {
+      out.found = after_cr ? Found::kBareCr : Found::kBareLf;
+      break;
+    }
+    if (c == '\0') {
+      out.found = Found::kNul;
+      break;
+    }
+    const bool stuffed = dotted && at_line_start() && c == '.';
+    out.dots += stuffed ? 1 : 0;
+    line += stuffed ? 0 : 1;
+    out.has_8bit |= static_cast<unsigned char>(c) >= 0x80;
+    out.line_too_long |= line > line_bytes_max;
+  }
+  out.ends_with_cr = out.content > 0 && wire[out.content - 1] == '\r';
+  return out;
+}
+
+// Dense in what decides anything, so that each of it comes at each place of a block and of a read.
+TEST(DataScanner, AgreesWithTheRulesOctetByOctet) {
+  const auto seed = std::random_device{}();
+  std::mt19937 random(seed);
+  constexpr std::size_t kLineBytesMax = 90;
+  constexpr std::string_view kOctets("..\r\n\0\t\x0B\x0E\x7F\x80\xFFxyz", 14);
+  for (int round = 0; round < 30'000; ++round) {
+    std::string wire;
+    const std::size_t length = random() % 200;
+    // What breaks the rules is rare, or every text would end at its first octets.
+    while (wire.size() < length) {
+      switch (random() % 16) {
+        case 0:
+        case 1:
+        case 2: wire += random() % 4 == 0 ? "\r\n." : "\r\n"; break;
+        case 3: wire.append(random() % 130, 'a'); break;
+        case 4: wire += "\r\n.\r\n"; break;
+        case 5:
+          if (random() % 4 == 0) wire += kOctets[random() % kOctets.size()];
+          break;
+        default: wire += kOctets[5 + random() % 9]; break;
+      }
+    }
+    const bool dotted = random() % 2 == 0;
+    const Reference known = reference(wire, dotted, kLineBytesMax);
+
+    DataScanner scanner(kLineBytesMax);
+    DataScanner::Scan scanned;
+    std::size_t content = 0;
+    std::size_t given = 0;
+    while (scanned.found == Found::kMore && given < wire.size()) {
+      given = std::min(given + 1 + random() % (random() % 2 == 0 ? 3 : 150), wire.size());
+      const std::string input = wire.substr(content, given - content);
+      scanned = dotted ? scanner.scan(input) : scanner.scan_counted(input);
+      content += scanned.content_bytes;
+    }
+    const auto what = [&] {
+      return "seed " + std::to_string(seed) + (dotted ? ", dotted: " : ", counted: ") +
+             testing::PrintToString(wire);
+    };
+    ASSERT_EQ(scanned.found, known.found) << what();
+    ASSERT_EQ(content, known.content) << what();
+    if (known.found != Found::kMore && known.found != Found::kEnd) continue;
+    ASSERT_EQ(scanner.size(), known.content) << what();
+    ASSERT_EQ(scanner.size_unstuffed(), known.content - known.dots) << what();
+    ASSERT_EQ(scanner.has_8bit(), known.has_8bit) << what();
+    ASSERT_EQ(scanner.line_too_long(), known.line_too_long) << what();
+    ASSERT_EQ(scanner.ends_with_cr(), known.ends_with_cr) << what();
+  }
+}
+
 TEST(DataScanner, LineLength) {
   for (const bool dotted : {false, true}) {
     for (const std::size_t length : {998u, 999u}) {
