@@ -6,16 +6,54 @@
 
 #include "common/mail/errc.h"
 #include "common/text/idna.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::mail {
 namespace {
 
-// atext (RFC 5322 s3.2.3) and what RFC 6532 adds to it.
-bool is_atom_octet(char c) {
-  const auto octet = static_cast<std::uint8_t>(c);
-  if (octet >= 0x80) return true;
-  if (octet <= ' ' || octet == 0x7F) return false;
-  return !std::string_view("()<>[]:;@\\,.\"").contains(c);
+// atext (RFC 5322 s3.2.3), what RFC 6532 adds to it, and what is just not special.
+constexpr auto kAtomOctets = text::OctetSet().with(0x21, 0xFF).without("\x7F()<>[]:;@\\,.\"");
+constexpr auto kNameOctets = kAtomOctets.with(" \t");
+constexpr auto kSpace = text::OctetSet().with(" \t");
+// What stands between quotes for itself.
+constexpr auto kQuotedOctets = text::OctetSet().with("\t").with(0x20, 0xFF).without("\"\\");
+
+// Atoms with single dots between them; how many octets at the front of `text`. 0: it begins with none.
+std::size_t dot_atom_bytes(std::string_view text) {
+  std::size_t bytes = kAtomOctets.span(text);
+  while (bytes > 0 && bytes < text.size() && text[bytes] == '.') {
+    const std::size_t atom = kAtomOctets.span(text.substr(bytes + 1));
+    if (atom == 0) return 0;
+    bytes += 1 + atom;
+  }
+  return bytes;
+}
+
+// The domain in one mailbox as nearly everybody writes it: `local@domain`, or in brackets behind
+// words or one quoted string. nullopt: it takes the parser to tell.
+std::optional<std::string_view> plain_domain(std::string_view value) {
+  const auto take = [&value](std::size_t bytes) {
+    const std::string_view taken = value.substr(0, bytes);
+    value.remove_prefix(taken.size());
+    return taken;
+  };
+  take(kSpace.span(value));
+  const bool bracketed = value.ends_with('>');
+  if (bracketed) {
+    value.remove_suffix(1);
+    if (value.starts_with('"')) {
+      take(1);
+      take(kQuotedOctets.span(value));
+      if (take(1) != "\"") return std::nullopt;
+    } else {
+      take(kNameOctets.span(value));
+    }
+    take(kSpace.span(value));
+    if (take(1) != "<") return std::nullopt;
+  }
+  if (take(dot_atom_bytes(value)).empty() || take(1) != "@") return std::nullopt;
+  const std::string_view domain = take(dot_atom_bytes(value));
+  return domain.empty() || !value.empty() ? std::nullopt : std::optional(domain);
 }
 
 // What stands before "<", ":", "@" or the end: a display name, a group's name or a local part.
@@ -101,9 +139,9 @@ class Parser {
   }
 
   std::string_view atom() {
-    const std::size_t begin = at_;
-    while (!done() && is_atom_octet(peek())) ++at_;
-    return text_.substr(begin, at_ - begin);
+    const std::string_view found = text_.substr(at_, kAtomOctets.span(text_.substr(at_)));
+    at_ += found.size();
+    return found;
   }
 
   Result<Phrase> phrase() {
@@ -230,6 +268,7 @@ Result<std::vector<Mailbox>> parse_address_list(std::string_view value) {
 }
 
 Result<std::string> from_domain(std::string_view from_value) {
+  if (const auto domain = plain_domain(from_value)) return text::to_lower(*domain);
   TRY(const std::vector<Mailbox> mailboxes, parse_address_list(from_value));
   if (mailboxes.empty() || mailboxes.front().domain.empty()) return fail(Errc::kNoAddress);
   return text::to_lower(mailboxes.front().domain);

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 
 #include "common/mail/errc.h"
+#include "common/text/idna.h"
 
 namespace godwit::mail {
 namespace {
@@ -105,6 +107,38 @@ TEST(FromDomain, IsOfTheFirstMailbox) {
   EXPECT_EQ(from_domain("undisclosed:;").error().code, Errc::kNoAddress);
   EXPECT_EQ(from_domain("root").error().code, Errc::kNoAddress);
   EXPECT_EQ(from_domain("a b c@d e").error().code, Errc::kBadAddressList);
+}
+
+// What it reads without the parser it reads as the parser does.
+TEST(FromDomain, AgreesWithTheParser) {
+  const auto seed = std::random_device{}();
+  std::mt19937 random(seed);
+  const std::vector<std::string> values{"news@shop.example", "<a@b>", "Ann B. Example <a.b@C.d>",
+                                        " \"The Shop\" <news@shop.example>", "a@b, c@d"};
+  const std::vector<std::string> insertions{
+      "@", "<",  ">", "\"", "\\", ",",     ":",  ";",    "(",        ")",    "[",     "]",
+      ".", "..", " ", "\t", "\n", "\r\n ", "aB", "\x01", "\xC3\xBC", "\x7F", "<c@d>", "\""};
+  int known = 0;
+  int unknown = 0;
+  for (int round = 0; round < 30'000; ++round) {
+    std::string value = values[random() % values.size()];
+    for (auto edits = random() % 4; edits > 0; --edits) {
+      const std::size_t at = random() % (value.size() + 1);
+      if (random() % 3 == 0)
+        value.erase(at, 1);
+      else
+        value.insert(at, insertions[random() % insertions.size()]);
+    }
+    const auto list = parse_address_list(value);
+    const auto domain = from_domain(value);
+    const bool has_domain = list && !list->empty() && !list->front().domain.empty();
+    ASSERT_EQ(domain.has_value(), has_domain) << "seed " << seed << ": " << value;
+    ++(has_domain ? known : unknown);
+    if (!has_domain) continue;
+    ASSERT_EQ(*domain, text::to_lower(list->front().domain)) << "seed " << seed << ": " << value;
+  }
+  EXPECT_GT(known, 1000);
+  EXPECT_GT(unknown, 1000);
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <span>
 
 #include "common/text/idna.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::mail {
 namespace {
@@ -15,21 +17,15 @@ constexpr std::size_t kAddressBytesMax = 254;  // RFC 5321 s4.5.3.1.3: 256 with 
 constexpr std::size_t kReceivedBytes = 320;    // of most Received: fields
 
 // Octets that neither begin nor end anything in a structured field (RFC 5322 s3.2.1), nor a word.
-constexpr auto kWordOctets = [] {
-  std::array<bool, 256> word{};
-  for (unsigned octet = 0x21; octet < 0x7F; ++octet) word.at(octet) = true;
-  for (const char c : std::string_view("()<>\\\",;"))
-    word.at(static_cast<unsigned char>(c)) = false;
-  return word;
-}();
-
-bool is_word_octet(char c) {
-  return kWordOctets[static_cast<unsigned char>(c)];
-}
+constexpr auto kWordOctets = text::OctetSet().with(0x21, 0x7E).without("()<>\\\",;");
 
 // Text that must be one word: anything that could end it becomes "?".
 void append_safe_word(std::string& out, std::string_view word, std::size_t bytes_max) {
-  for (const char c : word.substr(0, bytes_max)) out += is_word_octet(c) ? c : '?';
+  const std::size_t begin = out.size();
+  out += word.substr(0, bytes_max);
+  for (char& c : std::span(out).subspan(begin)) {
+    if (!kWordOctets.contains(c)) c = '?';
+  }
 }
 
 // "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 s4.1.3)
@@ -83,7 +79,7 @@ void append_tls(std::string& out, std::string_view tls) {
 
 bool is_plain_address(std::string_view address) {
   return !address.empty() && address.size() <= kAddressBytesMax &&
-         std::ranges::all_of(address, is_word_octet);
+         kWordOctets.contains_all(address);
 }
 
 void append_number(std::string& out, long value, std::size_t digits_min = 1) {

@@ -4,16 +4,21 @@
 #include "common/smtp/errc.h"
 #include "common/text/escape.h"
 #include "common/text/idna.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::smtp {
 namespace {
 
 // RFC 5322 s3.2.3: atext; with octets above 127 as RFC 6531 s3.3 adds them.
-bool is_atext(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  if (static_cast<unsigned char>(c) >= 0x80) return true;
-  return std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
-}
+constexpr auto kAtext = text::OctetSet()
+                            .with('a', 'z')
+                            .with('A', 'Z')
+                            .with('0', '9')
+                            .with("!#$%&'*+-/=?^_`{|}~")
+                            .with(0x80, 0xFF);
+
+// What may stand in a domain, or is found to be wrong in one; the others end it.
+constexpr auto kDomainOctets = text::OctetSet().with(0, 0xFF).without("<>,:@ \t\"()[]\\");
 
 bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
@@ -32,7 +37,7 @@ std::size_t local_part_length(std::string_view text) {
   std::size_t at = 0;
   bool after_atom = false;
   for (; at < text.size(); ++at) {
-    if (is_atext(text[at])) {
+    if (kAtext.contains(text[at])) {
       after_atom = true;
     } else if (text[at] == '.' && after_atom) {
       after_atom = false;
@@ -43,14 +48,13 @@ std::size_t local_part_length(std::string_view text) {
   return after_atom ? at : 0;
 }
 
-// Octets of a domain or literal at the start of `text`: up to what cannot belong to one.
+// Octets of a domain or literal at the start of `text`.
 std::size_t domain_length(std::string_view text) {
   if (text.starts_with('[')) {
     const auto close = text.find(']');
     return close == std::string_view::npos ? text.size() : close + 1;
   }
-  const auto end = text.find_first_of("<>,:@ \t\"()[]\\");
-  return end == std::string_view::npos ? text.size() : end;
+  return kDomainOctets.span(text);
 }
 
 Result<void> check_host(std::string_view text, bool utf8) {

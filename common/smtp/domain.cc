@@ -1,34 +1,26 @@
 #include "common/smtp/domain.h"
 
-#include <algorithm>
 #include <cstdint>
 
 #include "common/smtp/errc.h"
 #include "common/text/escape.h"
 #include "common/text/idna.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::smtp {
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_alpha(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-bool is_8bit(char c) {
-  return static_cast<unsigned char>(c) >= 0x80;
-}
-// RFC 5321 s4.1.2: sub-domain = Let-dig [Ldh-str], with "_" as a letter.
+constexpr auto kDigits = text::OctetSet().with('0', '9');
+constexpr auto kHexDigits = kDigits.with('a', 'f').with('A', 'F');
+// With "_" as a letter.
+constexpr auto kLabelOctets = kDigits.with('a', 'z').with('A', 'Z').with("-_");
+constexpr auto kUtf8LabelOctets = kLabelOctets.with(0x80, 0xFF);
+
+// RFC 5321 s4.1.2: sub-domain = Let-dig [Ldh-str].
 bool is_label(std::string_view label, bool utf8) {
   if (label.empty() || label.size() > kLabelBytesMax) return false;
   if (label.front() == '-' || label.back() == '-') return false;
-  return std::ranges::all_of(label, [utf8](char c) {
-    return is_digit(c) || is_alpha(c) || c == '-' || c == '_' || (utf8 && is_8bit(c));
-  });
+  return (utf8 ? kUtf8LabelOctets : kLabelOctets).contains_all(label);
 }
 
 // The number of 16-bit groups in "a:b:c"; -1 when something in it is no group. An IPv4 address may
@@ -42,7 +34,7 @@ int count_groups(std::string_view text) {
     if (colon == std::string_view::npos && group.find('.') != std::string_view::npos) {
       return is_ipv4(group) ? groups + 2 : -1;
     }
-    if (group.empty() || group.size() > 4 || !std::ranges::all_of(group, is_hex)) return -1;
+    if (group.empty() || group.size() > 4 || !kHexDigits.contains_all(group)) return -1;
     ++groups;
     if (colon == std::string_view::npos) return groups;
     text.remove_prefix(colon + 1);
@@ -70,7 +62,7 @@ bool is_ipv4(std::string_view text) {
   for (int part = 0; part < 4; ++part) {
     const auto dot = text.find('.');
     const auto number = text.substr(0, dot);
-    if (number.empty() || number.size() > 3 || !std::ranges::all_of(number, is_digit)) return false;
+    if (number.empty() || number.size() > 3 || !kDigits.contains_all(number)) return false;
     if (number.size() > 1 && number.front() == '0') return false;  // 010 is read as eight by some
     int value = 0;
     for (const char c : number) value = value * 10 + (c - '0');

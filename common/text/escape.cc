@@ -94,24 +94,29 @@ std::string printable(std::string_view peer_text, std::size_t bytes_max) {
 }
 
 bool is_ascii(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  constexpr std::size_t kWord = sizeof kHighBits;
+  const auto word_at = [&](std::size_t at) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, kWord);
+    return word;
+  };
+  if (text.size() < kWord) {
+    unsigned any = 0;
+    for (const char c : text) any |= static_cast<std::uint8_t>(c);
+    return any < 0x80;
+  }
   // Eight words at a time, so that the compiler makes vectors of it; the mask is looked at once a
   // block.
-  constexpr std::uint64_t kHighBits = 0x8080808080808080;
-  constexpr std::size_t kBlock = 64;
-  const char* at = text.data();
-  std::size_t left = text.size();
-  for (; left >= kBlock; at += kBlock, left -= kBlock) {
+  std::size_t at = 0;
+  for (; at + 8 * kWord <= text.size(); at += 8 * kWord) {
     std::uint64_t any = 0;
-    for (std::size_t i = 0; i < kBlock; i += sizeof any) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, at + i, sizeof word);
-      any |= word;
-    }
+    for (std::size_t i = 0; i < 8; ++i) any |= word_at(at + i * kWord);
     if ((any & kHighBits) != 0) return false;
   }
-  unsigned any = 0;
-  for (std::size_t i = 0; i < left; ++i) any |= static_cast<std::uint8_t>(at[i]);
-  return any < 0x80;
+  std::uint64_t any = word_at(text.size() - kWord);  // the last octets, some of them once more
+  for (; at + kWord <= text.size(); at += kWord) any |= word_at(at);
+  return (any & kHighBits) == 0;
 }
 
 bool is_utf8(std::string_view text) {

@@ -8,6 +8,7 @@
 
 #include "common/text/errc.h"
 #include "common/text/escape.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::text {
 namespace {
@@ -19,27 +20,22 @@ constexpr char lower(char c) {
 }
 
 // RFC 1123 s2.1, and the underscore.
-constexpr bool is_host_octet(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
+constexpr auto kHostOctets = OctetSet().with('a', 'z').with('0', '9').with("-_");
 
 // `name` is lower case ASCII. Empty: fine; else what is wrong.
 std::string_view problem_of(std::string_view name) {
   if (name.empty()) return "empty";
   if (name.size() > kDomainBytesMax) return "longer than 253 octets";
-  std::size_t label = 0;
-  for (std::size_t i = 0; i <= name.size(); ++i) {
-    if (i < name.size() && name[i] != '.') {
-      if (!is_host_octet(name[i])) return "a character that no host name has";
-      ++label;
-      continue;
-    }
+  while (true) {
+    const std::size_t label = kHostOctets.span(name);
+    const bool last = label == name.size();
+    if (!last && name[label] != '.') return "a character that no host name has";
     if (label == 0) return "an empty label";
     if (label > kLabelBytesMax) return "a label longer than 63 octets";
-    if (name[i - 1] == '-' || name[i - label] == '-') return "a label with a hyphen at its end";
-    label = 0;
+    if (name.front() == '-' || name[label - 1] == '-') return "a label with a hyphen at its end";
+    if (last) return {};
+    name.remove_prefix(label + 1);
   }
-  return {};
 }
 
 // U-labels to A-labels by IDNA 2008. libidn2 wants well-formed, NUL-terminated UTF-8.
@@ -80,7 +76,7 @@ std::string to_lower(std::string_view text) {
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+  return std::ranges::equal(a, b, [](char x, char y) { return x == y || lower(x) == lower(y); });
 }
 
 bool is_below_or_equal(std::string_view name, std::string_view suffix) {

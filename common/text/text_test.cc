@@ -8,6 +8,7 @@
 #include "common/text/errc.h"
 #include "common/text/escape.h"
 #include "common/text/idna.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::text {
 namespace {
@@ -148,6 +149,22 @@ TEST(Ascii, SeesTheHighBitAtEveryPlace) {
       text[i] = 'a';
     }
   }
+}
+
+TEST(OctetSet, HasWhatItWasMadeWith) {
+  constexpr auto kSet = OctetSet().with('a', 'c').with("x\x80\xFF"sv).without("b");
+  for (unsigned octet = 0; octet < 256; ++octet) {
+    const bool has = octet == 'a' || octet == 'c' || octet == 'x' || octet == 0x80 || octet == 0xFF;
+    EXPECT_EQ(kSet.contains(static_cast<char>(octet)), has) << octet;
+  }
+  EXPECT_EQ(OctetSet().with(0, 0xFF).span("any\0thing\xFF"sv), 10U);
+  EXPECT_EQ(kSet.span(""), 0U);
+  EXPECT_EQ(kSet.span("b"), 0U);
+  EXPECT_EQ(kSet.span("cax"), 3U);
+  EXPECT_EQ(kSet.span("caba"), 2U);
+  EXPECT_TRUE(kSet.contains_all(""));
+  EXPECT_TRUE(kSet.contains_all("ac\xFF"));
+  EXPECT_FALSE(kSet.contains_all("ac b"));
 }
 
 TEST(Base64, RefusesWhatIsNotTheAlphabetOrPadding) {

@@ -9,6 +9,7 @@
 #include "common/mail/address_list.h"
 #include "common/mail/content.h"
 #include "common/mail/header.h"
+#include "common/text/idna.h"
 
 namespace {
 
@@ -39,10 +40,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(!field->name.empty() && field->raw.starts_with(field->name));
     joined += field->raw;
     CHECK(mail::unfolded(field->value).find("\r\n") == std::string::npos);
+    const auto domain = mail::from_domain(field->value);
     if (const auto list = mail::parse_address_list(field->value)) {
+      CHECK(!domain || *domain == text::to_lower(list->front().domain));
+      CHECK(domain || list->empty() || list->front().domain.empty());
       for (const mail::Mailbox& mailbox : *list) {
         CHECK(!mailbox.domain.contains('\r') && !mailbox.domain.contains(' '));
       }
+    } else {
+      CHECK(!domain);
     }
   }
   CHECK(joined == header.octets());
