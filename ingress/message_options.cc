@@ -10,12 +10,6 @@
 namespace godwit::ingress {
 namespace {
 
-constexpr std::string_view kPrefix = "X-Godwit-";
-
-bool is_ours(std::string_view name) {
-  return text::equals_ignoring_case(name.substr(0, kPrefix.size()), kPrefix);
-}
-
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kWhite = " \t";
   const std::size_t first = text.find_first_not_of(kWhite);
@@ -83,7 +77,7 @@ std::expected<TakenOptions, smtp::Reply> take_options(const mail::Header& header
   std::size_t at = 0;
   for (auto field = header.begin(); field != header.end_of_fields(); ++field) {
     const std::size_t field_at = std::exchange(at, at + field->raw.size());
-    if (!is_ours(field->name)) continue;
+    if (!mail::is_ours(field->name)) continue;
     if (const Problem problem = reading.take(*field); !problem.empty()) {
       return std::unexpected(smtp::Reply::of(
           550, {5, 6, 0},

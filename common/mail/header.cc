@@ -5,6 +5,7 @@
 #include "common/base/check.h"
 #include "common/text/escape.h"
 #include "common/text/idna.h"
+#include "common/text/octet_set.h"
 
 namespace godwit::mail {
 namespace {
@@ -12,33 +13,31 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::size_t kCopyBytesFirst = 8 * 1024;
 
-bool is_white_space(char c) {
-  return c == ' ' || c == '\t';
-}
-
 // RFC 5322 s3.6.8: printable ASCII without the colon.
-bool is_name_octet(char c) {
-  return c > ' ' && c < 0x7F && c != ':';
-}
+constexpr auto kNameOctets = text::OctetSet().with(0x21, 0x7E).without(":");
+constexpr auto kWhiteSpace = text::OctetSet().with(" \t");
 
 std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_white_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_white_space(text.back())) text.remove_suffix(1);
+  while (!text.empty() && kWhiteSpace.contains(text.front())) text.remove_prefix(1);
+  while (!text.empty() && kWhiteSpace.contains(text.back())) text.remove_suffix(1);
   return text;
 }
 
 // Octets of the line at the front, its CRLF included; 0: none ends within `text`.
 std::size_t line_bytes(std::string_view text) {
-  const std::size_t end = text.find(kLineEnd);
-  return end == std::string_view::npos ? 0 : end + kLineEnd.size();
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos;
+       end = text.find('\n', end + 1)) {
+    if (end > 0 && text[end - 1] == '\r') return end + 1;
+  }
+  return 0;
 }
 
 // True when a line begins a field: a name, perhaps white space (RFC 5322 s4.5), a colon.
 bool begins_field(std::string_view line) {
-  const auto name_end = std::ranges::find_if_not(line, is_name_octet);
-  if (name_end == line.begin()) return false;
-  const auto colon = std::find_if_not(name_end, line.end(), is_white_space);
-  return colon != line.end() && *colon == ':';
+  const std::size_t name = kNameOctets.span(line);
+  if (name == 0) return false;
+  const std::size_t colon = name + kWhiteSpace.span(line.substr(name));
+  return colon < line.size() && line[colon] == ':';
 }
 
 struct Section {
@@ -55,7 +54,7 @@ Section find_section(std::string_view text) {
     if (rest.starts_with(kLineEnd)) return {at, at + kLineEnd.size(), Header::End::kEmptyLine};
     const std::size_t found = line_bytes(rest);
     const std::string_view line = rest.substr(0, found == 0 ? rest.size() : found);
-    const bool continues = is_white_space(line.front()) && at > 0;
+    const bool continues = kWhiteSpace.contains(line.front()) && at > 0;
     if (!continues && !begins_field(line)) return {at, at, Header::End::kNotAField};
     at += line.size();
   }
@@ -115,7 +114,7 @@ void Header::Iterator::read() {
   do {
     const std::size_t line = line_bytes(rest_.substr(size));
     size = line == 0 ? rest_.size() : size + line;
-  } while (size < rest_.size() && is_white_space(rest_[size]));
+  } while (size < rest_.size() && kWhiteSpace.contains(rest_[size]));
   const std::string_view raw = rest_.substr(0, size);
   const std::size_t colon = std::min(raw.find(':'), raw.size());
   std::string_view value = raw.substr(std::min(colon + 1, raw.size()));
@@ -140,14 +139,20 @@ HeaderFacts facts_of(const Header& header) {
   };
   for (auto field = header.begin(); field != header.end_of_fields(); ++field) {
     ++facts.fields;
+    if (is_ours(field->name)) ++facts.of_ours;
     if (text::equals_ignoring_case(field->name, "received")) ++facts.received;
     for (const auto& [name, value] : wanted) {
-      if (!text::equals_ignoring_case(field->name, name)) continue;
+      if (field->name.size() != name.size() || !text::equals_ignoring_case(field->name, name))
+        continue;
       if (value == &facts.from) ++facts.from_fields;
       if (!*value) *value = field->value;
     }
   }
   return facts;
+}
+
+bool is_ours(std::string_view name) {
+  return text::equals_ignoring_case(name.substr(0, kOurPrefix.size()), kOurPrefix);
 }
 
 std::optional<Field> find_field(const Header& header, std::string_view name) {

@@ -12,6 +12,7 @@
 namespace godwit::mail {
 
 inline constexpr std::size_t kHeaderBytesMax = 256 * 1024;
+inline constexpr std::string_view kOurPrefix = "X-Godwit-";  // of names of fields meant for us
 
 // One header field as it stands in the message. Views into the Header they came from.
 struct Field {
@@ -93,6 +94,7 @@ class Header {
 struct HeaderFacts {
   std::uint32_t fields = 0;
   std::uint32_t received = 0;     // trace lines: a loop when there are too many (RFC 5321 s6.3)
+  std::uint32_t of_ours = 0;      // kOurPrefix
   std::uint32_t from_fields = 0;  // more than one is against RFC 5322 s3.6
   std::optional<std::string_view> from;
   std::optional<std::string_view> sender;
@@ -104,6 +106,9 @@ struct HeaderFacts {
   bool has_8bit = false;  // an octet above 127 in the header section: needs SMTPUTF8 (RFC 6532)
 };
 [[nodiscard]] HeaderFacts facts_of(const Header& header);
+
+// True for the name of a field that is meant for us.
+[[nodiscard]] bool is_ours(std::string_view name);
 
 // The first field of that name, case ignored (RFC 5322 s1.2.2).
 [[nodiscard]] std::optional<Field> find_field(const Header& header, std::string_view name);

@@ -139,6 +139,15 @@ TEST(HeaderFacts, AreOfTheFirstOfEachKind) {
   EXPECT_FALSE(facts_of(Header::scan(cut("A: b\r\n\r\n\xc3\xbc", 100))).has_8bit);
 }
 
+TEST(HeaderFacts, CountFieldsMeantForUs) {
+  const auto of_ours = [](const std::string& fields) {
+    return facts_of(Header::scan(cut(fields + "\r\nX-Godwit-Class: urgent\r\n", 100))).of_ours;
+  };
+  EXPECT_EQ(of_ours("Subject: X-Godwit-Class: urgent\r\n X-Godwit-Class: bulk\r\n"), 0U);
+  EXPECT_EQ(of_ours("X-Godwit: a\r\nX-God: b\r\nX: c\r\nNot-X-Godwit-A: d\r\n"), 0U);
+  EXPECT_EQ(of_ours("X-Godwit-Class: a\r\nx-godwit-anything : b\r\nX-GODWIT-:\r\n"), 3U);
+}
+
 TEST(Content, FindsTheHighBitInAnyPiece) {
   EXPECT_FALSE(has_8bit(cut("only ascii", 3)));
   EXPECT_TRUE(has_8bit(cut("only ascii\xe4", 3)));
