@@ -1,7 +1,9 @@
 #include "common/smtp/reply.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <span>
 
 #include "common/smtp/errc.h"
 
@@ -43,30 +45,34 @@ std::optional<EnhancedCode> take_enhanced(std::string_view& text) {
   return EnhancedCode{*status_class, *subject, *detail};
 }
 
-void append_number(std::string& out, unsigned value) {
-  char digits[10];
-  const auto end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
-  out.append(std::begin(digits), end);
+constexpr std::size_t kNumberBytesMax = 10;                         // of an unsigned
+constexpr std::size_t kEnhancedBytesMax = 3 * kNumberBytesMax + 2;  // with its dots
+
+// Writes at `out`, where there is room; returns the end of it.
+char* put(char* out, unsigned value) {
+  return std::to_chars(out, out + kNumberBytesMax, value).ptr;
 }
 
-void append_enhanced(std::string& out, const EnhancedCode& code) {
-  append_number(out, code.status_class);
-  out += '.';
-  append_number(out, code.subject);
-  out += '.';
-  append_number(out, code.detail);
+char* put(char* out, const EnhancedCode& code) {
+  out = put(out, code.status_class);
+  *out++ = '.';
+  out = put(out, code.subject);
+  *out++ = '.';
+  return put(out, code.detail);
 }
 
-char printable(char c, bool utf8) {
+bool is_printable(char c, bool utf8) {
   const auto octet = static_cast<unsigned char>(c);
-  if (octet >= 0x80) return utf8 ? c : '?';
-  return (octet >= 0x20 && octet != 0x7F) || c == '\t' ? c : '?';
+  if (octet >= 0x80) return utf8;
+  return (octet >= 0x20 && octet != 0x7F) || c == '\t';
 }
 
 void append_printable(std::string& out, std::string_view text, bool utf8) {
   const std::size_t begin = out.size();
   out += text;
-  for (std::size_t i = begin; i < out.size(); ++i) out[i] = printable(out[i], utf8);
+  for (char& c : std::span(out).subspan(begin)) {
+    if (!is_printable(c, utf8)) c = '?';
+  }
 }
 
 struct Line {
@@ -118,9 +124,8 @@ Result<std::optional<std::string_view>> take_line(std::string_view input, std::s
 }  // namespace
 
 std::string EnhancedCode::to_text() const {
-  std::string out;
-  append_enhanced(out, *this);
-  return out;
+  std::array<char, kEnhancedBytesMax> text;
+  return {text.data(), put(text.data(), *this)};
 }
 
 std::optional<EnhancedCode> EnhancedCode::parse(std::string_view text) {
@@ -136,10 +141,10 @@ std::string Reply::joined() const {
 
 std::string Reply::to_text() const {
   std::string out;
-  if (code != 0) append_number(out, static_cast<unsigned>(code));
+  if (code != 0) out = std::to_string(code);
   if (enhanced) {
     if (!out.empty()) out += ' ';
-    append_enhanced(out, *enhanced);
+    out += enhanced->to_text();
   }
   if (!text.empty()) {
     if (!out.empty()) out += ' ';
@@ -148,21 +153,22 @@ std::string Reply::to_text() const {
   return out;
 }
 
-void append_reply(std::string& out, const Reply& reply, bool utf8) {
+void append_reply(std::string& out, const ReplyView& reply, bool utf8) {
   std::string_view rest = reply.text;
   for (;;) {
     const auto newline = rest.find('\n');
     const auto line = rest.substr(0, newline);
     const bool last = newline == std::string_view::npos;
-    const std::size_t begin = out.size();
-    append_number(out, static_cast<unsigned>(reply.code));
-    out += last ? ' ' : '-';
+    std::array<char, kNumberBytesMax + kEnhancedBytesMax + 2> head;
+    char* end = put(head.data(), static_cast<unsigned>(reply.code));
+    *end++ = last ? ' ' : '-';
     if (reply.enhanced) {
-      append_enhanced(out, *reply.enhanced);
-      if (!line.empty()) out += ' ';
+      end = put(end, *reply.enhanced);
+      if (!line.empty()) *end++ = ' ';
     }
-    const std::size_t room = kReplyLineBytesMax - 2 - (out.size() - begin);
-    append_printable(out, line.substr(0, room), utf8);
+    const auto head_bytes = static_cast<std::size_t>(end - head.data());
+    out.append(head.data(), head_bytes);
+    append_printable(out, line.substr(0, kReplyLineBytesMax - 2 - head_bytes), utf8);
     out += "\r\n";
     if (last) return;
     rest.remove_prefix(newline + 1);

@@ -42,11 +42,25 @@ struct Reply {
   bool operator==(const Reply&) const = default;
 };
 
+// A reply on its way out; the text is borrowed. What is said to each command needs no string.
+struct ReplyView {
+  int code = 0;
+  std::optional<EnhancedCode> enhanced;
+  std::string_view text;
+
+  ReplyView(int reply_code, std::optional<EnhancedCode> enhanced_code, std::string_view reply_text)
+      : code(reply_code), enhanced(enhanced_code), text(reply_text) {}
+  ReplyView(const Reply& reply)  // NOLINT(google-explicit-constructor): what it is a view of
+      : ReplyView(reply.code, reply.enhanced, reply.text) {}
+  [[nodiscard]] bool positive() const { return code / 100 == 2; }
+  [[nodiscard]] bool intermediate() const { return code / 100 == 3; }
+};
+
 // Appends `reply` as it goes over the wire: each line with its code, the enhanced code on every
 // line (RFC 2034 s4), CRLF. Characters that may not stand in a reply (controls, and octets above
 // 126 unless `utf8`) become "?", so that peer text in it can do no harm. A line longer than 512
 // octets is cut.
-void append_reply(std::string& out, const Reply& reply, bool utf8 = false);
+void append_reply(std::string& out, const ReplyView& reply, bool utf8 = false);
 
 // Parses replies out of a stream.
 //

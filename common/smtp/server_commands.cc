@@ -259,7 +259,7 @@ ServerSession::State::MaybeAction ServerSession::State::auth_step(
   return ServerAction{Kind::kAuth, 0, {}};
 }
 
-void ServerSession::State::answered_auth(const Reply& reply) {
+void ServerSession::State::answered_auth(const ReplyView& reply) {
   if (reply.positive()) {
     username = login->credentials.username;
     say(reply);

@@ -83,14 +83,14 @@ ServerSession::State::MaybeAction ServerSession::State::bdat(std::string_view ar
   return ServerAction{Kind::kData, 0, {}};
 }
 
-void ServerSession::State::answered_data(const Reply& reply) {
+void ServerSession::State::answered_data(const ReplyView& reply) {
   const bool accepted = reply.positive() || reply.intermediate();
   if (accepted && by_bdat()) return;
   if (accepted) {
     phase = Phase::kData;
     say(reply);
   } else if (by_bdat() && reply.code != 421) {
-    refuse_chunk(reply);
+    refuse_chunk({reply.code, reply.enhanced, std::string(reply.text)});
   } else {
     refuse(reply);
     nothing_may_follow = true;
@@ -182,7 +182,7 @@ ServerSession::State::MaybeAction ServerSession::State::end_content() {
   return ServerAction{Kind::kMessage, 0, {}};
 }
 
-void ServerSession::State::answered_message(const Reply& reply) {
+void ServerSession::State::answered_message(const ReplyView& reply) {
   forget_transaction();
   phase = Phase::kCommand;
   if (!reply.positive()) {

@@ -12,6 +12,8 @@ namespace {
 
 // Of a command line that is too long, before we hang up.
 constexpr std::size_t kSkippedLineBytesMax = 64 * 1024;
+// For the replies to a pipelined transaction.
+constexpr std::size_t kOutputBytesFirst = 160;
 
 // What stands in a line that may not: nullopt when it is clean. A CR at the end of `text` may be
 // half of CRLF.
@@ -27,19 +29,20 @@ std::optional<std::string_view> violation_in(std::string_view text) {
 // --- replies
 
 void ServerSession::State::say(int code, EnhancedCode enhanced, std::string_view text) {
-  say(Reply{code, enhanced, std::string(text)});
+  say(ReplyView(code, enhanced, text));
 }
 
-void ServerSession::State::say(const Reply& reply) {
+void ServerSession::State::say(const ReplyView& reply) {
+  if (output.capacity() < kOutputBytesFirst) output.reserve(kOutputBytesFirst);
   append_reply(output, reply, utf8());
   if (reply.code == 421) phase = Phase::kClosing;  // RFC 5321 s3.8: the channel closes behind it
 }
 
 void ServerSession::State::refuse(int code, EnhancedCode enhanced, std::string_view text) {
-  refuse(Reply{code, enhanced, std::string(text)});
+  refuse(ReplyView(code, enhanced, text));
 }
 
-void ServerSession::State::refuse(const Reply& reply) {
+void ServerSession::State::refuse(const ReplyView& reply) {
   say(reply);
   ++errors_total;
   if (++errors > limits->errors_max) end_with(421, {4, 7, 0}, "Too many errors");
@@ -169,7 +172,7 @@ ServerSession::State::MaybeAction ServerSession::State::step_skip(std::string_vi
 
 // --- the caller's decisions
 
-void ServerSession::State::answer(const Reply& reply) {
+void ServerSession::State::answer(const ReplyView& reply) {
   switch (std::exchange(wanted, Wanted::kNothing)) {
     case Wanted::kMail:
       current->open = reply.positive();
@@ -212,10 +215,10 @@ void ServerSession::answer(const Reply& reply) {
 
 void ServerSession::accept() {
   switch (state_->wanted) {
-    case State::Wanted::kMail: answer(Reply::of(250, {2, 1, 0}, "Ok")); return;
-    case State::Wanted::kRcpt: answer(Reply::of(250, {2, 1, 5}, "Ok")); return;
+    case State::Wanted::kMail: state_->answer(ReplyView(250, EnhancedCode{2, 1, 0}, "Ok")); return;
+    case State::Wanted::kRcpt: state_->answer(ReplyView(250, EnhancedCode{2, 1, 5}, "Ok")); return;
     case State::Wanted::kData:
-      answer(Reply{354, std::nullopt, "End data with <CR><LF>.<CR><LF>"});
+      state_->answer(ReplyView(354, std::nullopt, "End data with <CR><LF>.<CR><LF>"));
       return;
     default: CHECK(false, "accept() where there is no usual reply");
   }
@@ -255,6 +258,13 @@ std::string ServerSession::take_output() {
 const Envelope& ServerSession::envelope() const {
   static const Envelope kNone;
   return state_->current ? state_->current->envelope : kNone;
+}
+Envelope ServerSession::take_envelope() {
+  CHECK(state_->wanted == State::Wanted::kMessage, "an envelope that is not complete");
+  // What was asked for in MAIL stays: protocol() and the replies go by it.
+  return {.sender = std::move(state_->current->envelope.sender),
+          .parameters = state_->current->envelope.parameters,
+          .recipients = std::move(state_->current->envelope.recipients)};
 }
 const EnvelopeRecipient& ServerSession::recipient() const {
   static const EnvelopeRecipient kNone;

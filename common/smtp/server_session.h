@@ -161,6 +161,8 @@ class ServerSession {
 
   // The transaction: complete at kMessage, and valid until answered.
   [[nodiscard]] const Envelope& envelope() const;
+  // At kMessage, once: gives it away. envelope() is one of nobody from then on.
+  [[nodiscard]] Envelope take_envelope();
   // At kRcpt: the one asked about; it joins the envelope when accepted.
   [[nodiscard]] const EnvelopeRecipient& recipient() const;
   // At kAuth: cleared by answer().

@@ -93,13 +93,13 @@ struct ServerSession::State {
   [[nodiscard]] std::size_t line_bytes_max(std::string_view rest) const;
   MaybeAction step_line(std::string_view rest, std::size_t& consumed);
   MaybeAction step_skip(std::string_view rest, std::size_t& consumed);
-  void answer(const Reply& reply);
+  void answer(const ReplyView& reply);
 
   // Replies.
   void say(int code, EnhancedCode enhanced, std::string_view text);
-  void say(const Reply& reply);
+  void say(const ReplyView& reply);
   void refuse(int code, EnhancedCode enhanced, std::string_view text);
-  void refuse(const Reply& reply);
+  void refuse(const ReplyView& reply);
   void end_with(int code, EnhancedCode enhanced, std::string_view text);
   void refuse_octets(std::string_view what, int code);
 
@@ -129,7 +129,7 @@ struct ServerSession::State {
   MaybeAction auth(std::string_view argument);
   MaybeAction auth_line(std::string_view line);
   MaybeAction auth_step(const std::expected<AuthExchange::Step, Reply>& step);
-  void answered_auth(const Reply& reply);
+  void answered_auth(const ReplyView& reply);
 
   // Content.
   [[nodiscard]] std::optional<Reply> content_barred() const;
@@ -142,8 +142,8 @@ struct ServerSession::State {
   MaybeAction step_bdat(std::string_view rest, std::size_t& consumed);
   MaybeAction take_content(std::string_view rest, std::size_t length, std::size_t& consumed);
   MaybeAction end_content();
-  void answered_data(const Reply& reply);
-  void answered_message(const Reply& reply);
+  void answered_data(const ReplyView& reply);
+  void answered_message(const ReplyView& reply);
 };
 
 }  // namespace godwit::smtp
