@@ -1,10 +1,12 @@
 #include "ingress/intake.h"
 
+#include <memory>
+#include <utility>
+
 #include "common/base/check.h"
 #include "common/base/crc32c.h"
 #include "common/log/by_message.h"
 #include "common/record/body.h"
-#include "common/record/records.h"
 
 namespace godwit::ingress {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 // longest texts in it are bounded by the session: HELO 255, user name 255, sender and ENVID below 2
 // KiB, tags 1.3 KiB.
 constexpr std::size_t kHeadBytesMax = 8 * 1024;
+constexpr int kKeptRecipientsMax = 64;  // of a record, in the memory it leaves for the next
 constexpr std::size_t kRecipientOverheadBytes = 24;  // index, notify, tags and lengths
 
 std::size_t recipient_bytes(const smtp::EnvelopeRecipient& recipient) {
@@ -27,6 +30,41 @@ v1::Envelope::Ret ret_of(smtp::Ret ret) {
     case smtp::Ret::kUnset: break;
   }
   return v1::Envelope::RET_UNSET;
+}
+
+// Leaves a field unset where there is no text: it reads the same, and takes no memory.
+template <class Proto>
+void set_text(Proto& proto, std::string* (Proto::*field)(), std::string_view text) {
+  if (!text.empty()) (proto.*field)()->assign(text);
+}
+
+void set_origin(v1::Origin& out, const Origin& origin) {
+  set_text(out, &v1::Origin::mutable_listener, origin.listener);
+  set_text(out, &v1::Origin::mutable_protocol, origin.protocol);
+  set_text(out, &v1::Origin::mutable_address, origin.address);
+  set_text(out, &v1::Origin::mutable_helo, origin.helo);
+  set_text(out, &v1::Origin::mutable_username, origin.username);
+  set_text(out, &v1::Origin::mutable_tls, origin.tls);
+  set_text(out, &v1::Origin::mutable_node, origin.node);
+  set_text(out, &v1::Origin::mutable_session, origin.session);
+}
+
+// Leaves the memory of its texts, and nothing that anybody might read.
+void clear(record::Message& message) {
+  if (message.envelope.recipients_size() > kKeptRecipientsMax) {
+    message = {};
+    return;
+  }
+  // Protobuf keeps what it cleared, but for single parts.
+  std::unique_ptr<v1::Origin> origin(message.head.release_origin());
+  message.head.Clear();
+  if (origin) {
+    origin->Clear();
+    message.head.set_allocated_origin(origin.release());
+  }
+  message.envelope.Clear();
+  message.content.Clear();
+  message.data = {};
 }
 
 }  // namespace
@@ -62,41 +100,52 @@ std::vector<log::Append> IntakeRecords::body() const {
   return log::body_of(intake_.id, intake_.content, body_partitions_);
 }
 
-Result<std::vector<log::Append>> IntakeRecords::records(
-    std::span<const log::Offset> body_offsets) const {
+Result<std::vector<log::Append>> IntakeRecords::records(std::span<const log::Offset> body_offsets,
+                                                        record::Message& scratch) const {
   CHECK(body_offsets.empty() != needs_body_, "the body goes first, if there is one");
   std::vector<log::Append> appends;
+  appends.reserve(parts_.size());
   for (const Part& part : parts_) {
-    TRY(log::Append append, record(part, body_offsets));
-    appends.push_back(std::move(append));
+    Result<log::Append> append = record(part, body_offsets, scratch);
+    clear(scratch);
+    if (!append) return fail(std::move(append).error());
+    appends.push_back(*std::move(append));
   }
   return appends;
 }
 
+Result<std::vector<log::Append>> IntakeRecords::records(
+    std::span<const log::Offset> body_offsets) const {
+  record::Message scratch;
+  return records(body_offsets, scratch);
+}
+
 Result<log::Append> IntakeRecords::record(const Part& part,
-                                          std::span<const log::Offset> body_offsets) const {
+                                          std::span<const log::Offset> body_offsets,
+                                          record::Message& message) const {
   const smtp::Envelope& envelope = intake_.envelope;
-  record::Message message;
-  message.head.set_message_id(std::string(intake_.id.octets()));
+  message.head.set_version(record::kVersion);
+  set_text(message.head, &v1::Message::mutable_message_id, intake_.id.octets());
   message.head.set_accepted_unix_ms(to_unix_ms(intake_.time));
-  message.head.set_tenant(intake_.tenant.text());
+  set_text(message.head, &v1::Message::mutable_tenant, intake_.tenant.text());
   message.head.set_class_(intake_.message_class);
   message.head.set_first_index(static_cast<std::uint32_t>(part.begin));
   message.head.set_total(static_cast<std::uint32_t>(envelope.recipients.size()));
   message.head.set_smtputf8(envelope.parameters.smtputf8);
   message.head.set_body_8bitmime(envelope.parameters.body == smtp::Body::k8BitMime);
-  *message.head.mutable_origin() = intake_.origin;
+  set_origin(*message.head.mutable_origin(), intake_.origin);
   for (const std::string& tag : intake_.tags) message.head.add_tags(tag);
 
-  message.envelope.set_sender(envelope.sender.text());
+  set_text(message.envelope, &v1::Envelope::mutable_sender, envelope.sender.text());
   message.envelope.set_ret(ret_of(envelope.parameters.ret));
-  message.envelope.set_envid(envelope.parameters.envid);
+  set_text(message.envelope, &v1::Envelope::mutable_envid, envelope.parameters.envid);
+  message.envelope.mutable_recipients()->Reserve(static_cast<int>(part.end - part.begin));
   for (std::size_t i = part.begin; i < part.end; ++i) {
     v1::Recipient& recipient = *message.envelope.add_recipients();
     recipient.set_index(static_cast<std::uint32_t>(i));
-    recipient.set_address(envelope.recipients[i].address.text());
+    set_text(recipient, &v1::Recipient::mutable_address, envelope.recipients[i].address.text());
     recipient.set_notify(envelope.recipients[i].parameters.notify);
-    recipient.set_orcpt(envelope.recipients[i].parameters.orcpt);
+    set_text(recipient, &v1::Recipient::mutable_orcpt, envelope.recipients[i].parameters.orcpt);
   }
 
   message.content.set_size(intake_.content.size());

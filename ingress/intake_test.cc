@@ -83,6 +83,53 @@ TEST_F(IntakeTest, TheContentIsNotCopied) {
   EXPECT_EQ(appends->front().value.pieces().back().view().data(), content.view().data());
 }
 
+// What one message set is not in the next that was put together in the same memory.
+TEST_F(IntakeTest, AScratchLeavesNothingBehind) {
+  record::Message scratch;
+  const auto record_of = [&](const Intake& one) {
+    const IntakeRecords records(one, four);
+    const auto alone = records.records({});
+    const auto with_scratch = records.records({}, scratch);
+    EXPECT_TRUE(alone && with_scratch);
+    EXPECT_EQ(with_scratch->front().value.to_string(), alone->front().value.to_string());
+    EXPECT_EQ(scratch.where(), record::Message::Where::kNone);  // the content is not held
+    EXPECT_EQ(scratch.head.message_id() + scratch.head.origin().helo(), "");
+    return record::decode_message(with_scratch->front().value).value();
+  };
+
+  Intake full = intake;
+  full.topic = log::Topic::kAcceptedUrgent;
+  full.message_class = v1::URGENT;
+  full.tags = {"spring"};
+  full.origin = {"relay", "ESMTPSA", "192.0.2.1", "client", "ann", "TLSv1.3 X", "node1", "7"};
+  full.envelope.parameters = {.body = smtp::Body::k8BitMime,
+                              .smtputf8 = true,
+                              .ret = smtp::Ret::kFull,
+                              .envid = "envelope"};
+  full.envelope.recipients = {
+      {.address = *smtp::Address::parse("a@b"),
+       .parameters = {.notify = smtp::kNotifyDelay, .orcpt = "rfc822;a@b"}}};
+  full.content = Bytes::of_static("full\r\n");
+  full.has_8bit = true;
+  const record::Message first = record_of(full);
+  EXPECT_EQ(first.head.origin().username(), "ann");
+  EXPECT_EQ(first.head.origin().session(), "7");
+  EXPECT_EQ(first.envelope.recipients(0).orcpt(), "rfc822;a@b");
+
+  add_recipients(1);
+  intake.envelope.sender = {};
+  intake.content = Bytes::of_static("bare\r\n");
+  const record::Message second = record_of(intake);
+  EXPECT_EQ(second.head.origin().ByteSizeLong(), 0U);
+  EXPECT_EQ(second.envelope.envid() + second.envelope.sender(), "");
+
+  add_recipients(100);  // more than it keeps memory for
+  record_of(intake);
+  EXPECT_EQ(scratch.envelope.SpaceUsedLong(), v1::Envelope().SpaceUsedLong());
+  intake.envelope.recipients.resize(1);
+  record_of(intake);
+}
+
 TEST_F(IntakeTest, RecipientsOverSeveralRecords) {
   add_recipients(2500, 490);
   intake.tags = {"spring sale", "weekly"};

@@ -11,6 +11,7 @@
 #include "common/control/snapshot.h"
 #include "common/log/log.h"
 #include "common/net/tls.h"
+#include "common/record/records.h"
 #include "common/smtp/server_session.h"
 #include "ingress/authenticator.h"
 #include "ingress/budget.h"
@@ -59,6 +60,7 @@ struct ShardServices {
 
   async::Shard& shard;
   std::unique_ptr<log::Producer> producer;
+  record::Message scratch;  // of IntakeRecords::records()
   async::StopSignal drain;  // no more transactions; idle sessions end
   async::StopSignal stop;   // connections are closed
   async::Gate farewells;    // of sessions that were told 421 while they waited

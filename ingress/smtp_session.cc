@@ -1,7 +1,5 @@
 #include "ingress/smtp_session.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -41,7 +39,10 @@ SmtpSession::SmtpSession(const Services& services, const Port& port, ShardServic
       protocol_(protocol_for(port, client()), port.config.tls == ListenerTls::kImplicit) {}
 
 std::string SmtpSession::id() const {
-  return fmt::format("{:016x}", number_);
+  std::string text(2 * sizeof number_, '0');
+  std::uint64_t rest = number_;
+  for (auto digit = text.rbegin(); rest != 0; rest >>= 4) *digit++ = "0123456789abcdef"[rest & 15];
+  return text;
 }
 
 // A coroutine whose parameters and session live in its frame, the only one of an idle session.
@@ -94,7 +95,7 @@ async::Task<bool> SmtpSession::work() {
     switch (action.kind) {
       case Kind::kContent: break;
       case Kind::kRead:
-        if (!co_await write_output()) {
+        if (protocol_.has_output() && !co_await write_output()) {
           open = false;
         } else if (protocol_.receiving_content()) {
           open = co_await read_content();

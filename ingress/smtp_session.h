@@ -77,8 +77,9 @@ class SmtpSession {
   void take_content(std::string_view content);
   void forget_message();
   async::Task<smtp::Reply> finish_message();
-  [[nodiscard]] std::string fields_in_front(MessageId id, Timestamp time, bool date,
-                                            bool message_id, bool header_missing) const;
+  [[nodiscard]] std::optional<smtp::Reply> take_message(Intake& intake);
+  [[nodiscard]] std::string fields_in_front(const Intake& intake, bool date, bool message_id,
+                                            bool header_missing) const;
   async::Task<Result<void>> store(const Intake& intake);
   async::Task<Result<log::Written>> append(std::vector<log::Append> records, Instant deadline);
 

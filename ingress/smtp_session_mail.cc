@@ -28,10 +28,13 @@ Reply reply_for(const Error& error) {
   return Reply::of(451, {4, 3, 0}, "Temporary failure, try again later");
 }
 
-// An append whose acknowledgement may come late, or never. Lives as long as the log knows of it.
+// An append whose acknowledgement may come late, or never. Lives as long as the log knows of it,
+// and the reservation with it: the log holds the octets so long.
 struct PendingAppend {
+  std::shared_ptr<Reservation> reservation;
+  Result<log::Written> written;  // the log's to set, and then to post that it did
+  bool is_written = false;
   async::Event acknowledged;
-  std::optional<Result<log::Written>> result;
 };
 
 }  // namespace
@@ -154,28 +157,27 @@ std::string SmtpSession::tls_text() const {
 }
 
 // Received: (RFC 5321 s4.4), and on submission what a client may leave to us (RFC 6409 s8.1, s8.2).
-std::string SmtpSession::fields_in_front(MessageId id, Timestamp time, bool date, bool message_id,
+std::string SmtpSession::fields_in_front(const Intake& intake, bool date, bool message_id,
                                          bool header_missing) const {
-  const auto& recipients = protocol_.envelope().recipients;
-  const std::string address = client().to_text();
-  const std::string tls = tls_text();
+  const auto& recipients = intake.envelope.recipients;
   std::string fields = mail::received_field(
-      {.helo = protocol_.helo(),
-       .address = address,
+      {.helo = intake.origin.helo,
+       .address = intake.origin.address,
        .by = services_.hostname,
-       .protocol = protocol_.protocol(),
-       .tls = tls,
-       .id = id,
+       .protocol = intake.origin.protocol,
+       .tls = intake.origin.tls,
+       .id = intake.id,
        .recipient = recipients.size() == 1 ? std::string_view(recipients.front().address.text())
                                            : std::string_view{},
-       .time = time});
-  if (date) fields += mail::date_field(time);
-  if (message_id) fields += mail::message_id_field(id, services_.hostname);
+       .time = intake.time});
+  if (date) fields += mail::date_field(intake.time);
+  if (message_id) fields += mail::message_id_field(intake.id, services_.hostname);
   if (header_missing) fields += "\r\n";  // the text is no header: an empty line keeps it the body
   return fields;
 }
 
-async::Task<Reply> SmtpSession::finish_message() {
+// The message as it goes to the log, out of the transaction; or the reply that refuses it.
+std::optional<Reply> SmtpSession::take_message(Intake& intake) {
   // A small message would keep a large buffer alive for as long as the log caches it.
   if (transaction_->content.pieces().size() == 1 &&
       input_.capacity() > 2 * transaction_->content.size() + 1024) {
@@ -188,21 +190,20 @@ async::Task<Reply> SmtpSession::finish_message() {
                                   {"code", refusal->code},
                                   {"tenant", transaction_->tenant.text()},
                                   {"received", facts.received}});
-    co_return *refusal;
+    return refusal;
   }
   choose_relay_tenant(facts.from);
 
   const auto received = protocol_.content_facts();
   const bool submission = port_.config.kind == ListenerKind::kSubmission;
-  Intake intake;
   intake.time = services_.clock.now();
   intake.id = MessageId::generate(services_.clock, system_random());
   intake.size_unstuffed = received.size_unstuffed;
   if (port_.config.kind == ListenerKind::kInbound) {
     intake.topic = log::Topic::kReports;  // from strangers, who ask for nothing
-  } else {
+  } else if (facts.of_ours > 0) {
     auto taken = take_options(header, std::exchange(transaction_->content, {}));
-    if (!taken) co_return taken.error();
+    if (!taken) return taken.error();
     transaction_->content = std::move(taken->content);
     intake.size_unstuffed -= taken->removed;
     intake.message_class = taken->options.message_class;
@@ -210,25 +211,30 @@ async::Task<Reply> SmtpSession::finish_message() {
     if (intake.message_class == v1::URGENT) intake.topic = log::Topic::kAcceptedUrgent;
   }
   intake.tenant = transaction_->tenant;
-  intake.envelope = protocol_.envelope();
+  intake.envelope = protocol_.take_envelope();
   intake.has_8bit = received.has_8bit;
   intake.dot_stuffed = received.dot_stuffed;
-  intake.origin.set_listener(std::string(kind_name(port_.config.kind)));
-  intake.origin.set_protocol(std::string(protocol_.protocol()));
-  intake.origin.set_address(client().to_text());
-  intake.origin.set_helo(protocol_.helo());
-  intake.origin.set_username(protocol_.username());
-  intake.origin.set_tls(tls_text());
-  intake.origin.set_node(services_.node);
-  intake.origin.set_session(id());
+  intake.origin = {.listener = std::string(kind_name(port_.config.kind)),
+                   .protocol = std::string(protocol_.protocol()),
+                   .address = client().to_text(),
+                   .helo = protocol_.helo(),
+                   .username = protocol_.username(),
+                   .tls = tls_text(),
+                   .node = services_.node,
+                   .session = id()};
 
   const bool header_missing = facts.fields == 0 && header.end() == mail::Header::End::kNotAField;
-  Bytes fields = Bytes::adopt(fields_in_front(intake.id, intake.time, submission && !facts.date,
+  Bytes fields = Bytes::adopt(fields_in_front(intake, submission && !facts.date,
                                               submission && !facts.message_id, header_missing));
   intake.size_unstuffed += fields.size();
   intake.content.append(std::move(fields));
   intake.content.append(std::exchange(transaction_->content, {}));
+  return std::nullopt;
+}
 
+async::Task<Reply> SmtpSession::finish_message() {
+  Intake intake;
+  if (auto refusal = take_message(intake)) co_return *std::move(refusal);
   const Instant begun = shard_.shard.now();
   const auto stored = co_await store(intake);
   const Duration took = shard_.shard.now() - begun;
@@ -241,18 +247,17 @@ async::Task<Reply> SmtpSession::finish_message() {
   KILL_POINT("ingress.stored");
   const std::size_t recipients = intake.envelope.recipients.size();
   services_.metrics.message_accepted(port_.config.kind, recipients, intake.content.size());
-  const std::string message_id = intake.id.to_text();
   // The event `accepted` tells it to whoever wants to know.
   if (observe::Logger::enabled(observe::Level::kDebug)) {
     kLog.debug("message accepted", {{"session", id()},
-                                    {"id", message_id},
+                                    {"id", intake.id.to_text()},
                                     {"tenant", transaction_->tenant.text()},
                                     {"recipients", recipients},
                                     {"bytes", intake.content.size()},
                                     {"protocol", protocol_.protocol()},
                                     {"store_ms", took}});
   }
-  co_return Reply::of(250, {2, 0, 0}, "Ok: queued as " + message_id);
+  co_return Reply::of(250, {2, 0, 0}, "Ok: queued as " + intake.id.to_text());
 }
 
 // The body is acknowledged before the record that names it.
@@ -265,7 +270,7 @@ async::Task<Result<void>> SmtpSession::store(const Intake& intake) {
     CO_TRY(log::Written written, co_await append(records.body(), deadline));
     body = std::move(written.offsets);
   }
-  CO_TRY(std::vector<log::Append> appends, records.records(body));
+  CO_TRY(std::vector<log::Append> appends, records.records(body, shard_.scratch));
   CO_TRY_VOID(co_await append(std::move(appends), deadline));
   co_return Result<void>{};
 }
@@ -273,19 +278,17 @@ async::Task<Result<void>> SmtpSession::store(const Intake& intake) {
 async::Task<Result<log::Written>> SmtpSession::append(std::vector<log::Append> records,
                                                       Instant deadline) {
   const auto pending = std::make_shared<PendingAppend>();
-  async::Shard& shard = shard_.shard;
-  // The reservation stays with the append, however late it is acknowledged: the log holds the
-  // octets so long.
-  shard_.producer->append(
-      std::move(records),
-      [pending, &shard, reservation = transaction_->reservation](Result<log::Written> written) {
-        shard.post([pending, reservation, written = std::move(written)]() mutable {
-          pending->result = std::move(written);
-          pending->acknowledged.notify();
-        });
-      });
+  pending->reservation = transaction_->reservation;
+  shard_.producer->append(std::move(records),
+                          [pending, &shard = shard_.shard](Result<log::Written> written) {
+                            pending->written = std::move(written);
+                            shard.post([pending] {
+                              pending->is_written = true;
+                              pending->acknowledged.notify();
+                            });
+                          });
   (void)co_await pending->acknowledged.wait(deadline);
-  if (pending->result) co_return *std::move(pending->result);
+  if (pending->is_written) co_return std::move(pending->written);
   co_return fail(log::Errc::kUnknown, "no acknowledgement in time");
 }
 

@@ -81,8 +81,9 @@ void Shard::set_timer(TimerWheel::Timer& timer, Instant deadline) {
 }
 
 void Shard::arm() {
+  if (!real_time_) return;
   const std::optional<Instant> next = timers_.next();
-  if (!real_time_ || !next || *next >= armed_) return;
+  if (!next || *next >= armed_) return;
   armed_ = *next;
   kernel_timer_.expires_at(armed_);
   kernel_timer_.async_wait([this](const boost::system::error_code& error) {

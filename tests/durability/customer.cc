@@ -150,7 +150,7 @@ void Customer::write(log::Producer& producer, const Mail& mail) {
   intake.time = world_.clock.now();
   intake.topic = mail.urgent ? log::Topic::kAcceptedUrgent : log::Topic::kAccepted;
   intake.tenant = TenantName("default");
-  intake.origin.set_listener("relay");
+  intake.origin.listener = "relay";
   intake.envelope.sender = *smtp::Address::parse("sender@customer.example");
   for (const std::string& recipient : mail.recipients) {
     intake.envelope.recipients.push_back(
