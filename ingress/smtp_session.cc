@@ -22,6 +22,10 @@ constexpr std::uint64_t kContentTrustBytes = 64 * 1024;
 constexpr Duration kIdleWithBuffer = 1s;  // then the buffer is given away
 constexpr Duration kLingerTime = 2s;      // for a reply to be read before a connection is reset
 
+bool is_timeout(const Result<std::size_t>& count) {
+  return !count && count.error().code == net::Errc::kTimeout;
+}
+
 const smtp::ServerConfig& protocol_for(const Port& port, const net::IpAddress& client) {
   return client.is_loopback() ? port.protocol_loopback : port.protocol;
 }
@@ -94,18 +98,25 @@ async::Task<bool> SmtpSession::work() {
     if (action.consumed > 0) command_deadline_ = in(services_.config.timeouts.command);
     switch (action.kind) {
       case Kind::kContent: break;
-      case Kind::kRead:
+      case Kind::kRead: {
         if (protocol_.has_output() && !co_await write_output()) {
           open = false;
-        } else if (protocol_.receiving_content()) {
-          open = co_await read_content();
-        } else if (!input_.empty() || !protocol_.idle()) {
-          open = co_await read_command();
-        } else if (const Read read = co_await read_next_command(); read != Read::kSomething) {
-          co_return read == Read::kNothing;
+          break;
         }
+        const auto reading = next_read();
+        if (!reading) break;  // there is something to say first
+        waiting_idle_ = reading->idle;
+        const auto count =
+            co_await stream_.read_some(input_.space(reading->capacity), reading->deadline);
+        if (waiting_idle_ && is_timeout(count) && reading->deadline < command_deadline_) {
+          give_memory_away();
+          co_return true;
+        }
+        waiting_idle_ = false;
+        open = !read_ended(count);
         break;
-      case Kind::kWrite: open = co_await write_output(); break;
+      }
+      case Kind::kWrite: open = (co_await write_output()).has_value(); break;
       case Kind::kMail:
         if (auto refusal = refuse_mail()) {
           forget_message();
@@ -189,7 +200,7 @@ async::Task<bool> SmtpSession::handshake() {
 async::Task<bool> SmtpSession::start_tls() {
   // RFC 3207 s4.2, CVE-2011-0411: what is here already was sent in the clear, behind STARTTLS.
   if (stream_.pending() != net::Stream::Pending::kNothing || !input_.empty()) {
-    (void)protocol_.take_output();
+    protocol_.take_output(written_);
     (void)co_await stream_.write("554 5.5.0 Octets received behind STARTTLS, closing\r\n",
                                  in(services_.config.timeouts.write));
     co_return false;
@@ -200,10 +211,10 @@ async::Task<bool> SmtpSession::start_tls() {
   co_return true;
 }
 
-async::Task<bool> SmtpSession::write_output() {
-  if (!protocol_.has_output()) co_return true;
-  const std::string output = protocol_.take_output();
-  co_return (co_await stream_.write(output, in(services_.config.timeouts.write))).has_value();
+// No coroutine: there are two of these a message.
+async::Task<Result<void>> SmtpSession::write_output() {
+  protocol_.take_output(written_);
+  return stream_.write(written_, in(services_.config.timeouts.write));
 }
 
 // After an error or in a drain the peer may still be sending: were the connection closed over
@@ -226,7 +237,7 @@ bool SmtpSession::read_ended(const Result<std::size_t>& count) {
     input_.received(*count);
     return false;
   }
-  if (count || count.error().code != net::Errc::kTimeout) return true;
+  if (!is_timeout(count)) return true;
   close_for_silence();
   return false;
 }
@@ -237,52 +248,46 @@ void SmtpSession::close_for_silence() {
   input_.consume(input_.view().size());
 }
 
-async::Task<bool> SmtpSession::read_content() {
-  const std::uint64_t had = transaction_ ? transaction_->content.size() : 0;
-  const std::uint64_t hint =
-      std::min(protocol_.content_size_hint(), services_.config.max_message_bytes);
-  // What was announced is believed as far as something of it came: a buffer is a promise of memory.
-  const std::uint64_t expected =
-      hint > had ? std::min(hint - had + 512, std::max(had, kContentTrustBytes)) : had;
-  if (input_.full() || input_.capacity() == 0) {
-    const auto capacity =
-        std::clamp<std::uint64_t>(expected, kContentBufferBytesMin, kContentBufferBytesMax);
-    if (transaction_ && transaction_->reservation && !transaction_->reservation->grow(capacity)) {
+std::optional<SmtpSession::Reading> SmtpSession::next_read() {
+  if (protocol_.receiving_content()) {
+    const std::uint64_t capacity = content_capacity();
+    if (input_.full() && transaction_ && transaction_->reservation &&
+        !transaction_->reservation->grow(capacity)) {
       services_.metrics.over_budget();
       protocol_.refuse_content(
           Reply::of(452, {4, 3, 1}, "Too much mail under way, try again later"));
-      co_return true;
+      return std::nullopt;
     }
-    (void)input_.space(capacity);
+    return Reading{.capacity = capacity,
+                   .deadline = std::min(in(services_.config.timeouts.block), message_deadline_)};
   }
-  const auto count =
-      co_await stream_.read_some(input_.space(kContentBufferBytesMin),
-                                 std::min(in(services_.config.timeouts.block), message_deadline_));
-  co_return !read_ended(count);
-}
-
-async::Task<bool> SmtpSession::read_command() {
-  const auto count =
-      co_await stream_.read_some(input_.space(kCommandBufferBytes), command_deadline_);
-  co_return !read_ended(count);
-}
-
-// Waits for a moment with a buffer at hand: a client that is busy is not asked twice. kNothing: the
-// buffer was given away, and the session is left waiting.
-async::Task<SmtpSession::Read> SmtpSession::read_next_command() {
+  if (!input_.empty() || !protocol_.idle())
+    return Reading{.capacity = kCommandBufferBytes, .deadline = command_deadline_};
   if (draining_) {
     protocol_.close(Reply::of(421, {4, 3, 2}, services_.hostname + " Service shutting down"));
-    co_return Read::kSomething;
+    return std::nullopt;
   }
-  waiting_idle_ = true;
-  const Instant moment = std::min(command_deadline_, shard_.shard.now() + kIdleWithBuffer);
-  const auto count = co_await stream_.read_some(input_.space(kCommandBufferBytes), moment);
-  if (!count && count.error().code == net::Errc::kTimeout && moment < command_deadline_) {
-    input_.release();
-    co_return Read::kNothing;
-  }
-  waiting_idle_ = false;
-  co_return read_ended(count) ? Read::kEnd : Read::kSomething;
+  // For a moment with a buffer at hand: a client that is busy is not asked twice.
+  return Reading{.capacity = kCommandBufferBytes,
+                 .deadline = std::min(command_deadline_, shard_.shard.now() + kIdleWithBuffer),
+                 .idle = true};
+}
+
+// Of the next buffer. What was announced is believed as far as something of it came: a buffer is a
+// promise of memory.
+std::uint64_t SmtpSession::content_capacity() const {
+  const std::uint64_t had = transaction_ ? transaction_->content.size() : 0;
+  const std::uint64_t hint =
+      std::min(protocol_.content_size_hint(), services_.config.max_message_bytes);
+  const std::uint64_t expected =
+      hint > had ? std::min(hint - had + 512, std::max(had, kContentTrustBytes)) : had;
+  return std::clamp<std::uint64_t>(expected, kContentBufferBytesMin, kContentBufferBytesMax);
+}
+
+void SmtpSession::give_memory_away() {
+  input_.release();
+  (void)protocol_.take_output();
+  std::string().swap(written_);
 }
 
 // --- drain ---------------------------------------------------------------------------------------

@@ -47,11 +47,16 @@ class SmtpSession {
 
   // Connection. False: it is over.
   async::Task<bool> handshake();
-  async::Task<bool> read_content();
-  async::Task<bool> read_command();
-  enum class Read : std::uint8_t { kSomething, kNothing, kEnd };
-  async::Task<Read> read_next_command();
-  async::Task<bool> write_output();
+  // How to read what comes next. nullopt: the protocol has something to say first.
+  struct Reading {
+    std::size_t capacity = 0;  // of a new buffer, where it takes one
+    Instant deadline;
+    bool idle = false;  // between two messages: at the deadline the buffer is given away
+  };
+  [[nodiscard]] std::optional<Reading> next_read();
+  [[nodiscard]] std::uint64_t content_capacity() const;
+  async::Task<Result<void>> write_output();
+  void give_memory_away();
   async::Task<void> close();
   async::Task<bool> start_tls();
   [[nodiscard]] bool read_ended(const Result<std::size_t>& count);
@@ -81,7 +86,8 @@ class SmtpSession {
   [[nodiscard]] std::string fields_in_front(const Intake& intake, bool date, bool message_id,
                                             bool header_missing) const;
   async::Task<Result<void>> store(const Intake& intake);
-  async::Task<Result<log::Written>> append(std::vector<log::Append> records, Instant deadline);
+  struct PendingAppend;
+  [[nodiscard]] std::shared_ptr<PendingAppend> append(std::vector<log::Append> records);
 
   [[nodiscard]] Instant in(std::chrono::milliseconds time) const {
     return shard_.shard.now() + time;
@@ -114,6 +120,7 @@ class SmtpSession {
   const std::uint64_t number_;
   smtp::ServerSession protocol_;
   InputBuffer input_;
+  std::string written_;  // the output that is being written, or was: its memory is used again
   Instant command_deadline_;
   Instant message_deadline_;
   std::unique_ptr<Transaction> transaction_;

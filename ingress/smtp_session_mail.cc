@@ -28,16 +28,22 @@ Reply reply_for(const Error& error) {
   return Reply::of(451, {4, 3, 0}, "Temporary failure, try again later");
 }
 
+}  // namespace
+
 // An append whose acknowledgement may come late, or never. Lives as long as the log knows of it,
 // and the reservation with it: the log holds the octets so long.
-struct PendingAppend {
+struct SmtpSession::PendingAppend {
   std::shared_ptr<Reservation> reservation;
   Result<log::Written> written;  // the log's to set, and then to post that it did
   bool is_written = false;
   async::Event acknowledged;
-};
 
-}  // namespace
+  // At the acknowledgement, or when nobody waits for it any longer.
+  Result<log::Written> take() {
+    if (is_written) return std::move(written);
+    return fail(log::Errc::kUnknown, "no acknowledgement in time");
+  }
+};
 
 // --- decisions -----------------------------------------------------------------------------------
 
@@ -267,16 +273,19 @@ async::Task<Result<void>> SmtpSession::store(const Intake& intake) {
                               [this](log::Topic topic) { return services_.log.partitions(topic); });
   std::vector<log::Offset> body;
   if (records.needs_body()) {
-    CO_TRY(log::Written written, co_await append(records.body(), deadline));
+    const auto chunks = append(records.body());
+    (void)co_await chunks->acknowledged.wait(deadline);
+    CO_TRY(log::Written written, chunks->take());
     body = std::move(written.offsets);
   }
   CO_TRY(std::vector<log::Append> appends, records.records(body, shard_.scratch));
-  CO_TRY_VOID(co_await append(std::move(appends), deadline));
+  const auto message = append(std::move(appends));
+  (void)co_await message->acknowledged.wait(deadline);
+  CO_TRY_VOID(message->take());
   co_return Result<void>{};
 }
 
-async::Task<Result<log::Written>> SmtpSession::append(std::vector<log::Append> records,
-                                                      Instant deadline) {
+std::shared_ptr<SmtpSession::PendingAppend> SmtpSession::append(std::vector<log::Append> records) {
   const auto pending = std::make_shared<PendingAppend>();
   pending->reservation = transaction_->reservation;
   shard_.producer->append(std::move(records),
@@ -287,9 +296,7 @@ async::Task<Result<log::Written>> SmtpSession::append(std::vector<log::Append> r
                               pending->acknowledged.notify();
                             });
                           });
-  (void)co_await pending->acknowledged.wait(deadline);
-  if (pending->is_written) co_return std::move(pending->written);
-  co_return fail(log::Errc::kUnknown, "no acknowledgement in time");
+  return pending;
 }
 
 }  // namespace godwit::ingress

@@ -14,13 +14,22 @@ void Event::notify() {
   }
 }
 
+namespace {
+
+Task<bool> at_once(bool notified) {
+  co_return notified;
+}
+
+}  // namespace
+
+// No coroutine itself: who waits has the frame of the wait alone.
 Task<bool> Event::wait(Instant deadline) {
-  if (std::exchange(notified_, false)) co_return true;
+  if (std::exchange(notified_, false)) return at_once(true);
   Shard& shard = Shard::current();
-  if (deadline <= shard.now()) co_return false;
+  if (deadline <= shard.now()) return at_once(false);
   CHECK(!waiter_, "two tasks wait for one event");
   shard.set_timer(deadline_, deadline);
-  co_return co_await asio::async_initiate<const UseAwaitable, void(bool)>(
+  return asio::async_initiate<const UseAwaitable, void(bool)>(
       [this](Handler handler) { waiter_.emplace(std::move(handler)); }, kAwait);
 }
 

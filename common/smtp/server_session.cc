@@ -251,6 +251,10 @@ void ServerSession::tls_started() {
 bool ServerSession::has_output() const {
   return !state_->output.empty();
 }
+void ServerSession::take_output(std::string& into) {
+  into.clear();
+  std::swap(state_->output, into);
+}
 std::string ServerSession::take_output() {
   return std::exchange(state_->output, {});
 }

@@ -155,8 +155,10 @@ class ServerSession {
   // After the handshake of kStartTls. Forgets HELO, envelope and everything else (RFC 3207 s4.2).
   void tls_started();
 
-  // Replies to be written. take_output() empties it and gives its memory away.
+  // Replies to be written. take_output() empties it; what is in `into` is gone, and its memory used
+  // for the replies to come.
   [[nodiscard]] bool has_output() const;
+  void take_output(std::string& into);
   [[nodiscard]] std::string take_output();
 
   // The transaction: complete at kMessage, and valid until answered.

@@ -158,6 +158,56 @@ TEST(ServerSession, RefusedContentIsDrainedAndAnswered) {
   EXPECT_EQ(session.take_output(), "452 4.3.1 No memory\r\n250 2.0.0 Ok\r\n");
 }
 
+TEST(ServerSession, OutputGoesIntoTheMemoryOfTheLast) {
+  const ServerConfig config{.hostname = "mx.example"};
+  ServerSession session(config, false);
+  std::string written = "what was written before";
+  (void)session.next("NOOP\r\n");
+  session.take_output(written);
+  EXPECT_EQ(written, "220 mx.example ESMTP Godwit\r\n250 2.0.0 Ok\r\n");
+  EXPECT_FALSE(session.has_output());
+  const char* memory = written.data();
+  std::string next;
+  session.take_output(next);  // nothing: the session has the memory of `next`
+  session.take_output(written);
+  EXPECT_EQ(written, "");
+  (void)session.next("NOOP\r\n");
+  session.take_output(next);
+  EXPECT_EQ(next, "250 2.0.0 Ok\r\n");
+  EXPECT_EQ(next.data(), memory);
+}
+
+TEST(ServerSession, TheEnvelopeIsGivenAwayOnce) {
+  const ServerConfig config;
+  ServerSession session(config, false);
+  std::string input =
+      "EHLO a\r\nMAIL FROM:<a@b> SMTPUTF8 ENVID=x\r\nRCPT TO:<c@d>\r\nRCPT TO:<\xC3\xA9@d>\r\n"
+      "DATA\r\nbody\r\n.\r\nMAIL FROM:<e@f>\r\n";
+  const auto step = [&] {
+    const ServerAction action = session.next(input);
+    input.erase(0, action.consumed);
+    return action.kind;
+  };
+  for (int i = 0; i < 4; ++i) {
+    step();
+    session.accept();
+  }
+  EXPECT_EQ(step(), Kind::kContent);
+  EXPECT_EQ(step(), Kind::kMessage);
+  const Envelope envelope = session.take_envelope();
+  EXPECT_EQ(envelope.sender.text(), "a@b");
+  EXPECT_EQ(envelope.parameters.envid, "x");
+  ASSERT_EQ(envelope.recipients.size(), 2U);
+  EXPECT_EQ(envelope.recipients[1].address.text(), "\xC3\xA9@d");
+  EXPECT_TRUE(session.envelope().recipients.empty());
+  EXPECT_EQ(session.protocol(), "UTF8SMTP");  // what MAIL asked for still holds
+  (void)session.take_output();
+  session.answer(Reply::of(250, {2, 0, 0}, "kept for \xC3\xA9"));
+  EXPECT_EQ(session.take_output(), "250 2.0.0 kept for ??\r\n");
+  EXPECT_EQ(step(), Kind::kMail);
+  EXPECT_EQ(session.envelope().sender.text(), "e@f");
+}
+
 TEST(ServerSession, ProtocolNames) {
   const ServerConfig config{.kind = ServerKind::kSubmission};
   const auto protocol = [&](const std::string& commands, bool tls) {
