@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from compare.loads import KIB, LOADS, Load  # noqa: E402
 from compare.machine import machine  # noqa: E402
 from compare.measuring import Measurement, measurement  # noqa: E402
 from compare.peers.godwit import Embedded  # noqa: E402
-from compare.questions.cores import at_cores  # noqa: E402
+from compare.questions.cores import at_cores, tools_on  # noqa: E402
 from compare.questions.depth import Queue  # noqa: E402
 from compare.results import Results  # noqa: E402
 from support.certificates import make_certificate  # noqa: E402
@@ -122,6 +123,23 @@ def over_cores(plan: Plan) -> Iterator[Point]:
     yield from alternating(plan, Way(f"relay, all {available}, shared with the tools", available, relaying(plan, LOAD)))
 
 
+def over_processes(plan: Plan) -> Iterator[Point]:
+    """Nodes with a log, a core and tools each; they work at the same time."""
+    available = sorted(os.sched_getaffinity(0))
+    own, theirs = available[:len(available) // 2], available[len(available) // 2:]
+    for processes in (1, 2, 4):
+        if processes > len(own):
+            break
+        with tools_on(set(theirs)), contextlib.ExitStack() as stack:
+            nodes = [stack.enter_context(relaying(plan, LOAD, prefix=("taskset", "-c", str(core)), changes={"threads": 1}))
+                     for core in own[:processes]]
+            messages = [node.warm_up(plan.seconds) for node in nodes][0]
+            pool = stack.enter_context(ThreadPoolExecutor(processes))
+            rounds = [list(pool.map(Measurement.run, nodes, [messages] * processes)) for _ in range(plan.rounds)]
+        yield Point(f"{processes}", statistics.median(sum(run.rate for run in runs) for runs in rounds),
+                    statistics.median(statistics.mean(run.cpu_ms for run in runs) for runs in rounds))
+
+
 def over_size(plan: Plan) -> Iterator[Point]:
     return alternating(plan, *[Way(f"{kib:,} KiB", kib, relaying(plan, replace(LOAD, size=kib * KIB)))
                                for kib in (1, 5, 20, 100, 1024)])
@@ -164,6 +182,7 @@ class Curve:
 
 CURVES = {
     "cores": Curve("cores of the server", "", over_cores),
+    "processes": Curve("processes, a core and a log each", "", over_processes),
     "depth": Curve("messages that wait in the queue", "", over_depth),
     "size": Curve("message size", "KiB", over_size),
     "recipients": Curve("recipients of a message, one domain", "recipient", over_recipients),
