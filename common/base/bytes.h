@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,22 +48,48 @@ class Bytes {
 
 // A sequence of Bytes that reads as one string: a record whose head was serialised and whose content came
 // off the socket. Written with one vectored call; flattened only where a contiguous view is needed.
+//
+// Two pieces, a head and its content, are kept in the object itself: most ropes allocate nothing.
 class Rope {
  public:
   Rope() = default;
   Rope(Bytes bytes) {
     append(std::move(bytes));
   }  // NOLINT(google-explicit-constructor): one piece is a rope
+  Rope(const Rope&) = default;
+  Rope& operator=(const Rope&) = default;
+  // What was moved from is empty.
+  Rope(Rope&& other) noexcept
+      : few_(std::move(other.few_)),
+        many_(std::move(other.many_)),
+        count_(std::exchange(other.count_, 0)),
+        size_(std::exchange(other.size_, 0)) {}
+  Rope& operator=(Rope&& other) noexcept {
+    few_ = std::move(other.few_);
+    many_ = std::move(other.many_);
+    count_ = std::exchange(other.count_, 0);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+  ~Rope() = default;
 
   void append(Bytes bytes) {
+    if (bytes.empty()) return;
     size_ += bytes.size();
-    if (!bytes.empty()) pieces_.push_back(std::move(bytes));
+    if (count_ < few_.size()) {
+      few_[count_++] = std::move(bytes);
+    } else {
+      append_to_many(std::move(bytes));
+    }
   }
   void append(const Rope& other) {
-    for (const Bytes& piece : other.pieces_) append(piece);
+    for (const Bytes& piece : other.pieces()) append(piece);
   }
 
-  [[nodiscard]] const std::vector<Bytes>& pieces() const { return pieces_; }
+  // None of them is empty. Valid until the rope is changed or moved.
+  [[nodiscard]] std::span<const Bytes> pieces() const {
+    return {count_ <= few_.size() ? few_.data() : many_.data(), count_};
+  }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
 
@@ -73,7 +101,11 @@ class Rope {
   [[nodiscard]] std::string to_string() const;
 
  private:
-  std::vector<Bytes> pieces_;
+  void append_to_many(Bytes bytes);
+
+  std::array<Bytes, 2> few_;  // all pieces, while they fit
+  std::vector<Bytes> many_;   // all pieces, once they do not
+  std::size_t count_ = 0;
   std::size_t size_ = 0;
 };
 

@@ -88,7 +88,7 @@ class FramedRope {
 
  private:
   std::string_view before_;
-  const std::vector<Bytes>& pieces_;
+  std::span<const Bytes> pieces_;
   std::string_view after_;
 };
 

@@ -1,13 +1,16 @@
 #include "common/record/records.h"
 
+#include <algorithm>
 #include <climits>
 #include <initializer_list>
+#include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/record/errc.h"
+#include "common/record/texts.h"
 #include "common/record/wire.h"
-#include "common/text/escape.h"
 
 namespace godwit::record {
 namespace {
@@ -25,9 +28,13 @@ Result<void> check_version(std::uint64_t version, std::uint32_t known = kVersion
   return {};
 }
 
+// Whatever `out` held is gone.
 template <class Proto>
 Result<void> parse(std::string_view octets, Proto& out) {
-  if (octets.empty()) return {};  // `out` is new
+  if (octets.empty()) {
+    out.Clear();
+    return {};
+  }
   if (octets.size() > INT_MAX ||
       !out.ParseFromArray(octets.data(), static_cast<int>(octets.size()))) {
     return fail(Errc::kMalformed, std::string(out.GetTypeName()));
@@ -54,76 +61,95 @@ Result<void> unseal(const TakenField& field, v1::Sealed& seal, Inner& inner) {
   return parse(sealed.flatten().view(), inner);
 }
 
-// Appends field `number` with a shell and, as its last field, `data_bytes` octets that are to
-// follow.
+// A record's octets in one allocation of their exact size.
+class Writer {
+ public:
+  explicit Writer(std::size_t bytes)
+      : buffer_(std::make_shared_for_overwrite<char[]>(bytes)), bytes_(bytes), at_(buffer_.get()) {}
+
+  // Its ByteSizeLong() was just asked for, and is kept inside.
+  template <class Proto>
+  void add_sized(const Proto& message) {
+    at_ = reinterpret_cast<char*>(
+        message.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(at_)));
+  }
+  void add_field_head(std::uint32_t number, std::size_t payload_bytes) {
+    at_ = put_field_head(at_, number, payload_bytes);
+  }
+  void add(std::string_view octets) { at_ = std::ranges::copy(octets, at_).out; }
+
+  [[nodiscard]] Bytes finish() && {
+    const std::string_view all(buffer_.get(), bytes_);
+    CHECK(at_ == all.end(), "a record of another size than was counted");
+    return {std::move(buffer_), all};
+  }
+
+ private:
+  std::shared_ptr<char[]> buffer_;
+  std::size_t bytes_;
+  char* at_;
+};
+
+// The fields of a record's head. It is versioned if the value is not.
+template <class Head>
+class HeadFields {
+ public:
+  explicit HeadFields(const Head& head) : head_(head), head_bytes_(head.ByteSizeLong()) {
+    static_assert(kVersion == 1 && Head::kVersionFieldNumber == 1);
+  }
+  [[nodiscard]] std::size_t bytes() const {
+    return head_bytes_ + (head_.version() == 0 ? kVersionField.size() : 0);
+  }
+  void write_to(Writer& out) const {
+    if (head_.version() == 0) out.add(kVersionField);
+    out.add_sized(head_);
+  }
+
+ private:
+  // Tag and value, as the generated code writes them: first.
+  static constexpr std::string_view kVersionField = "\x08\x01";
+  const Head& head_;
+  std::size_t head_bytes_;
+};
+
+// A field with a shell and, as the last field in it, `data_bytes` octets that are to follow.
 template <class Shell>
-void append_shell_head(std::string& out, std::uint32_t number, const Shell& shell,
-                       std::size_t data_bytes) {
-  CHECK(shell.data().empty(), "the octets stand beside the shell, not in it");
-  const std::size_t data_head =
-      data_bytes == 0 ? 0 : field_head_bytes(Shell::kDataFieldNumber, data_bytes);
-  append_field_head(out, number, shell.ByteSizeLong() + data_head + data_bytes);
-  shell.AppendToString(&out);
-  if (data_bytes > 0) append_field_head(out, Shell::kDataFieldNumber, data_bytes);
-}
+class ShellField {
+ public:
+  ShellField(std::uint32_t number, const Shell& shell, std::size_t data_bytes)
+      : number_(number),
+        shell_(shell),
+        shell_bytes_(shell.ByteSizeLong()),
+        data_bytes_(data_bytes) {
+    CHECK(shell.data().empty(), "the octets stand beside the shell, not in it");
+  }
+  // Without the data.
+  [[nodiscard]] std::size_t bytes() const {
+    return field_head_bytes(number_, payload_bytes()) + payload_bytes() - data_bytes_;
+  }
+  void write_to(Writer& out) const {
+    out.add_field_head(number_, payload_bytes());
+    if (shell_bytes_ > 0) out.add_sized(shell_);
+    if (data_bytes_ > 0) out.add_field_head(Shell::kDataFieldNumber, data_bytes_);
+  }
+
+ private:
+  [[nodiscard]] std::size_t payload_bytes() const {
+    return shell_bytes_ + data_bytes_ +
+           (data_bytes_ == 0 ? 0 : field_head_bytes(Shell::kDataFieldNumber, data_bytes_));
+  }
+  std::uint32_t number_;
+  const Shell& shell_;
+  std::size_t shell_bytes_;
+  std::size_t data_bytes_;
+};
 
 template <class Head>
-std::string serialised_head(const Head& head, std::size_t more_bytes) {
-  std::string out;
-  out.reserve(head.ByteSizeLong() + more_bytes + 64);
-  if (head.version() == 0) {
-    Head versioned = head;
-    versioned.set_version(kVersion);
-    versioned.AppendToString(&out);
-  } else {
-    head.AppendToString(&out);
-  }
-  return out;
-}
-
-Result<void> check_utf8(std::string_view kind, std::initializer_list<std::string_view> texts) {
-  for (const std::string_view text : texts) {
-    if (!text::is_utf8(text)) return fail(Errc::kNotUtf8, std::string(kind));
-  }
-  return {};
-}
-
-Result<void> check_text(const v1::Envelope& envelope) {
-  TRY_VOID(check_utf8("envelope", {envelope.sender(), envelope.envid()}));
-  for (const v1::Recipient& recipient : envelope.recipients()) {
-    TRY_VOID(check_utf8("recipient", {recipient.address(), recipient.orcpt()}));
-  }
-  return {};
-}
-
-Result<void> check_text(const v1::Reply& reply) {
-  return check_utf8("reply", {reply.enhanced(), reply.text(), reply.command()});
-}
-
-Result<void> check_text(const v1::Message& message) {
-  const v1::Origin& origin = message.origin();
-  for (const std::string& tag : message.tags()) TRY_VOID(check_utf8("tag", {tag}));
-  return check_utf8("message", {message.tenant(), message.pool(), origin.listener(),
-                                origin.protocol(), origin.address(), origin.helo(),
-                                origin.username(), origin.tls(), origin.node(), origin.session()});
-}
-
-Result<void> check_text(const v1::Delivery& delivery) {
-  TRY_VOID(check_text(delivery.last_reply()));
-  for (const v1::Step& step : delivery.history()) {
-    TRY_VOID(check_utf8("step", {step.site(), step.pool(), step.cause()}));
-  }
-  return check_utf8(
-      "delivery", {delivery.tenant(), delivery.pool(), delivery.site(), delivery.domain(),
-                   delivery.last_class(), delivery.origin_protocol(), delivery.decision().actor()});
-}
-
-Result<void> check_text(const v1::Event& event) {
-  TRY_VOID(check_text(event.reply()));
-  for (const std::string& tag : event.tags()) TRY_VOID(check_utf8("tag", {tag}));
-  return check_utf8("event", {event.id(), event.tenant(), event.site(), event.pool(),
-                              event.source(), event.remote().host(), event.remote().address(),
-                              event.tls(), event.class_(), event.node()});
+Rope encode_plain(const Head& head) {
+  const HeadFields fields(head);
+  Writer out(fields.bytes());
+  fields.write_to(out);
+  return std::move(out).finish();
 }
 
 Result<void> check_message_id(std::string_view octets) {
@@ -172,18 +198,50 @@ Result<void> check(const Carrier<Head>& carrier) {
   return check_content(carrier.content, carrier.data);
 }
 
+// Each part of `into` is replaced by the record's.
 template <class Head>
-Result<Carrier<Head>> decode_carrier(const Rope& record) {
+Result<void> read(const Rope& record, Carrier<Head>& into) {
   TakenField envelope{.number = Head::kEnvelopeFieldNumber};
   TakenField content{.number = Head::kContentFieldNumber};
   TRY(const TakenApart apart, take_apart(record, {&envelope, &content}));
   constexpr bool kDelivery = std::is_same_v<Head, v1::Delivery>;
   TRY_VOID(check_version(apart.version, kDelivery ? kDecisionVersion : kVersion));
-  Carrier<Head> out;
-  TRY_VOID(parse(apart.rest.view(), out.head));
-  TRY_VOID(unseal(envelope, out.seal, out.envelope));
-  TRY(out.data, open_shell(content, out.content));
-  TRY_VOID(check(out));
+  TRY_VOID(parse(apart.rest.view(), into.head));
+  TRY_VOID(unseal(envelope, into.seal, into.envelope));
+  TRY(into.data, open_shell(content, into.content));
+  return check(into);
+}
+
+Result<void> read(const Rope& record, Event& into) {
+  TakenField addresses{.number = v1::Event::kAddressesFieldNumber};
+  TRY(const TakenApart apart, take_apart(record, {&addresses}));
+  TRY_VOID(check_version(apart.version));
+  TRY_VOID(parse(apart.rest.view(), into.head));
+  TRY_VOID(unseal(addresses, into.seal, into.addresses));
+  return check_message_id(into.head.message_id());
+}
+
+// A record with very many recipients does not keep its memory for those after it.
+template <class Head>
+bool is_bulky(const Carrier<Head>& value) {
+  return value.envelope.recipients_size() > kKeptRecipientsMax;
+}
+bool is_bulky(const Event& /*value*/) {
+  return false;
+}
+
+template <class Record>
+Result<void> read_into(const Rope& record, Record& into) {
+  if (is_bulky(into)) into = {};
+  Result<void> done = read(record, into);
+  if (!done) into = {};
+  return done;
+}
+
+template <class Record>
+Result<Record> read_new(const Rope& record) {
+  Record out;
+  TRY_VOID(read(record, out));
   return out;
 }
 
@@ -191,15 +249,17 @@ template <class Head>
 Result<Rope> encode_carrier(const Carrier<Head>& carrier) {
   CHECK(!carrier.head.has_envelope() && !carrier.head.has_content(), "they stand beside the head");
   TRY_VOID(check(carrier));
-  TRY_VOID(check_text(carrier.head));
-  TRY_VOID(check_text(carrier.envelope));
+  TRY_VOID(check_text(carrier));
+  const HeadFields head(carrier.head);
   const std::size_t envelope_bytes = carrier.envelope.ByteSizeLong();
-  std::string out = serialised_head(
-      carrier.head, envelope_bytes + carrier.seal.ByteSizeLong() + carrier.content.ByteSizeLong());
-  append_shell_head(out, Head::kEnvelopeFieldNumber, carrier.seal, envelope_bytes);
-  carrier.envelope.AppendToString(&out);
-  append_shell_head(out, Head::kContentFieldNumber, carrier.content, carrier.data.size());
-  Rope record(Bytes::adopt(std::move(out)));
+  const ShellField envelope(Head::kEnvelopeFieldNumber, carrier.seal, envelope_bytes);
+  const ShellField content(Head::kContentFieldNumber, carrier.content, carrier.data.size());
+  Writer out(head.bytes() + envelope.bytes() + envelope_bytes + content.bytes());
+  head.write_to(out);
+  envelope.write_to(out);
+  out.add_sized(carrier.envelope);
+  content.write_to(out);
+  Rope record(std::move(out).finish());
   record.append(carrier.data);
   return record;
 }
@@ -214,11 +274,23 @@ Result<Proto> decode_plain(std::string_view value) {
 
 }  // namespace
 
+Result<void> decode(const Rope& record, Message& into) {
+  return read_into(record, into);
+}
+Result<void> decode(const Rope& record, Delivery& into) {
+  return read_into(record, into);
+}
+Result<void> decode(const Rope& record, Event& into) {
+  return read_into(record, into);
+}
 Result<Message> decode_message(const Rope& record) {
-  return decode_carrier<v1::Message>(record);
+  return read_new<Message>(record);
 }
 Result<Delivery> decode_delivery(const Rope& record) {
-  return decode_carrier<v1::Delivery>(record);
+  return read_new<Delivery>(record);
+}
+Result<Event> decode_event(const Rope& record) {
+  return read_new<Event>(record);
 }
 Result<Rope> encode(const Message& message) {
   return encode_carrier(message);
@@ -246,27 +318,18 @@ Result<Rope> strip_content(const Rope& accepted) {
   return out;
 }
 
-Result<Event> decode_event(const Rope& record) {
-  TakenField addresses{.number = v1::Event::kAddressesFieldNumber};
-  TRY(const TakenApart apart, take_apart(record, {&addresses}));
-  TRY_VOID(check_version(apart.version));
-  Event out;
-  TRY_VOID(parse(apart.rest.view(), out.head));
-  TRY_VOID(unseal(addresses, out.seal, out.addresses));
-  TRY_VOID(check_message_id(out.head.message_id()));
-  return out;
-}
-
 Result<Rope> encode(const Event& event) {
   CHECK(!event.head.has_addresses(), "they stand beside the head");
   TRY_VOID(check_message_id(event.head.message_id()));
-  TRY_VOID(check_text(event.head));
-  TRY_VOID(check_utf8("event addresses", {event.addresses.sender(), event.addresses.recipient()}));
+  TRY_VOID(check_text(event));
+  const HeadFields head(event.head);
   const std::size_t addresses_bytes = event.addresses.ByteSizeLong();
-  std::string out = serialised_head(event.head, addresses_bytes + event.seal.ByteSizeLong());
-  append_shell_head(out, v1::Event::kAddressesFieldNumber, event.seal, addresses_bytes);
-  event.addresses.AppendToString(&out);
-  return Rope(Bytes::adopt(std::move(out)));
+  const ShellField addresses(v1::Event::kAddressesFieldNumber, event.seal, addresses_bytes);
+  Writer out(head.bytes() + addresses.bytes() + addresses_bytes);
+  head.write_to(out);
+  addresses.write_to(out);
+  out.add_sized(event.addresses);
+  return Rope(std::move(out).finish());
 }
 
 Result<v1::FinishedPositions> decode_finished_positions(std::string_view value) {
@@ -286,14 +349,14 @@ Result<v1::OwnerClaim> decode_owner_claim(std::string_view value) {
 }
 
 Rope encode(const v1::OwnerClaim& claim) {
-  return Bytes::adopt(serialised_head(claim, 0));
+  return encode_plain(claim);
 }
 
 Rope encode(const v1::FinishedPositions& positions) {
-  return Bytes::adopt(serialised_head(positions, 0));
+  return encode_plain(positions);
 }
 Rope encode(const v1::LaneState& state) {
-  return Bytes::adopt(serialised_head(state, 0));
+  return encode_plain(state);
 }
 
 Result<Dead> decode_dead(const Rope& record) {
@@ -308,9 +371,12 @@ Result<Dead> decode_dead(const Rope& record) {
 
 Rope encode(const Dead& dead) {
   CHECK(dead.head.value().empty(), "it stands beside the head");
-  std::string out = serialised_head(dead.head, 0);
-  append_field_head(out, v1::DeadRecord::kValueFieldNumber, dead.value.size());
-  Rope record(Bytes::adopt(std::move(out)));
+  const HeadFields head(dead.head);
+  constexpr std::uint32_t kValue = v1::DeadRecord::kValueFieldNumber;
+  Writer out(head.bytes() + field_head_bytes(kValue, dead.value.size()));
+  head.write_to(out);
+  out.add_field_head(kValue, dead.value.size());
+  Rope record(std::move(out).finish());
   record.append(dead.value);
   return record;
 }

@@ -62,8 +62,16 @@ using Delivery = Carrier<v1::Delivery>;
 
 // Beyond Protobuf, decoding checks: message_id has 16 octets, at least one recipient, recipient
 // indexes ascending, at most one way to the content, content.size equals the inline octets.
+//
+// decode() reads into a value that is used again and again: only the memory of its texts and parts
+// stays from record to record (that of kKeptRecipientsMax recipients at most), nothing of what they
+// held. After an error `into` is empty. The others make a new value each time, which costs some
+// twenty allocations.
+[[nodiscard]] Result<void> decode(const Rope& record, Message& into);
+[[nodiscard]] Result<void> decode(const Rope& record, Delivery& into);
 [[nodiscard]] Result<Message> decode_message(const Rope& record);
 [[nodiscard]] Result<Delivery> decode_delivery(const Rope& record);
+inline constexpr int kKeptRecipientsMax = 64;
 [[nodiscard]] Result<Rope> encode(const Message& message);
 [[nodiscard]] Result<Rope> encode(const Delivery& delivery);
 
@@ -80,6 +88,7 @@ struct Event {
   v1::Sealed seal;  // as in Carrier
   v1::EventAddresses addresses;
 };
+[[nodiscard]] Result<void> decode(const Rope& record, Event& into);  // as above
 [[nodiscard]] Result<Event> decode_event(const Rope& record);
 [[nodiscard]] Result<Rope> encode(const Event& event);
 

@@ -17,8 +17,7 @@ namespace godwit::record {
 struct TakenField {
   std::uint32_t number = 0;
   bool present = false;
-  std::size_t tag_offset = 0;  // where the field begins
-  Rope payload;                // without tag and length; slices of the message, not copies
+  Rope payload;  // without tag and length; slices of the message, not copies
 };
 
 // What is left of a message when some of its fields were taken out.
@@ -43,8 +42,10 @@ struct TakenApart {
 // only; octets that are no Protobuf: false once they stop making sense. Threads: pure
 [[nodiscard]] bool has_field(std::string_view message, std::uint32_t number);
 
-// Appends tag and length of a length-delimited field; the payload is to follow.
+// Appends tag and length of a length-delimited field; the payload is to follow. put_field_head()
+// writes them to `at`, where field_head_bytes() octets are free, and returns what is behind.
 void append_field_head(std::string& out, std::uint32_t number, std::size_t payload_bytes);
+char* put_field_head(char* at, std::uint32_t number, std::size_t payload_bytes);
 [[nodiscard]] std::size_t field_head_bytes(std::uint32_t number, std::size_t payload_bytes);
 
 }  // namespace godwit::record
