@@ -9,11 +9,10 @@ Result<DeliveryPtr> decode_delivery(Environment& environment, const log::RecordP
   const poison::Work step{place, poison::Step::kDecode};
   if (environment.hand.refuses(step)) return fail(poison::refusal(step.step));
   const poison::InHand in_hand(environment.hand, step);
-  TRY(record::Delivery record, record::decode_delivery(value));
-  auto delivery = std::make_unique<QueuedDelivery>();
-  delivery->id = record::delivery_id(record);
+  DeliveryPtr delivery = make_delivery();
+  TRY_VOID(record::decode(value, delivery->record));
+  delivery->id = record::delivery_id(delivery->record);
   delivery->place = place;
-  delivery->record = std::move(record);
   delivery->expires = environment.config.retry.expiry(delivery->accepted(),
                                                       delivery->record.head.expires_unix_ms());
   return delivery;

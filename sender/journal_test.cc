@@ -67,7 +67,7 @@ class JournalTest : public testing::Test {
     return delivery;
   }
   DeliveryPtr parked(int number, std::uint32_t index, const std::string& content = "content") {
-    auto delivery = std::make_unique<QueuedDelivery>();
+    DeliveryPtr delivery(new QueuedDelivery);
     delivery->id = {message(number), index};
     delivery->expires = from_unix_ms(2'000'000'000'000);
     v1::Delivery& head = delivery->record.head;

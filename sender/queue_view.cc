@@ -111,8 +111,9 @@ async::Task<Result<std::optional<admin::DeliveryDetails>>> QueueView::show(Deliv
   auto read = [this, id] { return retries_.get(record::delivery_key(id)); };
   CO_TRY(auto value, co_await env_.pool.run(std::move(read)));
   if (!value) co_return found;
-  CO_TRY(record::Delivery record, record::decode_delivery(Rope(Bytes::adopt(*std::move(value)))));
-  QueuedDelivery parked{.id = id, .record = std::move(record), .place = {}, .slot = {}};
+  QueuedDelivery parked;
+  parked.id = id;
+  CO_TRY(parked.record, record::decode_delivery(Rope(Bytes::adopt(*std::move(value)))));
   parked.expires =
       env_.config.retry.expiry(parked.accepted(), parked.record.head.expires_unix_ms());
   DeliveryState state = DeliveryState::kParked;

@@ -21,12 +21,10 @@ struct WindowSlot {
   log::Offset offset = 0;
 };
 
-// A delivery in memory, from the window or back from the table of parked ones. One owner at a time: a lane's
-// queue, a courier, the parking queue, the journal.
-struct QueuedDelivery {
+// What is known of a delivery beside its record.
+struct DeliveryInHand {
   DeliveryId id;
-  record::Delivery record;    // envelope: the recipients that have not ended; no inline content
-  log::RecordPosition place;  // names it while it is in hand (common/poison)
+  log::RecordPosition place;       // names it while it is in hand (common/poison)
   std::optional<WindowSlot> slot;  // nullopt: it came from the table
   Timestamp expires;
   Rope content;                 // fetched for an attempt or for parking; empty otherwise
@@ -36,6 +34,12 @@ struct QueuedDelivery {
   SpareRoom::Share room;        // for its parking, until that is committed
   std::uint32_t returns =
       0;  // attempts that came to nothing because a connection ended before its turn
+};
+
+// A delivery in memory, from the window or back from the table of parked ones. One owner at a time: a lane's
+// queue, a courier, the parking queue, the journal.
+struct QueuedDelivery : DeliveryInHand {
+  record::Delivery record;  // envelope: the recipients that have not ended; no inline content
 
   void drop_content() {
     content = {};
@@ -60,6 +64,15 @@ struct QueuedDelivery {
            static_cast<std::uint32_t>(std::min<std::uint64_t>(record.content.size() >> 18, 255));
   }
 };
-using DeliveryPtr = std::unique_ptr<QueuedDelivery>;
+
+// One that nobody needs any more is kept for the next: the texts of a record are a dozen allocations.
+// Limits    256 of each thread are kept
+// Threads   made and let go on any
+struct DeliveryKeeper {
+  void operator()(QueuedDelivery* delivery) const noexcept;
+};
+using DeliveryPtr = std::unique_ptr<QueuedDelivery, DeliveryKeeper>;
+// The record of one that was kept is as it was left: the next thing is to decode() into it.
+[[nodiscard]] DeliveryPtr make_delivery();
 
 }  // namespace godwit::sender

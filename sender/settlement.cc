@@ -16,8 +16,6 @@ namespace {
 
 constexpr std::size_t kReplyTextMax = 1024;
 
-using Recipients = google::protobuf::RepeatedPtrField<v1::Recipient>;
-
 // Until the next one.
 record::Event& event_of(const QueuedDelivery& delivery, const v1::Recipient& recipient,
                         v1::EventType type, std::uint32_t attempt,
@@ -45,12 +43,23 @@ record::Event& event_of(const QueuedDelivery& delivery, const v1::Recipient& rec
   return event;
 }
 
-// What is left of the envelope is for those who stay.
-Recipients take_recipients(v1::Envelope& envelope) {
-  Recipients taken;
-  taken.Swap(envelope.mutable_recipients());
-  return taken;
-}
+// Who stays in an envelope, as everybody in it is looked at in order.
+class Stayers {
+ public:
+  explicit Stayers(v1::Envelope& envelope) : all_(*envelope.mutable_recipients()) {}
+
+  v1::Recipient& stays(int index) {
+    all_.SwapElements(count_, index);
+    return *all_.Mutable(count_++);
+  }
+  void drop_others() {
+    while (all_.size() > count_) all_.RemoveLast();
+  }
+
+ private:
+  google::protobuf::RepeatedPtrField<v1::Recipient>& all_;
+  int count_ = 0;
+};
 
 v1::EventType type_of(Verdict verdict) {
   switch (verdict) {
@@ -110,12 +119,12 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
 
   Settlement settlement;
   Notices notices(delivery, context);
-  const Recipients recipients = take_recipients(envelope);
-  for (int i = 0; i < recipients.size(); ++i) {
+  Stayers stayers(envelope);
+  for (int i = 0; i < envelope.recipients_size(); ++i) {
     const RecipientResult& result = report.recipients[static_cast<std::size_t>(i)];
-    const v1::Recipient& recipient = recipients.Get(i);
+    const v1::Recipient& recipient = envelope.recipients(i);
     if (result.verdict == Verdict::kHeld) {
-      *envelope.add_recipients() = recipient;
+      stayers.stays(i);
       continue;
     }
     const v1::EventType type = type_of(result.verdict);
@@ -135,15 +144,14 @@ Settlement Settlement::of_attempt(QueuedDelivery& delivery, const AttemptReport&
       out.set_held(held);
       if (!held) out.set_due_unix_ms(to_unix_ms(due));
       settlement.held_ += held ? 1 : 0;
-      v1::Recipient& stays = *envelope.add_recipients();
-      stays = recipient;
-      stays.set_held(held ? attempt : 0);
+      stayers.stays(i).set_held(held ? attempt : 0);
       *head.mutable_last_reply() = result.reply;
       head.set_last_class(result.category);
     }
     notices.add(event, recipient, report.dsn);
     settlement.events_.push_back(EventRecord::of(event));
   }
+  stayers.drop_others();
   notices.keep(envelope);
   settlement.finished_ = envelope.recipients_size() == 0;
   if (all_held(envelope)) due = delivery.expires;
@@ -164,19 +172,18 @@ Settlement Settlement::of_decision(QueuedDelivery& delivery, const v1::Decision&
   };
   Settlement settlement;
   Notices notices(delivery, context);
-  const Recipients recipients = take_recipients(envelope);
+  Stayers stayers(envelope);
   bool again = false;
-  for (const v1::Recipient& recipient : recipients) {
+  for (int i = 0; i < envelope.recipients_size(); ++i) {
+    const v1::Recipient& recipient = envelope.recipients(i);
     if (!is_meant(recipient)) {
-      *envelope.add_recipients() = recipient;
+      stayers.stays(i);
       continue;
     }
     ++settlement.held_;
     if (decision.what() == v1::Decision::RETRY) {
       again = true;
-      v1::Recipient& stays = *envelope.add_recipients();
-      stays = recipient;
-      stays.clear_held();
+      stayers.stays(i).clear_held();
       continue;
     }
     const bool delivered = decision.what() == v1::Decision::DELIVERED;
@@ -189,6 +196,7 @@ Settlement Settlement::of_decision(QueuedDelivery& delivery, const v1::Decision&
     notices.add(event, recipient);
     settlement.events_.push_back(EventRecord::of(event));
   }
+  stayers.drop_others();
   settlement.finished_ = envelope.recipients_size() == 0;
   if (again) {
     head.set_due_unix_ms(to_unix_ms(context.now));
@@ -204,10 +212,11 @@ Settlement Settlement::of_cancel(QueuedDelivery& delivery, const commands::Comma
   v1::Delivery& head = delivery.record.head;
   v1::Envelope& envelope = delivery.record.envelope;
   Settlement settlement;
-  const Recipients recipients = take_recipients(envelope);
-  for (const v1::Recipient& recipient : recipients) {
+  Stayers stayers(envelope);
+  for (int i = 0; i < envelope.recipients_size(); ++i) {
+    const v1::Recipient& recipient = envelope.recipients(i);
     if (recipient.held() != 0) {
-      *envelope.add_recipients() = recipient;
+      stayers.stays(i);
       continue;
     }
     record::Event& event = event_of(delivery, recipient, v1::CANCELLED, head.attempts(), context);
@@ -216,6 +225,7 @@ Settlement Settlement::of_cancel(QueuedDelivery& delivery, const commands::Comma
         kReplyTextMax));
     settlement.events_.push_back(EventRecord::of(event));
   }
+  stayers.drop_others();
   settlement.finished_ = envelope.recipients_size() == 0;
   if (!settlement.finished_) head.set_due_unix_ms(to_unix_ms(delivery.expires));
   return settlement;
