@@ -12,6 +12,7 @@
 #include "cli/admin/table.h"
 #include "cli/admin/time_text.h"
 #include "common/admin/log_records.h"
+#include "common/admin/registry.h"
 #include "common/admin/server.h"
 #include "common/base/manual_clock.h"
 #include "common/base/test_eventually.h"
@@ -30,7 +31,7 @@ using testing::StartsWith;
 
 constexpr const char* kMessage = "0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e";
 
-class FakeProcess final : public operate::Process {
+class FakeProcess : public operate::Process {
  public:
   operate::NodeInfo info() override {
     return {.node = "mta1", .cluster = "demo", .roles = {{"sender", ""}, {"router", "starting"}}};
@@ -209,7 +210,7 @@ TEST_F(OperatorOfQueues, TopIsOneTableWhereThereIsNoTerminal) {
   EXPECT_EQ(ctl_top({}, target_, clock_, io()), kDone);
   EXPECT_THAT(out_.str(), Not(HasSubstr("\x1b")));
   EXPECT_THAT(out_.str(), HasSubstr("1 waiting, 0 active, 0 parked, 2 suspended; 2.0 KiB"));
-  EXPECT_THAT(out_.str(), HasSubstr("router is not ready: starting"));
+  EXPECT_THAT(out_.str(), HasSubstr("mta1: router is not ready: starting"));
   EXPECT_THAT(out_.str(), HasSubstr("site39"));
   out_.str({});
   EXPECT_EQ(ctl_top({.json = true}, target_, clock_, io()), kDone);
@@ -225,6 +226,36 @@ TEST_F(OperatorOfQueues, TopDrawsAgainOverWhatWasThere) {
   EXPECT_THAT(screens, testing::EndsWith("\x1b[J"));
   EXPECT_LE(std::ranges::count(screens, '\n'), 2 * 11);
   EXPECT_THAT(screens, Not(HasSubstr("site39")));
+}
+
+// Another process of the cluster, and a sender that has stopped answering.
+TEST_F(OperatorOfQueues, TopCountsTheMailOfAllSenders) {
+  class OtherProcess final : public FakeProcess {
+    operate::NodeInfo info() override { return {.node = "mta2", .roles = {{"sender", ""}}}; }
+  } other_process;
+  FakeQueue other_queue;
+  auto other = operate::Server::start({.listen = "127.0.0.1:0"},
+                                      {.process = &other_process, .queues = {&other_queue}})
+                   .value();
+  const auto registry = operate::Registry::open(log_, system_clock()).value();
+  registry->beat({.node = "mta2", .roles = {{"sender", ""}}, .admin = other->address(), .pid = 1});
+  auto here = operate::Server::start({.listen = "127.0.0.1:0"}, {.process = &process_,
+                                                                 .queues = {&queue_},
+                                                                 .commands = book_.get(),
+                                                                 .registry = registry.get()})
+                  .value();
+  target_.admin_address = here->address();
+
+  EXPECT_EQ(ctl_top({.json = true}, target_, clock_, io()), kDone);
+  EXPECT_EQ(json()["waiting"], 2);
+  EXPECT_EQ(json()["suspended_count"], 4);
+  EXPECT_THAT(json()["not_counted"], IsEmpty());
+
+  other->stop();
+  out_.str({});
+  EXPECT_EQ(ctl_top({}, target_, clock_, io()), kDone);
+  EXPECT_THAT(out_.str(), HasSubstr("1 waiting, 0 active, 0 parked, 2 suspended"));
+  EXPECT_THAT(out_.str(), HasSubstr("not counted: mta2: " + other->address()));
 }
 
 TEST(TopScreen, RatesAreBetweenTwoLooks) {
@@ -249,8 +280,9 @@ TEST(TopScreen, NamesWhatIsInForce) {
   const std::string screen = top_screen(view, std::nullopt, 40);
   EXPECT_THAT(screen, HasSubstr("wrong price"));
   EXPECT_THAT(screen, HasSubstr("sender!"));
+  EXPECT_THAT(screen, HasSubstr("mta2: sender is not ready: replaying"));
   EXPECT_THAT(screen, HasSubstr("topics: late"));
-  EXPECT_THAT(screen, HasSubstr("Nothing is queued here."));
+  EXPECT_THAT(screen, HasSubstr("Nothing is queued."));
 }
 
 TEST(BytesText, HasTheUnitThatFits) {

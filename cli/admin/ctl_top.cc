@@ -24,10 +24,13 @@ constexpr std::string_view kHome = "\x1b[H";
 constexpr std::string_view kEraseLine = "\x1b[K";
 constexpr std::string_view kEraseBelow = "\x1b[J";
 
+// A sender that does not answer in this time is not counted: the screen goes on.
+constexpr std::chrono::seconds kSenderPatience{2};
+
 // Errors: of the first question; without an answer to that there is nothing to show.
-Result<TopView> look(operate::Client& client, Timestamp now) {
+Result<TopView> look(Senders& senders, Timestamp now) {
   TopView view{.at = now};
-  TRY(view.info, client.info());
+  TRY(Senders::Roster roster, senders.roster());
   const auto take = [&view](auto result, auto& into, std::string_view what) {
     if (result) {
       into = *std::move(result);
@@ -35,14 +38,34 @@ Result<TopView> look(operate::Client& client, Timestamp now) {
       view.problems.push_back(fmt::format("{}: {}", what, result.error().to_string()));
     }
   };
-  take(client.queue({.by = operate::QueueBy::kLane, .rows_max = kLanesMax}), view.queue, "queue");
-  take(client.nodes(), view.nodes, "nodes");
+  take(senders.queue(roster, {.by = operate::QueueBy::kLane, .rows_max = kLanesMax},
+                     view.not_counted),
+       view.queue, "queue");
+  operate::Client& here = senders.here();
   std::vector<operate::TopicRow> topics;
-  take(client.topics(), topics, "topics");
+  take(here.topics(), topics, "topics");
   for (const operate::TopicRow& row : topics) view.ends[row.name] = row.end;
-  take(client.command_list(), view.commands, "commands");
+  take(here.command_list(), view.commands, "commands");
   std::erase_if(view.commands, [now](const auto& one) { return !one.command.in_force(now); });
+  view.info = std::move(roster.self);
+  view.nodes = std::move(roster.nodes);
   return view;
+}
+
+// A line for each role that does not serve, of the process that was asked and of those it knows.
+std::string not_ready(const TopView& view) {
+  std::string out;
+  const auto add = [&out](std::string_view node, const operate::RoleInfo& role) {
+    if (!role.problem.empty())
+      out += fmt::format("{}: {} is not ready: {}\n", node, role.name, role.problem);
+  };
+  for (const operate::RoleInfo& role : view.info.roles) add(view.info.node, role);
+  for (const operate::NodeAnswer& node : view.nodes) {
+    const bool asked = node.node == view.info.node && node.started == view.info.started;
+    if (asked || node.state == "ended") continue;
+    for (const operate::RoleInfo& role : node.roles) add(node.node, role);
+  }
+  return out;
 }
 
 // Records a second of that topic and its urgent sister.
@@ -73,7 +96,7 @@ std::string lanes(const TopView& view) {
                std::to_string(row.counts.parked), std::to_string(row.counts.suspended),
                age_text(row.counts.oldest_accepted, view.at), row.suspended});
   }
-  return table.empty() ? "Nothing is queued here.\n" : table.to_string();
+  return table.empty() ? "Nothing is queued.\n" : table.to_string();
 }
 
 std::string nodes(const TopView& view) {
@@ -121,10 +144,8 @@ std::string top_screen(const TopView& now, const std::optional<TopView>& before,
       fmt::format("{} recipients: {} waiting, {} active, {} parked, {} suspended; {}; oldest {}\n",
                   counts.total(), counts.waiting, counts.active, counts.parked, counts.suspended,
                   bytes_text(counts.bytes), age_text(counts.oldest_accepted, now.at));
-  for (const operate::RoleInfo& role : now.info.roles) {
-    if (!role.problem.empty())
-      head += fmt::format("{} is not ready: {}\n", role.name, role.problem);
-  }
+  head += not_ready(now);
+  for (const std::string& one : now.not_counted) head += "not counted: " + one + '\n';
   for (const std::string& problem : now.problems) head += problem + '\n';
   std::string tail;
   for (const std::string& part : {orders(now), nodes(now)}) {
@@ -142,12 +163,12 @@ std::string top_screen(const TopView& now, const std::optional<TopView>& before,
 }
 
 int ctl_top(const TopOptions& options, const Target& target, const Clock& clock, Io io) {
-  auto client = connect(target);
-  if (!client) return could_not(client.error(), io);
+  auto senders = Senders::of(target, kSenderPatience);
+  if (!senders) return could_not(senders.error(), io);
   std::optional<TopView> before;
   for (std::size_t round = 0; !options.rounds || round < *options.rounds; ++round) {
     if (round > 0) std::this_thread::sleep_for(options.interval);
-    auto view = look(*client, clock.now());
+    auto view = look(*senders, clock.now());
     if (!view) return could_not(view.error(), io);
     if (!options.lines || options.json) {
       if (!options.json) {
@@ -162,6 +183,7 @@ int ctl_top(const TopOptions& options, const Target& target, const Clock& clock,
                   {"parked", counts.parked},
                   {"suspended_count", counts.suspended},
                   {"bytes", counts.bytes},
+                  {"not_counted", view->not_counted},
                   {"nodes", view->nodes.size()},
                   {"commands", view->commands.size()},
                   {"problems", view->problems}},

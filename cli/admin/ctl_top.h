@@ -8,17 +8,19 @@
 
 #include "cli/admin/ctl.h"
 #include "cli/admin/io.h"
+#include "cli/admin/senders.h"
 #include "cli/admin/target.h"
 #include "common/base/clock.h"
 
 // `godwit ctl top`: what an operator wants to see at a glance, again and again.
 namespace godwit::cli::admin {
 
-// What a process said at one moment. A part that it did not answer says why.
+// The cluster at one moment, as a process knows it. A part that was not answered says why.
 struct TopView {
   Timestamp at;
-  operate::NodeInfo info;
-  operate::QueueSummary queue;
+  operate::NodeInfo info;       // of the process that was asked
+  operate::QueueSummary queue;  // of all senders
+  Missing not_counted;          // senders that `queue` is without
   std::vector<operate::NodeAnswer> nodes;
   std::map<std::string, std::int64_t> ends;  // of topics: records so far
   std::vector<commands::Listed> commands;    // in force
