@@ -412,9 +412,11 @@ void add_ctl_dead(CLI::App& ctl, int& status) {
   };
   const auto show = add_ctl_command(*dead.command, "show", "One of them, with whose mail it is");
   add_key(*show.command);
-  show.command->callback([kept = show.kept, key, &status] {
+  auto octets = std::make_shared<bool>(false);
+  show.command->add_flag("--hex", *octets, "Its first octets, too");
+  show.command->callback([kept = show.kept, key, octets, &status] {
     if (const auto target = kept->where.target(status)) {
-      status = ctl_dead_show(kept->options, *key, *target, terminal());
+      status = ctl_dead_show(kept->options, *key, *octets, *target, terminal());
     }
   });
 

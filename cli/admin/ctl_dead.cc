@@ -34,6 +34,28 @@ std::string dump(std::string_view octets) {
   return out;
 }
 
+// What a record of that topic is. kDead stands for octets of the log itself.
+std::string_view kind_of(log::Topic topic) {
+  switch (topic) {
+    case log::Topic::kAccepted:
+    case log::Topic::kAcceptedUrgent: return "message, not routed yet";
+    case log::Topic::kOutbound:
+    case log::Topic::kOutboundUrgent: return "delivery, routed and waiting";
+    case log::Topic::kRetries: return "delivery, parked between two attempts";
+    case log::Topic::kReports: return "report from outside (a bounce, a complaint, a reply)";
+    case log::Topic::kEvents: return "event";
+    case log::Topic::kDead: return "octets of the log itself, which `ctl log repair` took out";
+    default: return "record";
+  }
+}
+
+// What nobody can read from it, and who can tell.
+std::string_view unread(const operate::DeadDetails& details) {
+  if (details.row.topic == log::Topic::kDead)
+    return "cannot be read; `godwit audit` names the recipients that are missing";
+  return details.message_id.empty() ? "cannot be read" : "";
+}
+
 // That there is no such row, or that it must not be, is an answer.
 int refused(const Error& error, Io io) {
   io.err << "godwit ctl: " << error.to_string() << '\n';
@@ -94,7 +116,8 @@ int ctl_dead_list(const CtlOptions& options, std::uint32_t rows_max, const Targe
   return kDone;
 }
 
-int ctl_dead_show(const CtlOptions& options, const std::string& key, const Target& target, Io io) {
+int ctl_dead_show(const CtlOptions& options, const std::string& key, bool octets,
+                  const Target& target, Io io) {
   auto client = connect(target);
   if (!client) return could_not(client.error(), io);
   const auto details = client->dead_show(key);
@@ -106,22 +129,30 @@ int ctl_dead_show(const CtlOptions& options, const std::string& key, const Targe
     json["message_id"] = details->message_id;
     json["sender"] = details->sender;
     json["recipients"] = details->recipients;
-    json["head_hex"] = hex(details->head);
+    json["kind"] = kind_of(row.topic);
+    if (octets) json["head_hex"] = hex(details->head);
     return say(json, io);
   }
   const auto line = [&io](std::string_view name, std::string_view value) {
     io.out << fmt::format("{:<12}{}\n", name, text::printable(value, 2'000));
   };
   line("key", row.key);
-  line("time", time_text(row.time));
-  line("role", row.role);
-  line("cause", row.cause);
-  line("crashes", std::to_string(row.crashes));
-  line("size", fmt::format("{} octets in {} parts", row.size, details->parts));
-  line("message", details->message_id.empty() ? "cannot be read" : details->message_id);
-  line("sender", details->sender);
+  line("kind", kind_of(row.topic));
+  if (row.topic != log::Topic::kDead)
+    line("from", fmt::format("{}/{}/{}", log::topic_name(row.topic), row.partition, row.offset));
+  line("why", row.cause);
+  line("put there",
+       fmt::format(
+           "{} by {}{}", time_text(row.time), row.role,
+           row.crashes == 0 ? std::string() : fmt::format(", in hand at {} crashes", row.crashes)));
+  line("size", details->parts > 1
+                   ? fmt::format("{} in {} parts", bytes_text(row.size), details->parts)
+                   : bytes_text(row.size));
+  const std::string_view problem = unread(*details);
+  line("message", problem.empty() ? std::string_view(details->message_id) : problem);
+  if (!details->sender.empty()) line("sender", details->sender);
   for (const std::string& recipient : details->recipients) line("recipient", recipient);
-  io.out << dump(details->head);
+  if (octets) io.out << dump(details->head);
   return kDone;
 }
 

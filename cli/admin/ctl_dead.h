@@ -13,7 +13,8 @@ namespace godwit::cli::admin {
 // Also without a running process.
 [[nodiscard]] int ctl_dead_list(const CtlOptions& options, std::uint32_t rows_max,
                                 const Target& target, Io io);
-[[nodiscard]] int ctl_dead_show(const CtlOptions& options, const std::string& key,
+// `octets`: the first octets of the record, too, for who has to read them.
+[[nodiscard]] int ctl_dead_show(const CtlOptions& options, const std::string& key, bool octets,
                                 const Target& target, Io io);
 [[nodiscard]] int ctl_dead_retry(const CtlOptions& options, const std::string& key,
                                  const Target& target, Io io);

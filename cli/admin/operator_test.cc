@@ -12,6 +12,7 @@
 #include "cli/admin/ctl.h"
 #include "cli/admin/ctl_dead.h"
 #include "cli/admin/events.h"
+#include "common/admin/dead_desk.h"
 #include "common/admin/errc.h"
 #include "common/admin/log_records.h"
 #include "common/admin/server.h"
@@ -79,7 +80,7 @@ class Operator : public testing::Test {
   Operator() {
     server_ = *operate::Server::start(
         {.listen = "127.0.0.1:0", .grants = {.tokens = {{"ops", "s3cret", operate::Role::kAdmin}}}},
-        {.process = &process_, .records = &records_, .queues = {&queue_}});
+        {.process = &process_, .records = &records_, .queues = {&queue_}, .dead = &dead_desk_});
     target_ = {
         .admin_address = server_->address(), .token = "s3cret", .data_dir = {}, .embedded = false};
   }
@@ -114,6 +115,7 @@ class Operator : public testing::Test {
   ManualClock clock_;
   log::FakeLog log_{clock_, 2};
   operate::LogRecords records_{log_, true};
+  operate::DeadDesk dead_desk_{log_, clock_, "mta1"};
   FakeProcess process_;
   FakeQueue queue_;
   std::unique_ptr<operate::Server> server_;
@@ -274,6 +276,55 @@ TEST_F(Operator, QueueAndDead) {
   out_.str({});
   EXPECT_EQ(ctl_dead_list({.json = true}, 10, target_, io()), kDone);
   EXPECT_EQ(json()["rows"][0]["offset"], 7);
+}
+
+TEST_F(Operator, DeadShowIsForPeople) {
+  const auto bury = [&](const std::string& key, const record::Dead& dead) {
+    auto table = log_.shared_table(log::Topic::kDead);
+    std::vector<log::TableChange> changes;
+    changes.push_back({.where = {log::Topic::kDead, 0}, .key = key, .value = record::encode(dead)});
+    (*table)->change(std::move(changes), [](Result<log::Written> done) { EXPECT_TRUE(done); });
+  };
+  record::Dead octets;  // as `ctl log repair` writes them
+  octets.head.set_cause("000001.seg 1/4096: a batch that was synced cannot be read");
+  octets.head.set_role("log repair");
+  octets.value = Rope(Bytes::copy_of("\x01\x02 raw octets"));
+  const std::string key = "repair/0000000000000001/00001000/0000";
+  bury(key, octets);
+  EXPECT_EQ(ctl_dead_show({}, key, false, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("kind        octets of the log itself"));
+  EXPECT_THAT(out(), HasSubstr("why         000001.seg 1/4096: a batch that was synced"));
+  EXPECT_THAT(out(), HasSubstr("by log repair"));
+  EXPECT_THAT(out(), HasSubstr("size        13 B"));
+  EXPECT_THAT(out(), HasSubstr("`godwit audit` names"));
+  EXPECT_THAT(out(), Not(HasSubstr("01 02 20")));
+  out_.str({});
+  EXPECT_EQ(ctl_dead_show({}, key, true, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("01 02 20 72 61 77"));
+  out_.str({});
+  EXPECT_EQ(ctl_dead_show({.json = true}, key, false, target_, io()), kDone);
+  EXPECT_FALSE(json().contains("head_hex"));
+
+  record::Message message;
+  message.head.set_message_id(std::string(MessageId{}.octets()));
+  message.head.set_total(1);
+  message.envelope.set_sender("ann@acme.example");
+  message.envelope.add_recipients()->set_address("bob@example.net");
+  message.content.set_size(3);
+  message.data = Rope(Bytes::of_static("x\r\n"));
+  record::Dead accepted;
+  accepted.head.set_topic(static_cast<std::uint32_t>(log::Topic::kAccepted));
+  accepted.head.set_partition(1);
+  accepted.head.set_offset(7);
+  accepted.head.set_role("router");
+  accepted.value = *record::encode(message);
+  bury("accepted/1/7", accepted);
+  out_.str({});
+  EXPECT_EQ(ctl_dead_show({}, "accepted/1/7", false, target_, io()), kDone);
+  EXPECT_THAT(out(), HasSubstr("kind        message, not routed yet"));
+  EXPECT_THAT(out(), HasSubstr("from        accepted/1/7"));
+  EXPECT_THAT(out(), HasSubstr("sender      ann@acme.example"));
+  EXPECT_THAT(out(), HasSubstr("recipient   bob@example.net"));
 }
 
 TEST_F(Operator, AWrongTokenIsSaidWithTheAddress) {
