@@ -82,7 +82,9 @@ Content FileControl::content() const {
 
 Result<ChangePlan> FileControl::diff(const ChangeRequest& request) {
   Content now = content();
-  TRY_VOID(hash_secrets(now, {}));  // so that only hashes are compared and shown
+  // Only hashes are compared and shown. A hash that the request has and that fits the plain password in force is
+  // taken for it: one with a salt of its own would be another password each time.
+  TRY_VOID(hash_secrets(now, parse_control(request.text, request.file, now).content));
   TRY(Change change, plan_change(now, objects_of(now), request, Timestamp{}));
   return std::move(change.plan);
 }

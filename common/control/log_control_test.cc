@@ -285,5 +285,23 @@ TEST_F(SeedTest, AFileIsNotChangedByAnybody) {
   EXPECT_THAT(*control->to_yaml(), Not(HasSubstr("secret")));
 }
 
+// The file in force has the password in the clear; what `ctl get` has printed has a hash of it, each time another.
+TEST_F(SeedTest, AHashOfThePasswordInForceIsNoOtherPassword) {
+  std::ofstream(path_, std::ios::trunc)
+      << "tenants: [{name: acme, credentials: [{username: ann, password: hunter2}]}]\n";
+  const auto control = FileControl::load(path_).value();
+  const std::string printed = control->to_yaml().value();
+  EXPECT_NE(printed, control->to_yaml().value()) << "each has a salt of its own";
+  EXPECT_THAT(control->diff(request(printed))->changes, IsEmpty());
+
+  const auto other = FileControl::load(path_).value();
+  EXPECT_THAT(other->diff(request(printed))->changes, IsEmpty()) << "after a restart, too";
+  std::ofstream(path_, std::ios::trunc)
+      << "tenants: [{name: acme, credentials: [{username: ann, password: another}]}]\n";
+  ASSERT_TRUE(other->reload());
+  EXPECT_THAT(texts(*other->diff(request(printed))),
+              ElementsAre("changed credential ann: password: another"));
+}
+
 }  // namespace
 }  // namespace godwit::control
