@@ -177,6 +177,11 @@ void describe(config::Fields& fields, KafkaConfig& kafka) {
       .range(24h, 87'600h)
       .restart();
   fields
+      .add("startup_timeout", kafka.startup_timeout,
+           "How long a process that starts waits for brokers that do not answer.")
+      .range(0s, 1h)
+      .restart();
+  fields
       .add("session_timeout", kafka.session_timeout,
            "How long a process may be silent before its partitions go to others.")
       .range(3s, 30min)

@@ -70,6 +70,7 @@ struct KafkaConfig {
   std::uint32_t min_insync_replicas = 2;
   std::chrono::hours retention{24 * 14};
   std::chrono::hours events_retention{24 * 45};
+  std::chrono::milliseconds startup_timeout = std::chrono::seconds(60);
   std::chrono::milliseconds session_timeout = std::chrono::seconds(30);
   std::chrono::milliseconds lease = std::chrono::seconds(15);
   std::chrono::milliseconds max_poll_interval = std::chrono::minutes(5);

@@ -100,9 +100,11 @@ Result<void> Process::start() {
   Result<void> observing = start_observe();
   constexpr std::size_t kBlockingQueueMax = 1024;
   pool_ = std::make_unique<async::BlockingPool>("blocking", shards_->size() + 2, kBlockingQueueMax);
-  TRY_VOID(open_log());
+  startup_->problem("the log is being opened");
+  StartPatience brokers = start_patience();
+  TRY_VOID(brokers.until_answered([this] { return open_log(); }));
   TRY_VOID(std::move(observing));
-  TRY_VOID(load_control());
+  TRY_VOID(brokers.until_answered([this] { return load_control(); }));
   TRY(resolver_,
       net::UnboundResolver::create({.servers = config_.dns.servers,
                                     .trust_anchor_file = config_.dns.trust_anchor.string(),
@@ -110,8 +112,10 @@ Result<void> Process::start() {
                                     .timeout = config_.dns.timeout}));
   measured_resolver_ = std::make_unique<net::MeasuredResolver>(*resolver_, clock_, metrics_);
   TRY(const std::optional<net::Address> capture, start_capture());
-  TRY(registry_, godwit::admin::Registry::open(*log_, clock_));
-  TRY(commands_, godwit::commands::CommandBook::open(*log_, clock_, node_));
+  TRY(registry_,
+      brokers.until_answered([this] { return godwit::admin::Registry::open(*log_, clock_); }));
+  TRY(commands_, brokers.until_answered(
+                     [this] { return godwit::commands::CommandBook::open(*log_, clock_, node_); }));
   TRY_VOID(refuse_a_namesake());
   TRY_VOID(start_roles(capture));
   TRY_VOID(start_http());
@@ -132,9 +136,20 @@ Result<void> Process::start_observe() {
   return {};
 }
 
+StartPatience Process::start_patience() {
+  const bool kafka = config_.log.kind == LogKind::kKafka;
+  return {clock_, kafka ? config_.log.kafka.startup_timeout : std::chrono::milliseconds(0),
+          [this](std::string_view problem) { return told_to_end(problem); }};
+}
+
+bool Process::told_to_end(std::string_view problem) {
+  constexpr auto kLookAgain = std::chrono::milliseconds(20);
+  startup_->problem(std::string(problem));
+  return signals_.wait(kLookAgain) == role::Signals::Signal::kTerminate;
+}
+
 Result<void> Process::open_log() {
   auto counters = std::make_shared<log::Counters>();
-  startup_->problem("the log is being opened");
   TRY_VOID(check_made_segments(config_));
   const bool kafka = config_.log.kind == LogKind::kKafka;
   const auto open_embedded = [&] {
@@ -184,12 +199,8 @@ void Process::open_poison() {
 
 Result<void> Process::load_control() {
   trail_ = std::make_unique<godwit::admin::AuditTrail>(*log_, clock_, node_);
-  const auto told_to_end = [this](std::string_view problem) {
-    constexpr auto kLookAgain = std::chrono::milliseconds(20);
-    startup_->problem(std::string(problem));
-    return signals_.wait(kLookAgain) == role::Signals::Signal::kTerminate;
-  };
-  TRY(control_, open_control(config_, {*log_, clock_, node_, *trail_}, told_to_end));
+  TRY(control_, open_control(config_, {*log_, clock_, node_, *trail_},
+                             [this](std::string_view problem) { return told_to_end(problem); }));
   startup_->problem("starting");
   return {};
 }

@@ -17,6 +17,7 @@
 #include "cli/run/observe_endpoints.h"
 #include "cli/run/process_metrics.h"
 #include "cli/run/pulse.h"
+#include "cli/run/start_patience.h"
 #include "common/admin/audit_trail.h"
 #include "common/admin/dead_desk.h"
 #include "common/admin/held_desk.h"
@@ -91,6 +92,10 @@ class Process final : public godwit::admin::Process {
   using Changes = std::vector<std::string>;
 
   [[nodiscard]] Result<void> open_log();
+  // Of brokers; the embedded log has none.
+  [[nodiscard]] StartPatience start_patience();
+  // Says what a start waits for, and waits a moment. True: the end was asked for.
+  [[nodiscard]] bool told_to_end(std::string_view problem);
   void open_poison();
   // Of the thread of the log that archives; opens the slots when it comes first.
   poison::Slot& archiving_hand();

@@ -42,7 +42,7 @@ def make_topic(cluster: Brokers, name: str, partitions: int = 2, **config: str) 
 
 def test_no_broker(make_godwit: Callable[..., Godwit], broker: Brokers) -> None:
     nobody = f"127.0.0.1:{free_port()}"
-    line = refusal(make_godwit(kafka(broker, fresh_prefix(), brokers=[nobody])))
+    line = refusal(make_godwit(kafka(broker, fresh_prefix(), brokers=[nobody], startup_timeout="1s")))
     assert nobody in line and "refused" in line, line
 
 

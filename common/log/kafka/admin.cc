@@ -69,8 +69,10 @@ Result<std::string> KafkaAdmin::cluster_id(std::chrono::milliseconds timeout) {
       return text;
     }
     rd_kafka_poll(handle_.get(), 0);
-    if (events_.refused() || std::chrono::steady_clock::now() > deadline) {
-      const std::string complaint = events_.complaint();
+    const std::string complaint = events_.complaint();
+    if (events_.refused())
+      return fail(std::make_error_code(std::errc::permission_denied), complaint);
+    if (std::chrono::steady_clock::now() > deadline) {
       return fail(Errc::kUnavailable, complaint.empty() ? "no broker answers" : complaint);
     }
   }

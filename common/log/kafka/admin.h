@@ -43,7 +43,8 @@ class KafkaAdmin {
  public:
   [[nodiscard]] static Result<std::unique_ptr<KafkaAdmin>> open(const KafkaOptions& options);
 
-  // The id that brokers of one cluster share. A wrong password or certificate is an error at once.
+  // The id that brokers of one cluster share. A wrong password or certificate is an error at once:
+  // std::errc::permission_denied.
   [[nodiscard]] Result<std::string> cluster_id(std::chrono::milliseconds timeout);
   // Does each partition of the topic have a leader and enough replicas for acks=all?
   [[nodiscard]] Result<void> writable(const std::string& topic, std::uint32_t replicas_min,

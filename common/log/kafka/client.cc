@@ -159,7 +159,8 @@ Result<Handle> ClientConfig::make(bool producer) {
   std::array<char, 512> problem{};
   rd_kafka_t* handle = rd_kafka_new(producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, config_,
                                     problem.data(), problem.size());
-  if (handle == nullptr) return fail(Errc::kUnavailable, problem.data());
+  if (handle == nullptr)  // it has only looked at its settings
+    return fail(std::make_error_code(std::errc::invalid_argument), problem.data());
   config_ = nullptr;
   return Handle(handle);
 }

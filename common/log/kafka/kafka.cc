@@ -289,9 +289,10 @@ namespace {
 
 // What can be said before anybody is asked.
 Result<void> check(const KafkaOptions& options) {
-  if (options.brokers.empty()) return fail(Errc::kUnavailable, "no brokers are named");
+  if (options.brokers.empty())
+    return fail(std::make_error_code(std::errc::invalid_argument), "no brokers are named");
   if (options.sasl.mechanism == "PLAIN" && !options.tls.enabled) {
-    return fail(Errc::kUnavailable,
+    return fail(std::make_error_code(std::errc::invalid_argument),
                 "SASL PLAIN would show the password to the network; it needs TLS");
   }
   // Who cannot commit any more stops before others may begin.
@@ -304,7 +305,7 @@ Result<void> check(const KafkaOptions& options) {
     const auto& [shorter, shorter_ms] = ascending[i - 1];
     const auto& [longer, longer_ms] = ascending[i];
     if (shorter_ms >= longer_ms) {
-      return fail(Errc::kUnavailable,
+      return fail(std::make_error_code(std::errc::invalid_argument),
                   fmt::format("{} ({} ms) has to be shorter than {} ({} ms)", shorter,
                               shorter_ms.count(), longer, longer_ms.count()));
     }

@@ -183,7 +183,7 @@ Result<void> claim_prefix(KafkaAdmin& admin, const KafkaOptions& options) {
   if (ends.front().offset == 0) TRY_VOID(write_claim(topic, options));
   TRY(const std::string owner, read_claim(topic, options));
   if (owner != options.cluster) {
-    return fail(Errc::kUnavailable,
+    return fail(std::make_error_code(std::errc::invalid_argument),
                 fmt::format("topics {}* belong to the cluster {}, and this one is {}",
                             options.topic_prefix, owner, options.cluster));
   }

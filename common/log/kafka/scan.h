@@ -20,7 +20,7 @@ using VisitScan = std::function<bool(TopicPartition where, Record record, bool t
                                 const std::vector<ScanRange>& ranges, const VisitScan& visit);
 
 // Says that the topics of this prefix are this cluster's, or whose they are: the first record of a topic of its own,
-// "<prefix>cluster", has the name. Errors: kUnavailable, with the other's name.
+// "<prefix>cluster", has the name. Errors: std::errc::invalid_argument, with the other's name; kUnavailable.
 [[nodiscard]] Result<void> claim_prefix(KafkaAdmin& admin, const KafkaOptions& options);
 
 }  // namespace godwit::log

@@ -72,6 +72,10 @@ Result<std::shared_ptr<TableCopies>> TableCopies::open(const std::filesystem::pa
     std::filesystem::create_directories(directory, error);
     opened = store::Store::open(options);
   }
+  if (!opened && opened.error().code == store::Errc::kLocked) {
+    return fail(std::make_error_code(std::errc::device_or_resource_busy),
+                opened.error().to_string());
+  }
   if (!opened) return fail(from_store(opened.error()));
   return std::shared_ptr<TableCopies>(new TableCopies(*std::move(opened), topics, clock));
 }

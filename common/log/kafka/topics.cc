@@ -50,6 +50,10 @@ Rule rule_of(const std::string& key) {
   return Rule::kSame;
 }
 
+std::unexpected<Error> wrong_setting(std::string complaint) {
+  return fail(std::make_error_code(std::errc::invalid_argument), std::move(complaint));
+}
+
 PartitionId partitions_of(Topic topic, const KafkaOptions& options) {
   return is_single_partition(topic) ? 1 : options.partitions;
 }
@@ -157,7 +161,7 @@ Result<KafkaTopics> ensure_topics(KafkaAdmin& admin, const TopicNames& names,
   TRY(topics.cluster_id, admin.cluster_id(10s));
   TRY(const Settings of_brokers, admin.broker_settings());
   if (std::string wrong = complaint_about_brokers(of_brokers, options); !wrong.empty()) {
-    return fail(Errc::kUnavailable, std::move(wrong));
+    return wrong_setting(std::move(wrong));
   }
   if (const std::string weak = weakness_of_brokers(of_brokers); !weak.empty()) {
     kLog.warning("mail may be delivered twice after a failure of a broker, and is never lost",
@@ -191,7 +195,7 @@ Result<KafkaTopics> ensure_topics(KafkaAdmin& admin, const TopicNames& names,
     const Topic topic = *names.find(at.name);
     if (std::string wrong = complaint_about(topic, at, settings.at(at.name), options);
         !wrong.empty()) {
-      return fail(Errc::kUnavailable, std::move(wrong));
+      return wrong_setting(std::move(wrong));
     }
     topics.partitions[static_cast<std::size_t>(topic)] = at.partitions;
     topics.ids[static_cast<std::size_t>(topic)] = at.id;
@@ -205,9 +209,8 @@ Result<KafkaTopics> ensure_topics(KafkaAdmin& admin, const TopicNames& names,
     const PartitionId first = topics.partitions[static_cast<std::size_t>(one)];
     const PartitionId second = topics.partitions[static_cast<std::size_t>(other)];
     if (first != second) {
-      return fail(Errc::kUnavailable,
-                  fmt::format("topic {}: it has {} partitions, wanted {} as {} has",
-                              names.of(other), second, first, names.of(one)));
+      return wrong_setting(fmt::format("topic {}: it has {} partitions, wanted {} as {} has",
+                                       names.of(other), second, first, names.of(one)));
     }
   }
   return topics;

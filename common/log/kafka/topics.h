@@ -32,7 +32,8 @@ struct KafkaTopics {
 [[nodiscard]] std::string weakness_of_brokers(const Settings& settings);
 
 // Makes the topics that are missing, and looks at every one. Blocks for a few round trips, 15 s at most.
-// Errors   kUnavailable: brokers do not answer, refuse, or a topic is not as it has to be; says which and why
+// Errors   kUnavailable: brokers do not answer, or refuse; std::errc::invalid_argument: they or a topic are not as they
+//          have to be; says which and why
 [[nodiscard]] Result<KafkaTopics> ensure_topics(KafkaAdmin& admin, const TopicNames& names,
                                                 const KafkaOptions& options);
 
