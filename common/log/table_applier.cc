@@ -37,16 +37,20 @@ void TableApplier::stop() {
 }
 
 void TableApplier::submit(std::vector<WritePtr> writes, StreamPosition end) {
-  const std::lock_guard lock(mutex_);
-  submitted_ = end;
-  if (writes.empty()) return;
-  queue_.push_back({std::move(writes), nullptr, end});
-  condition_.notify_one();
+  {
+    const std::lock_guard lock(mutex_);
+    submitted_ = end;
+    if (writes.empty()) return;
+    queue_.push_back({std::move(writes), nullptr, end});
+  }
+  condition_.notify_one();  // without the mutex: who wakes up takes it at once
 }
 
 void TableApplier::post(std::move_only_function<void()> task) {
-  const std::lock_guard lock(mutex_);
-  queue_.push_back({{}, std::move(task), submitted_});
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({{}, std::move(task), submitted_});
+  }
   condition_.notify_one();
 }
 
