@@ -3,6 +3,8 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
+#include <memory_resource>
 #include <string>
 #include <utility>
 
@@ -11,7 +13,11 @@
 namespace godwit::control {
 
 std::uint32_t slot_of(const LaneId& lane) {
-  std::string octets = lane.site.text();
+  std::array<char, 512> room;  // names are shorter, mostly
+  std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
+  std::pmr::string octets(&memory);
+  octets.reserve(lane.site.text().size() + 1 + lane.pool.text().size());
+  octets += lane.site.text();
   octets += '\0';
   octets += lane.pool.text();
   return static_cast<std::uint32_t>(XXH64(octets.data(), octets.size(), 0) % kSlots);

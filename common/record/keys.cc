@@ -21,7 +21,13 @@ std::string content_key(const MessageId& content) {
 }
 
 std::string lane_key(const LaneId& lane) {
-  return std::string(kLanePrefix) + lane.site.text() + kLaneSeparator + lane.pool.text();
+  std::string key;
+  key.reserve(kLanePrefix.size() + lane.site.text().size() + 1 + lane.pool.text().size());
+  key += kLanePrefix;
+  key += lane.site.text();
+  key += kLaneSeparator;
+  key += lane.pool.text();
+  return key;
 }
 
 std::string slot_key(std::string_view topic, std::int64_t offset) {
