@@ -242,4 +242,11 @@ void append_field_head(std::string& out, std::uint32_t number, std::size_t paylo
   out.append(head.data(), put_field_head(head.data(), number, payload_bytes));
 }
 
+void append_varint_field(std::string& out, std::uint32_t number, std::uint64_t value) {
+  const std::uint64_t tag =
+      std::uint64_t{number} << 3 | static_cast<std::uint64_t>(WireType::kVarint);
+  std::array<char, 20> field{};  // two varints
+  out.append(field.data(), put_varint(put_varint(field.data(), tag), value));
+}
+
 }  // namespace godwit::record

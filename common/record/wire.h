@@ -48,4 +48,7 @@ void append_field_head(std::string& out, std::uint32_t number, std::size_t paylo
 char* put_field_head(char* at, std::uint32_t number, std::size_t payload_bytes);
 [[nodiscard]] std::size_t field_head_bytes(std::uint32_t number, std::size_t payload_bytes);
 
+// Appends a field that is a number, whole.
+void append_varint_field(std::string& out, std::uint32_t number, std::uint64_t value);
+
 }  // namespace godwit::record
