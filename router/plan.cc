@@ -18,6 +18,8 @@ namespace godwit::router {
 namespace {
 
 constexpr std::string_view kDefaultPool = "default";
+constexpr int kGroupsExpected = 32;                // more of them move as their number grows
+constexpr std::size_t kKeptBytesMax = 256 * 1024;  // of a buffer, for the next message
 
 log::Topic outbound_topic(v1::MessageClass message_class) {
   return message_class == v1::URGENT ? log::Topic::kOutboundUrgent : log::Topic::kOutbound;
@@ -75,6 +77,7 @@ std::string domain_of(std::string_view address) {
 
 std::vector<DomainGroup> group_by_domain(const v1::Envelope& envelope) {
   std::vector<DomainGroup> groups;
+  groups.reserve(static_cast<std::size_t>(std::min(envelope.recipients_size(), kGroupsExpected)));
   std::array<std::byte, 2048> room;  // enough for a few domains
   std::pmr::monotonic_buffer_resource memory(room.data(), room.size());
   std::pmr::map<std::pmr::string, std::size_t, std::less<>> places(&memory);
@@ -124,15 +127,23 @@ void refer_to_body(record::Message& message, std::span<const log::Offset> chunks
 Result<void> Planner::plan(const PlanInput& input, std::vector<log::Append>& out) {
   input_ = &input;
   out_ = &out;
-  const auto before = static_cast<std::ptrdiff_t>(out.size());
+  const std::size_t before = out.size();
   auto added = add_records();
-  if (!added) out.erase(out.begin() + before, out.end());
+  if (added) {
+    hand_out_events(std::span(out).subspan(before));
+  } else {
+    out.erase(out.begin() + static_cast<std::ptrdiff_t>(before), out.end());
+  }
   delivery_.data = {};  // the content is not ours to keep
+  events_.clear();
+  ends_.clear();
+  if (events_.capacity() > kKeptBytesMax) events_ = {};
   return added;
 }
 
 Result<void> Planner::add_records() {
   message_id_ = input_->message.message_id();
+  events_at_ = {log::Topic::kEvents, log::partition_of(message_id_, context_.event_partitions)};
   lane_.pool = input_->pool;
   begin_event(*input_, context_, event_);
   begin_delivery(*input_, context_, delivery_);
@@ -148,12 +159,15 @@ Result<void> Planner::add_records() {
 }
 
 Result<void> Planner::add_accepted() {
+  const record::Message& message = input_->message;
   v1::Event& head = event_.head;
-  head.set_time_unix_ms(input_->message.head.accepted_unix_ms());
-  head.set_size(input_->message.content.size());
-  *head.mutable_tags() = input_->message.head.tags();
-  for (const v1::Recipient& recipient : input_->message.envelope.recipients()) {
-    TRY_VOID(add_event(v1::ACCEPTED, recipient));
+  head.set_type(v1::ACCEPTED);
+  head.set_time_unix_ms(message.head.accepted_unix_ms());
+  head.set_size(message.content.size());
+  *head.mutable_tags() = message.head.tags();
+  TRY_VOID(series_.begin(event_));
+  for (const v1::Recipient& recipient : message.envelope.recipients()) {
+    TRY_VOID(add_event(recipient));
   }
   head.clear_size();
   head.clear_tags();
@@ -190,6 +204,7 @@ Result<void> Planner::add_delivery(const DomainGroup& group, std::span<const int
 Result<void> Planner::add_routed(const DomainGroup& group, std::span<const int> recipients) {
   const v1::Message& message = input_->message.head;
   v1::Event& head = event_.head;
+  head.set_type(v1::ROUTED);
   head.set_time_unix_ms(to_unix_ms(input_->now));
   head.set_queued_ms(
       std::max<std::int64_t>(0, to_unix_ms(input_->now) - message.accepted_unix_ms()));
@@ -197,22 +212,31 @@ Result<void> Planner::add_routed(const DomainGroup& group, std::span<const int> 
   head.set_site(group.site.text());
   head.set_pool(input_->pool.text());
   head.set_delivery_index(delivery_.head.index());
-  for (const int place : recipients) TRY_VOID(add_event(v1::ROUTED, recipient(place)));
+  TRY_VOID(series_.begin(event_));
+  for (const int place : recipients) TRY_VOID(add_event(recipient(place)));
   return {};
 }
 
-Result<void> Planner::add_event(v1::EventType type, const v1::Recipient& recipient) {
-  event_.head.set_type(type);
-  event_.head.set_index(recipient.index());
-  event_.head.set_id(record::event_id({message_id_, recipient.index()}, type, 0));
-  event_.addresses.set_recipient(recipient.address());
-  TRY(Rope value, record::encode(event_));
-  const log::PartitionId partition = log::partition_of(message_id_, context_.event_partitions);
-  out_->push_back({.where = {log::Topic::kEvents, partition},
+Result<void> Planner::add_event(const v1::Recipient& recipient) {
+  TRY_VOID(series_.append_event(recipient.index(), recipient.address(), events_));
+  out_->push_back({.where = events_at_,
                    .key = input_->message.head.message_id(),
-                   .value = std::move(value),
+                   .value = {},
                    .refers_to = std::nullopt});
+  ends_.push_back(events_.size());
   return {};
+}
+
+// They share one buffer of their own.
+void Planner::hand_out_events(std::span<log::Append> appends) const {
+  const Bytes all = Bytes::copy_of(events_);
+  std::size_t begin = 0;
+  auto end = ends_.begin();
+  for (log::Append& append : appends) {
+    if (append.where.topic != log::Topic::kEvents) continue;
+    append.value = all.slice(begin, *end - begin);
+    begin = *end++;
+  }
 }
 
 const v1::Recipient& Planner::recipient(int place) const {

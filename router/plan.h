@@ -12,6 +12,7 @@
 #include "common/control/snapshot.h"
 #include "common/log/log.h"
 #include "common/log/types.h"
+#include "common/record/event_series.h"
 #include "common/record/records.h"
 
 // What becomes of one accepted message. Pure.
@@ -79,7 +80,8 @@ struct PlanInput {
 //           whatever was planned before.
 // Content   by_position: deliveries refer to the accepted record, or to `bodies`; else they carry it
 // Errors    record::Errc, and log::Errc::kTooLarge for a delivery of one recipient that fits no record
-// Memory    what the largest message needed is kept for the next ones: a message in clear, without content
+// Memory    of what planning needs, a bounded part is kept for the next message. The records of a message share one
+//           buffer, contents not counted
 // Threads   belongs to one
 class Planner {
  public:
@@ -94,7 +96,8 @@ class Planner {
   Result<void> add_accepted();
   Result<void> add_delivery(const DomainGroup& group, std::span<const int> recipients);
   Result<void> add_routed(const DomainGroup& group, std::span<const int> recipients);
-  Result<void> add_event(v1::EventType type, const v1::Recipient& recipient);
+  Result<void> add_event(const v1::Recipient& recipient);
+  void hand_out_events(std::span<log::Append> appends) const;
   [[nodiscard]] const v1::Recipient& recipient(int place) const;
 
   const PlanContext& context_;
@@ -102,9 +105,13 @@ class Planner {
   const PlanInput* input_ = nullptr;
   std::vector<log::Append>* out_ = nullptr;
   MessageId message_id_;
-  record::Event event_;        // what the events of the message, then of a group, have in common
-  record::Delivery delivery_;  // the same of deliveries
+  log::TopicPartition events_at_;
+  record::Event event_;         // what the events of the message, then of a group, have in common
+  record::EventSeries series_;  // of such events
+  record::Delivery delivery_;   // the same of deliveries
   LaneId lane_;
+  std::string events_;             // serialised, one behind the other
+  std::vector<std::size_t> ends_;  // of each, in them
 };
 
 }  // namespace godwit::router
