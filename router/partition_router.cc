@@ -205,11 +205,14 @@ bool PartitionRouter::refused(InWork& work, const poison::Work& step) {
 void PartitionRouter::find_sites(const std::shared_ptr<InWork>& work,
                                  const control::Snapshot& control) {
   for (std::size_t i = 0; i < work->groups.size(); ++i) {
-    const std::string& domain = work->groups[i].domain;
-    ++work->unknown_sites;
-    std::optional<SiteName> site = site_without_dns(domain, control, context_.routes);
-    if (!site) {
-      site = context_.sites.find(domain, [self = weak_from_this(), work, i](const SiteName& found) {
+    DomainGroup& group = work->groups[i];
+    if (auto site = site_without_dns(group.domain, control, context_.routes)) {
+      group.site = *std::move(site);
+    } else if (const SiteName* remembered = context_.sites.recall(group.domain)) {
+      group.site = *remembered;
+    } else {
+      ++work->unknown_sites;
+      context_.sites.ask(group.domain, [self = weak_from_this(), work, i](const SiteName& found) {
         const auto router = self.lock();
         // Without a router, or after the patience ended, nobody waits for the answer any more.
         if (!router || !work->groups[i].site.empty()) return;
@@ -219,9 +222,6 @@ void PartitionRouter::find_sites(const std::shared_ptr<InWork>& work,
         router->wake_.notify();
       });
     }
-    if (!site) continue;
-    work->groups[i].site = *std::move(site);
-    --work->unknown_sites;
   }
 }
 

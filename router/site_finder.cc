@@ -7,23 +7,6 @@
 
 namespace godwit::router {
 
-std::optional<SiteName> SiteFinder::find(const std::string& domain, Found found) {
-  if (const SiteName* site = recall(domain)) {
-    metrics_.site_remembered();
-    return *site;
-  }
-  std::vector<Found>& asking = asked_[domain];
-  asking.push_back(std::move(found));
-  if (asking.size() > 1) return std::nullopt;
-  if (under_way_ >= config_.look_ups) {
-    waiting_.push_back(domain);
-    return std::nullopt;
-  }
-  ++under_way_;
-  if (!shard_.spawn(look_up(domain), gate_)) --under_way_;
-  return std::nullopt;
-}
-
 const SiteName* SiteFinder::recall(const std::string& domain) {
   const auto found = by_domain_.find(domain);
   if (found == by_domain_.end()) return nullptr;
@@ -34,7 +17,20 @@ const SiteName* SiteFinder::recall(const std::string& domain) {
     return nullptr;
   }
   entries_.splice(entries_.begin(), entries_, entry);
+  metrics_.site_remembered();
   return &entry->site;
+}
+
+void SiteFinder::ask(const std::string& domain, Found found) {
+  std::vector<Found>& asking = asked_[domain];
+  asking.push_back(std::move(found));
+  if (asking.size() > 1) return;
+  if (under_way_ >= config_.look_ups) {
+    waiting_.push_back(domain);
+    return;
+  }
+  ++under_way_;
+  if (!shard_.spawn(look_up(domain), gate_)) --under_way_;
 }
 
 void SiteFinder::remember(const std::string& domain, const SiteName& site, Instant until) {

@@ -4,7 +4,6 @@
 #include <deque>
 #include <functional>
 #include <list>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -38,8 +37,10 @@ class SiteFinder {
   SiteFinder(const SiteFinder&) = delete;
   SiteFinder& operator=(const SiteFinder&) = delete;
 
-  // The site when it is remembered; `found` is not called then. Otherwise nullopt, and `found` is called once, later.
-  [[nodiscard]] std::optional<SiteName> find(const std::string& domain, Found found);
+  // The site that is remembered, until the next call of anything here; nullptr: ask() for it.
+  [[nodiscard]] const SiteName* recall(const std::string& domain);
+  // `found` is called once, later.
+  void ask(const std::string& domain, Found found);
 
   // Ends the look-ups under way, on the shard; no others begin.
   void stop() { stop_.request(); }
@@ -54,7 +55,6 @@ class SiteFinder {
     Instant until;
   };
 
-  [[nodiscard]] const SiteName* recall(const std::string& domain);
   void remember(const std::string& domain, const SiteName& site, Instant until);
   [[nodiscard]] Instant expiry(const net::DnsAnswer<net::MxRecord>& answer) const;
   async::Task<void> look_up(std::string domain);  // and, after it, those that wait
