@@ -24,7 +24,9 @@ using namespace std::chrono_literals;
 
 constexpr observe::Logger kLog{"router"};
 
-constexpr std::size_t kTakeRecordsMax = 256;  // then urgent mail is looked for again
+constexpr std::size_t kTakeRecordsMax = 256;      // then urgent mail is looked for again
+constexpr std::size_t kSpareMax = 32;             // works kept for the next messages
+constexpr std::size_t kSpareHeadBytesMax = 4096;  // of each: not those of long lists of recipients
 constexpr Duration kRetryDelayFirst = 100ms;
 constexpr Duration kRetryDelayMax = 5s;
 
@@ -126,6 +128,22 @@ async::Task<void> PartitionRouter::make_dead_whole(Intake& intake) {
   }
 }
 
+std::shared_ptr<PartitionRouter::InWork> PartitionRouter::new_work() {
+  if (spare_.empty()) return std::make_shared<InWork>();
+  std::shared_ptr<InWork> work = std::move(spare_.back());
+  spare_.pop_back();
+  return work;
+}
+
+// A look-up may still refer to it, and is not to find another message in its place.
+void PartitionRouter::finished(std::shared_ptr<InWork> work) {
+  if (work.use_count() > 1 || spare_.size() >= kSpareMax) return;
+  if (work->bytes - work->message.data.size() > kSpareHeadBytesMax) return;
+  static_cast<Progress&>(*work) = {};
+  work->message.data = {};
+  spare_.push_back(std::move(work));
+}
+
 bool PartitionRouter::take(Intake& intake) {
   if (!has_room(intake)) return false;
   const std::size_t records =
@@ -150,7 +168,7 @@ void PartitionRouter::reading_failed(const Error& error) {
 
 // Its octets are gone. That there was one is kept, where an operator looks.
 void PartitionRouter::accept_lost(Intake& intake, const role::RecordFeed::Lost& lost) {
-  auto work = std::make_shared<InWork>();
+  auto work = new_work();
   work->record.offset = lost.offset;
   work->cause = lost.error.to_string();
   work->whole = true;
@@ -160,7 +178,7 @@ void PartitionRouter::accept_lost(Intake& intake, const role::RecordFeed::Lost& 
 }
 
 void PartitionRouter::accept(Intake& intake, log::Record record, const control::Snapshot& control) {
-  auto work = std::make_shared<InWork>();
+  auto work = new_work();
   work->bytes = record.key.size() + record.value.size();
   work->record = std::move(record);
   work->patience_end = context_.shard.now() + context_.config.sites.patience;
@@ -170,7 +188,7 @@ void PartitionRouter::accept(Intake& intake, log::Record record, const control::
     std::ignore = refused(*work, {position_of(intake, *work), poison::Step::kSplit});
   }
   if (work->cause.empty()) {
-    if (needs_body(*work->message, work->groups, context_.plan)) move_content(work);
+    if (needs_body(work->message, work->groups, context_.plan)) move_content(work);
     find_sites(work, control);
   } else {
     any_dead_ = true;
@@ -183,14 +201,12 @@ void PartitionRouter::decode(const Intake& intake, InWork& work, const control::
   const poison::Work step{position_of(intake, work), poison::Step::kDecode};
   if (refused(work, step)) return;
   const poison::InHand in_hand(context_.hand, step);
-  Result<record::Message> message = record::decode_message(work.record.value);
-  if (!message) {
-    work.cause = message.error().to_string();
+  if (const auto decoded = record::decode(work.record.value, work.message); !decoded) {
+    work.cause = decoded.error().to_string();
     return;
   }
-  work.message = *std::move(message);
-  work.groups = group_by_domain(work.message->envelope);
-  const PoolChoice choice = pool_of(work.message->head, control);
+  work.groups = group_by_domain(work.message.envelope);
+  const PoolChoice choice = pool_of(work.message.head, control);
   if (!choice.known) context_.metrics.pool_unknown();
   work.pool = choice.pool;
 }
@@ -228,7 +244,7 @@ void PartitionRouter::find_sites(const std::shared_ptr<InWork>& work,
 void PartitionRouter::move_content(const std::shared_ptr<InWork>& work) {
   work->moving = true;
   context_.bodies.append(
-      body_of(*work->message, context_.plan),
+      body_of(work->message, context_.plan),
       [self = weak_from_this(), &shard = context_.shard, work](auto written) mutable {
         shard.post([self, work = std::move(work), written = std::move(written)] {
           if (const auto router = self.lock()) router->content_moved(work, written);
@@ -248,7 +264,7 @@ void PartitionRouter::content_moved(const std::shared_ptr<InWork>& work,
     return standstill_.set("content: " + written.error().to_string());
   }
   move_delay_ = kRetryDelayFirst;
-  refer_to_body(*work->message, written->offsets, context_.plan);
+  refer_to_body(work->message, written->offsets, context_.plan);
   work->moving = false;
 }
 
@@ -329,7 +345,7 @@ void PartitionRouter::add_to(log::Batch& batch, Intake& intake, const control::L
       break;
     }
     if (work->cause.empty()) {
-      batch_recipients_ += static_cast<std::uint64_t>(work->message->envelope.recipients_size());
+      batch_recipients_ += static_cast<std::uint64_t>(work->message.envelope.recipients_size());
       batch_deliveries_ += work->groups.size();
     }
     batch_bytes_ += bytes;
@@ -349,7 +365,7 @@ std::size_t PartitionRouter::route(const Intake& intake, InWork& work,
   if (work.cause.empty() && !refused(work, step)) {
     const poison::InHand in_hand(context_.hand, step);
     const std::size_t before = batch.appends.size();
-    const auto planned = planner_.plan({.message = *work.message,
+    const auto planned = planner_.plan({.message = work.message,
                                         .position = position,
                                         .groups = work.groups,
                                         .pool = work.pool,
@@ -399,7 +415,7 @@ void PartitionRouter::committed(const Result<log::Written>& written) {
     for (; intake->committing > 0; --intake->committing) {
       const InWork& work = *intake->window.front();
       if (work.cause.empty()) {
-        const std::int64_t queued = now_ms - work.message->head.accepted_unix_ms();
+        const std::int64_t queued = now_ms - work.message.head.accepted_unix_ms();
         context_.metrics.queued(static_cast<std::uint64_t>(std::max<std::int64_t>(0, queued)));
       } else {
         context_.metrics.buried();
@@ -409,6 +425,7 @@ void PartitionRouter::committed(const Result<log::Written>& written) {
                                             {"cause", work.cause}});
       }
       intake->bytes -= work.bytes;
+      finished(std::move(intake->window.front()));
       intake->window.pop_front();
     }
   }

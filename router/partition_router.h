@@ -71,10 +71,9 @@ class PartitionRouter final : public role::PartitionWork,
   [[nodiscard]] std::string problem() const override;
 
  private:
-  // A record that was read and whose outcome is not committed.
-  struct InWork {
+  // How far a record is that was read and whose outcome is not committed.
+  struct Progress {
     log::Record record;
-    std::optional<record::Message> message;
     std::string cause;  // why it is dead; empty: it is not
     std::uint32_t crashes = 0;
     std::vector<DomainGroup> groups;
@@ -90,6 +89,9 @@ class PartitionRouter final : public role::PartitionWork,
       return cause.empty() ? unknown_sites == 0 && !moving : whole;
     }
   };
+  struct InWork : Progress {
+    record::Message message;  // what is in the record, unless it is dead
+  };
   struct Intake {
     role::RecordFeed feed;
     std::deque<std::shared_ptr<InWork>> window;
@@ -99,6 +101,9 @@ class PartitionRouter final : public role::PartitionWork,
 
   [[nodiscard]] log::RecordPosition position_of(const Intake& intake, const InWork& work) const;
   [[nodiscard]] bool has_room(const Intake& intake) const;
+
+  [[nodiscard]] std::shared_ptr<InWork> new_work();
+  void finished(std::shared_ptr<InWork> work);
 
   bool take(Intake& intake);
   void reading_failed(const Error& error);
@@ -144,6 +149,7 @@ class PartitionRouter final : public role::PartitionWork,
   Instant move_at_;                               // not before
   Duration move_delay_;
   Planner planner_{context_.plan};
+  std::vector<std::shared_ptr<InWork>> spare_;  // finished; for the memory of their messages
   role::Standstill standstill_;
 };
 

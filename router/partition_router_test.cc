@@ -111,6 +111,25 @@ TEST_F(PartitionRouterTest, ASlowLookUpIsNotWaitedForLongerThanThePatience) {
   EXPECT_EQ(deliveries().back().head.site(), "mx:mx.slow.test");
 }
 
+TEST_F(PartitionRouterTest, ALateAnswerIsNotTakenForThatOfAnotherMessage) {
+  dns_.hold("slow.test");
+  dns_.hold("slower.test");
+  dns_.answers.set_mx("slow.test", {{10, "mx.slow.test"}});
+  dns_.answers.set_mx("slower.test", {{10, "mx.slower.test"}});
+  accept("1@slow.test");
+  start();
+  loop_.drive([&] { return committed() == 1; });  // its patience ended
+  accept("2@slower.test");
+  settle();
+  dns_.answer("slow.test");
+  settle();
+  EXPECT_EQ(committed(), 1);
+  dns_.answer("slower.test");
+  settle();
+  ASSERT_EQ(committed(), 2);
+  EXPECT_EQ(deliveries().back().head.site(), "mx:mx.slower.test");
+}
+
 TEST_F(PartitionRouterTest, NothingTheDnsSaysEndsARecipientHere) {
   using enum net::DnsOutcome;
   for (const auto& [domain, outcome] : std::map<std::string, net::DnsOutcome>{{"1.test", kNxDomain},
