@@ -51,7 +51,9 @@ observe::Level level_of(LogLevel level) {
 std::vector<std::filesystem::path> files_of(const std::filesystem::path& config_file,
                                             const Config& config) {
   const ingress::TlsConfig& tls = config.ingress.tls;
-  std::vector files = {config_file, config.control.file, tls.certificate, tls.key};
+  const godwit::admin::TlsConfig& admin = config.admin.tls;
+  std::vector files = {config_file,       config.control.file, tls.certificate, tls.key,
+                       admin.certificate, admin.key,           admin.client_ca};
   for (const ingress::CertificateConfig& other : tls.others) {
     files.push_back(other.certificate);
     files.push_back(other.key);
@@ -517,6 +519,9 @@ Result<Process::Changes> Process::reload_now() {
   Config fresh;
   const config::Outcome outcome = read_config(options_.config_file, fresh);
   if (!outcome.ok()) return refuse(outcome.to_string());
+  // The server of administration reads its files by itself; what is wrong with them is said here.
+  if (const Result<void> served = godwit::admin::Server::check(config_.admin.server()); !served)
+    return refuse("admin: " + served.error().to_string());
   if (const Result<void> control = control_->reload(); !control)
     return refuse(control.error().to_string());
 

@@ -13,6 +13,8 @@ namespace {
 
 using config::Wrong;
 
+constexpr std::chrono::seconds kLookEvery{5};  // for certificates that were renewed
+
 std::optional<Wrong> token_is_weak(const std::string& token) {
   if (token.size() >= Config::kTokenBytesMin) return std::nullopt;
   return Wrong{"is short",
@@ -91,8 +93,8 @@ void describe(config::Fields& fields, CertificateConfig& certificate) {
 void describe(config::Fields& fields, TlsConfig& tls) {
   fields
       .add("certificate", tls.certificate,
-           "The service's chain, PEM, its own first; with it everything is TLS. Read again each "
-           "minute.")
+           "The service's chain, PEM, its own first; with it everything is TLS. Read again every 5 "
+           "seconds.")
       .restart();
   fields.add("key", tls.key, "Its key, PEM.").restart();
   fields
@@ -155,7 +157,10 @@ Grants Config::grants() const {
 ServerConfig Config::server() const {
   return {.listen = listen.to_text(),
           .grants = grants(),
-          .tls = {.certificate = tls.certificate, .key = tls.key, .client_ca = tls.client_ca}};
+          .tls = {.certificate = tls.certificate,
+                  .key = tls.key,
+                  .client_ca = tls.client_ca,
+                  .look_every = kLookEvery}};
 }
 
 ClientTls Config::client_tls() const {

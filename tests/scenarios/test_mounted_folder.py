@@ -2,9 +2,11 @@
 
 import json
 import smtplib
+import ssl
 from pathlib import Path
 from typing import Any
 
+from support.certificates import Certificate, issue_certificate, make_certificate
 from support.waiting import wait_until
 
 LISTENERS = {"ingress": {"smtp": [{"listen": "127.0.0.1:0", "kind": "submission"}],
@@ -74,3 +76,35 @@ def test_a_volume_that_changes(make_godwit, tmp_path) -> None:
     show(account("ann"))
     wait_until(lambda: logs_in("ann"), 30, "a volume that is right again")
     wait_until(lambda: godwit.metric("godwit_process_last_reload_successful") == 1, 30, "a metric that tells")
+
+
+def test_a_certificate_of_the_administration_that_is_rotated(make_godwit, tmp_path) -> None:
+    authority = make_certificate(tmp_path, "authority")
+    first, second = (issue_certificate(tmp_path, authority, f"/CN={name}", "DNS:mta1") for name in ("first", "second"))
+    volume = Volume(tmp_path / "tls")
+
+    def show(certificate: Certificate, key: Certificate) -> None:
+        volume.write({"tls.crt": certificate.certificate.read_text(), "tls.key": key.key.read_text()})
+
+    show(first, first)
+    godwit = make_godwit({"admin": {"tls": {"certificate": str(volume.folder / "tls.crt"),
+                                            "key": str(volume.folder / "tls.key")},
+                                    "ctl": {"ca": str(authority.certificate), "server_name": "mta1"}}})
+    godwit.start()
+
+    def served() -> bytes:
+        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", godwit.admin_port), timeout=20))
+
+    def der(certificate: Certificate) -> bytes:
+        return ssl.PEM_cert_to_DER_cert(certificate.certificate.read_text())
+
+    assert served() == der(first)
+    show(second, second)
+    wait_until(lambda: served() == der(second), 60, "the new certificate without a restart")
+    assert godwit.command("ctl", "info", "-c", godwit.config_file).returncode == 0
+    wait_until(lambda: godwit.metric("godwit_process_reloads_total") == 1, 30, "the volume was noticed")
+    assert godwit.metric("godwit_process_last_reload_successful") == 1
+
+    show(second, first)
+    wait_until(lambda: godwit.metric("godwit_process_last_reload_successful") == 0, 30, "a metric that tells")
+    assert "admin: " in godwit.process.errors()
