@@ -32,10 +32,13 @@ Result<void> EventSeries::begin(const Event& common) {
   if (head.version() == 0) append_varint_field(head_, v1::Event::kVersionFieldNumber, kVersion);
   serialise(common.seal, seal_);
   serialise(common.addresses, addresses_);
+  const IdParts parts{*message, head.type(), head.attempt()};
+  if (parts == id_parts_) return {};
   const std::string first = event_id({*message, 0}, head.type(), head.attempt());
   const std::size_t index = first.find('/') + 1;
   id_begin_.assign(first, 0, index);
   id_end_.assign(first, index + 1);
+  id_parts_ = parts;
   return {};
 }
 

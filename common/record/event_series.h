@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,11 +28,18 @@ class EventSeries {
                                           std::string& out) const;
 
  private:
-  std::string head_;       // serialised, all but id, index and addresses
-  std::string id_begin_;   // the id up to the index
-  std::string id_end_;     // and from there on
-  std::string seal_;       // serialised, all but the sealed octets
-  std::string addresses_;  // serialised, all but the recipient
+  struct IdParts {
+    MessageId message;
+    v1::EventType type{};
+    std::uint32_t attempt = 0;
+    bool operator==(const IdParts&) const = default;
+  };
+  std::optional<IdParts> id_parts_;  // what the id was made of
+  std::string head_;                 // serialised, all but id, index and addresses
+  std::string id_begin_;             // the id up to the index
+  std::string id_end_;               // and from there on
+  std::string seal_;                 // serialised, all but the sealed octets
+  std::string addresses_;            // serialised, all but the recipient
 };
 
 }  // namespace godwit::record

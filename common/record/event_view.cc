@@ -60,7 +60,11 @@ void add_attempt(Json& out, const v1::Event& event) {
 std::string event_id(const RecipientId& recipient, v1::EventType type, std::uint32_t attempt) {
   const std::string_view name = event_type_name(type);
   CHECK(!name.empty(), "event type {}", static_cast<int>(type));
-  std::string id = recipient.to_text();
+  std::string id;
+  id.reserve(80);  // grows no more: a message id, two numbers and the name
+  id += recipient.message.to_text();
+  id += '/';
+  id += std::to_string(recipient.index);
   id += '/';
   id += name;
   id += '/';
