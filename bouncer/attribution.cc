@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "common/record/event_view.h"
 #include "common/report/return_address.h"
 #include "common/text/escape.h"
 #include "common/text/idna.h"
@@ -35,7 +34,6 @@ record::Event event_of(const report::ReturnAddress& address, v1::EventType type,
   record::Event event;
   v1::Event& head = event.head;
   head.set_version(record::kVersion);
-  head.set_id(record::event_id({address.message, address.index}, type, 0));
   head.set_type(type);
   head.set_time_unix_ms(to_unix_ms(context.now));
   head.set_message_id(std::string(address.message.octets()));

@@ -67,7 +67,7 @@ TEST_F(AttributionTest, AFailureIsALateBounceOfTheRecipientTheAddressNames) {
   const auto found = events(a_bounce());
   ASSERT_THAT(found, SizeIs(1));
   const v1::Event& head = found[0].head;
-  EXPECT_EQ(head.id(), "0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e/7/bounced/0");
+  EXPECT_EQ(record::event_id(head), "0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e/7/bounced/0");
   EXPECT_EQ(head.type(), v1::BOUNCED);
   EXPECT_TRUE(head.late());
   EXPECT_FALSE(record::is_terminal(head));

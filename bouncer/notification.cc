@@ -63,7 +63,7 @@ Result<log::Append> notify(std::span<const Noticed> events, const NotificationCo
   CHECK(!first.event.addresses.sender().empty(), "nobody is told about mail of the null sender");
   const Timestamp time = from_unix_ms(event.time_unix_ms());
   report::DsnContent content;
-  content.id = report::derived_id(time, "dsn " + event.id());
+  content.id = report::derived_id(time, "dsn " + record::event_id(event));
   content.host = context.node;
   content.to = first.event.addresses.sender();
   content.now = time;

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/record/event_view.h"
 #include "common/report/report.h"
 #include "common/smtp/dot_stuffing.h"
 
@@ -17,7 +16,6 @@ Noticed an_event(v1::EventType type = v1::BOUNCED, std::uint32_t index = 0) {
   Noticed out;
   v1::Event& head = out.event.head;
   const auto id = *MessageId::from_text("0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e");
-  head.set_id(record::event_id({id, index}, type, 1));
   head.set_type(type);
   head.set_time_unix_ms(1'763'838'644'123);
   head.set_message_id(std::string(id.octets()));

@@ -13,6 +13,7 @@
 #include "common/poison/dead_letter.h"
 #include "common/poison/whole_record.h"
 #include "common/record/body.h"
+#include "common/record/event_view.h"
 #include "common/record/wire.h"
 #include "common/report/report.h"
 #include "common/smtp/dot_stuffing.h"
@@ -260,8 +261,9 @@ void PartitionBouncer::add_events(Batch& batch) {
       context_.metrics.told();
       add(batch, *std::move(append));
     } else {
-      kLog.error("a notification could not be written",
-                 {{"event", group.front().event.head.id()}, {"error", append.error()}});
+      kLog.error(
+          "a notification could not be written",
+          {{"event", record::event_id(group.front().event.head)}, {"error", append.error()}});
     }
     group.clear();
   };

@@ -9,7 +9,6 @@
 #include "common/base/test_directory.h"
 #include "common/base/test_eventually.h"
 #include "common/poison/fake_death.h"
-#include "common/record/event_view.h"
 #include "common/record/records.h"
 #include "common/report/return_address.h"
 #include "common/role/test_process.h"
@@ -58,7 +57,6 @@ class BouncerTest : public testing::Test, protected role::TestProcess {
   // An event of somebody who wants to know, or not.
   void event(bool wanted, log::PartitionId partition = 0) {
     record::Event event;
-    event.head.set_id(record::event_id({about_, next_}, v1::BOUNCED, 1));
     event.head.set_type(v1::BOUNCED);
     event.head.set_time_unix_ms(1'763'838'644'123);
     event.head.set_message_id(std::string(about_.octets()));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/record/event_view.h"
 #include "router/test_partition.h"
 
 namespace godwit::router {
@@ -136,7 +137,7 @@ TEST_F(PartitionRouterTest, ACrashBetweenAnyTwoStepsRepeatsWithoutDoubling) {
   }
   EXPECT_EQ(recipients.size(), accepted);
   for (const log::Record& record : log_.records(log::Topic::kEvents)) {
-    EXPECT_TRUE(events.insert(record::decode_event(record.value)->head.id()).second);
+    EXPECT_TRUE(events.insert(record::event_id(record::decode_event(record.value)->head)).second);
   }
   EXPECT_EQ(events.size(), 2 * accepted);
 }

@@ -9,7 +9,6 @@
 #include "common/log/by_message.h"
 #include "common/log/errc.h"
 #include "common/record/body.h"
-#include "common/record/event_view.h"
 #include "common/record/keys.h"
 #include "common/text/escape.h"
 #include "common/text/idna.h"
@@ -176,8 +175,8 @@ Result<void> Planner::add_accepted() {
 
 Result<void> Planner::add_delivery(const DomainGroup& group, std::span<const int> recipients) {
   delivery_.head.set_index(recipient(recipients.front()).index());
-  delivery_.head.set_domain(group.domain);
   delivery_.head.set_site(group.site.text());
+  delivery_.head.set_domain(group.domain == group.site.text() ? std::string() : group.domain);
   delivery_.envelope.clear_recipients();
   for (const int place : recipients) *delivery_.envelope.add_recipients() = recipient(place);
   TRY(Rope value, record::encode(delivery_));

@@ -10,6 +10,7 @@
 
 #include "common/log/errc.h"
 #include "common/record/errc.h"
+#include "common/record/event_view.h"
 
 namespace godwit::router {
 namespace {
@@ -187,7 +188,7 @@ TEST_F(PlanTest, EveryRecipientIsAcceptedAndRouted) {
     EXPECT_EQ(append.where.partition, some_id().hash() % 16);
     EXPECT_EQ(append.key, some_id().octets());
     const record::Event event = record::decode_event(append.value).value();
-    ids.insert(event.head.id());
+    ids.insert(record::event_id(event.head));
     recipients[v1::EventType_Name(event.head.type())].insert(event.addresses.recipient());
     EXPECT_EQ(event.head.node(), "n1");
     if (event.head.type() == v1::ACCEPTED) {

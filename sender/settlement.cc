@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "common/base/check.h"
-#include "common/record/event_view.h"
 #include "common/text/escape.h"
 
 namespace godwit::sender {
@@ -23,9 +22,7 @@ record::Event& event_of(const QueuedDelivery& delivery, const v1::Recipient& rec
   const v1::Delivery& head = delivery.record.head;
   record::Event& event = EventRecord::blank();
   v1::Event& out = event.head;
-  const RecipientId id{delivery.id.message, recipient.index()};
   out.set_version(record::kVersion);
-  out.set_id(record::event_id(id, type, attempt));
   out.set_type(type);
   out.set_time_unix_ms(to_unix_ms(context.now));
   out.set_message_id(head.message_id());

@@ -184,7 +184,6 @@ TEST_F(OperatorOfQueues, ListsAndShowsDeliveries) {
 TEST_F(OperatorOfQueues, TracesAMessage) {
   const auto write = [&](v1::EventType type, std::int64_t time) {
     record::Event event;
-    event.head.set_id(std::to_string(time));
     event.head.set_type(type);
     event.head.set_time_unix_ms(time);
     event.head.set_message_id(std::string(MessageId::from_text(kMessage)->octets()));

@@ -36,7 +36,6 @@ TEST(Docs, EveryTypeOfEvent) {
 TEST(Docs, EveryFieldOfAnEvent) {
   record::Event event;
   v1::Event& head = event.head;
-  head.set_id("x");
   head.set_type(v1::BOUNCED);
   head.set_message_id(std::string(16, 'm'));
   head.set_tenant("t");

@@ -87,7 +87,6 @@ class Operator : public testing::Test {
 
   void write_event() {
     record::Event event;
-    event.head.set_id("e1");
     event.head.set_type(v1::DELIVERED);
     event.head.set_message_id(std::string(16, 'm'));
     event.head.set_tenant("acme");

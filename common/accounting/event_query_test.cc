@@ -25,9 +25,10 @@ MessageId id(int number) {
   return *MessageId::from_octets(octets);
 }
 
+// Its node tells it apart: "e1".
 record::Event delivered(int number, std::string recipient) {
   record::Event event;
-  event.head.set_id("e" + std::to_string(number));
+  event.head.set_node("e" + std::to_string(number));
   event.head.set_type(v1::DELIVERED);
   event.head.set_message_id(std::string(id(number).octets()));
   event.head.set_tenant("acme");
@@ -81,7 +82,7 @@ class ReadEvents : public testing::Test {
     EXPECT_TRUE(read_events(
         log_, query,
         [&](const EventAt& at) {
-          ids.push_back(at.event.head.id());
+          ids.push_back(at.event.head.node());
           return true;
         },
         [] { return false; }));
@@ -148,7 +149,7 @@ TEST_F(ReadEvents, FollowsWithoutGapOrRepeat) {
         log_, {.follow = true},
         [&](const EventAt& at) {
           const std::lock_guard lock(mutex);
-          ids.push_back(at.event.head.id());
+          ids.push_back(at.event.head.node());
           return ids.size() < kEvents;
         },
         [&] { return cancelled.load(); }));
@@ -167,7 +168,7 @@ TEST_F(ReadEvents, OnlyWhatIsNewMeansNothingOfBefore) {
   EXPECT_TRUE(read_events(
       log_, {.only_new = true, .follow = true},
       [&](const EventAt& at) {
-        ids.push_back(at.event.head.id());
+        ids.push_back(at.event.head.node());
         return false;
       },
       // Asked when reading has begun and nothing has come: only now something does.

@@ -91,9 +91,10 @@ class Admin : public testing::Test {
                    .token = std::move(token),
                    .deadline = std::chrono::seconds(30)});
   }
-  void write_event(const std::string& id) {
+  // Its node tells it apart.
+  void write_event(const std::string& node) {
     record::Event event;
-    event.head.set_id(id);
+    event.head.set_node(node);
     event.head.set_type(godwit::v1::DELIVERED);
     event.head.set_message_id(std::string(16, 'm'));
     event.addresses.set_sender("s@acme.example");
@@ -345,7 +346,7 @@ TEST_F(Admin, StreamsEventsThatAreRetained) {
   write_event("e2");
   std::vector<std::string> seen;
   const auto read = client(*server).events({}, [&](const accounting::EventAt& at) {
-    seen.push_back(at.event.head.id() + " " + at.event.addresses.recipient() + " " +
+    seen.push_back(at.event.head.node() + " " + at.event.addresses.recipient() + " " +
                    std::to_string(at.offset));
     return true;
   });
@@ -358,7 +359,7 @@ TEST_F(Admin, FollowsEventsUntilTheClientHasEnough) {
   write_event("e1");
   std::vector<std::string> seen;
   const auto read = client(*server).events({.follow = true}, [&](const accounting::EventAt& at) {
-    seen.push_back(at.event.head.id());
+    seen.push_back(at.event.head.node());
     // Written only when the one before has arrived: it must come by following.
     if (seen.size() < 3) write_event("e" + std::to_string(seen.size() + 1));
     return seen.size() < 3;

@@ -13,7 +13,6 @@
 #include "common/audit/salvage.h"
 #include "common/log/by_message.h"
 #include "common/record/body.h"
-#include "common/record/event_view.h"
 #include "common/record/keys.h"
 
 namespace godwit::admin {
@@ -45,7 +44,6 @@ struct Holding {
 record::Event ending_of(const MessageId& message, std::uint32_t index, std::uint32_t attempt) {
   record::Event event;
   event.head.set_version(record::kVersion);
-  event.head.set_id(record::event_id({message, index}, v1::CANCELLED, attempt));
   event.head.set_type(v1::CANCELLED);
   event.head.set_message_id(std::string(message.octets()));
   event.head.set_index(index);

@@ -189,7 +189,7 @@ TEST_F(DeadDeskTest, DropEndsEachRecipientOnce) {
   std::vector<std::string> ids;
   for (const log::Record& at : log_.records(Topic::kEvents)) {
     const auto event = record::decode_event(at.value);
-    ids.push_back(event->head.id());
+    ids.push_back(record::event_id(event->head));
     EXPECT_EQ(event->head.type(), v1::CANCELLED);
     EXPECT_EQ(event->head.reply().text(), "dropped from dead by ann@laptop: it was not to be read");
     EXPECT_EQ(event->head.tenant(), "acme");

@@ -102,7 +102,6 @@ class AuditTest : public testing::Test {
   log::Append event(int number, std::uint32_t index, v1::EventType type, std::uint32_t attempt = 1,
                     const std::string& node = "a") {
     record::Event event;
-    event.head.set_id(record_id(number, index, type, attempt));
     event.head.set_type(type);
     event.head.set_message_id(std::string(id(number).octets()));
     event.head.set_index(index);
@@ -111,11 +110,6 @@ class AuditTest : public testing::Test {
     event.head.set_time_unix_ms(to_unix_ms(clock_.now()));
     event.head.set_late(late_);
     return append_to(Topic::kEvents, number, encoded(event));
-  }
-  static std::string record_id(int number, std::uint32_t index, v1::EventType type,
-                               std::uint32_t attempt) {
-    return id(number).to_text() + "/" + std::to_string(index) + "/" + std::to_string(type) + "/" +
-           std::to_string(attempt);
   }
 
   void write(log::Append append) {

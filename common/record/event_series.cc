@@ -1,11 +1,7 @@
 #include "common/record/event_series.h"
 
-#include <array>
-#include <charconv>
-
 #include "common/base/check.h"
 #include "common/record/errc.h"
-#include "common/record/event_view.h"
 #include "common/record/texts.h"
 #include "common/record/wire.h"
 #include "common/text/escape.h"
@@ -23,38 +19,20 @@ void serialise(const Proto& proto, std::string& out) {
 
 Result<void> EventSeries::begin(const Event& common) {
   const v1::Event& head = common.head;
-  CHECK(head.id().empty() && head.index() == 0 && common.addresses.recipient().empty(),
-        "they are each event's own");
-  const auto message = MessageId::from_octets(head.message_id());
-  if (!message) return fail(Errc::kMalformed, "message_id");
+  CHECK(head.index() == 0 && common.addresses.recipient().empty(), "they are each event's own");
+  if (!MessageId::from_octets(head.message_id())) return fail(Errc::kMalformed, "message_id");
   TRY_VOID(check_text(common));
   serialise(head, head_);
   if (head.version() == 0) append_varint_field(head_, v1::Event::kVersionFieldNumber, kVersion);
   serialise(common.seal, seal_);
   serialise(common.addresses, addresses_);
-  const IdParts parts{*message, head.type(), head.attempt()};
-  if (parts == id_parts_) return {};
-  const std::string first = event_id({*message, 0}, head.type(), head.attempt());
-  const std::size_t index = first.find('/') + 1;
-  id_begin_.assign(first, 0, index);
-  id_end_.assign(first, index + 1);
-  id_parts_ = parts;
   return {};
 }
 
 Result<void> EventSeries::append_event(std::uint32_t index, std::string_view recipient,
                                        std::string& out) const {
   if (!text::is_utf8(recipient)) return fail(Errc::kNotUtf8, "event addresses");
-  std::array<char, 10> digits;
-  const char* const digits_end = std::to_chars(digits.begin(), digits.end(), index).ptr;
-  const std::string_view number(digits.data(), digits_end);
-
   out += head_;
-  append_field_head(out, v1::Event::kIdFieldNumber,
-                    id_begin_.size() + number.size() + id_end_.size());
-  out += id_begin_;
-  out += number;
-  out += id_end_;
   append_varint_field(out, v1::Event::kIndexFieldNumber, index);
 
   const std::size_t sealed_bytes =

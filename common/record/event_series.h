@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,27 +18,17 @@ namespace godwit::record {
 // Threads   belongs to one
 class EventSeries {
  public:
-  // `common`: an event without id, index and recipient.
+  // `common`: an event without index and recipient.
   [[nodiscard]] Result<void> begin(const Event& common);
 
-  // Appends the octets of the event of that recipient, its id as of event_id(), to `out`. After an error `out` is as
-  // it was.
+  // Appends the octets of the event of that recipient to `out`. After an error `out` is as it was.
   [[nodiscard]] Result<void> append_event(std::uint32_t index, std::string_view recipient,
                                           std::string& out) const;
 
  private:
-  struct IdParts {
-    MessageId message;
-    v1::EventType type{};
-    std::uint32_t attempt = 0;
-    bool operator==(const IdParts&) const = default;
-  };
-  std::optional<IdParts> id_parts_;  // what the id was made of
-  std::string head_;                 // serialised, all but id, index and addresses
-  std::string id_begin_;             // the id up to the index
-  std::string id_end_;               // and from there on
-  std::string seal_;                 // serialised, all but the sealed octets
-  std::string addresses_;            // serialised, all but the recipient
+  std::string head_;       // serialised, all but index and addresses
+  std::string seal_;       // serialised, all but the sealed octets
+  std::string addresses_;  // serialised, all but the recipient
 };
 
 }  // namespace godwit::record

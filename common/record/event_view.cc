@@ -57,18 +57,11 @@ void add_attempt(Json& out, const v1::Event& event) {
 
 }  // namespace
 
-std::string event_id(const RecipientId& recipient, v1::EventType type, std::uint32_t attempt) {
-  const std::string_view name = event_type_name(type);
-  CHECK(!name.empty(), "event type {}", static_cast<int>(type));
-  std::string id;
-  id.reserve(80);  // grows no more: a message id, two numbers and the name
-  id += recipient.message.to_text();
-  id += '/';
-  id += std::to_string(recipient.index);
-  id += '/';
-  id += name;
-  id += '/';
-  return id += std::to_string(attempt);
+std::string event_id(const v1::Event& event) {
+  const std::string_view type = event_type_name(event.type());
+  return fmt::format("{}/{}/{}/{}", message_id_text(event), event.index(),
+                     type.empty() ? std::to_string(event.type()) : std::string(type),
+                     event.attempt());
 }
 
 std::string_view event_type_name(v1::EventType type) {
@@ -117,7 +110,7 @@ std::string event_json(const Event& event) {
   const v1::Event& head = event.head;
   const std::string_view type = event_type_name(head.type());
   Json out = Json::object();
-  out["id"] = head.id();
+  out["id"] = event_id(head);
   out["type"] = type.empty() ? std::string_view("unknown") : type;
   out["time"] = format_rfc3339(from_unix_ms(head.time_unix_ms()));
   out["message_id"] = message_id_text(head);

@@ -12,8 +12,7 @@ namespace godwit::record {
 // "<message id>/<index>/<type>/<attempt>", e.g.
 // "0190a6d8-5b3f-7c41-9d2e-0f6a1b2c3d4e/0/delivered/1". Writing the same event again, after a crash
 // or by the next owner, gives the same id: readers drop repeats by it.
-[[nodiscard]] std::string event_id(const RecipientId& recipient, v1::EventType type,
-                                   std::uint32_t attempt);
+[[nodiscard]] std::string event_id(const v1::Event& event);
 
 // "delivered"; empty for a type this version does not know.
 [[nodiscard]] std::string_view event_type_name(v1::EventType type);

@@ -209,6 +209,9 @@ Result<void> read(const Rope& record, Carrier<Head>& into) {
   TRY_VOID(parse(apart.rest.view(), into.head));
   TRY_VOID(unseal(envelope, into.seal, into.envelope));
   TRY(into.data, open_shell(content, into.content));
+  if constexpr (kDelivery) {
+    if (into.head.domain().empty()) into.head.set_domain(into.head.site());
+  }
   return check(into);
 }
 

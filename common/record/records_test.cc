@@ -286,6 +286,7 @@ TEST(Records, ADeliveryGoesThereAndBack) {
   EXPECT_EQ(back.where(), Delivery::Where::kPosition);
   EXPECT_EQ(back.content.position().offset(), 77);
   EXPECT_EQ(delivery_id(back).to_text(), some_id().to_text() + "/1");
+  EXPECT_EQ(back.head.domain(), "example.net") << "its site's name, when none was written";
   EXPECT_TRUE(back.head.throttled());
 }
 

@@ -96,6 +96,7 @@ void make(Filler& filler, Carrier<Head>& out) {
   out.head.set_message_id(std::string(16, static_cast<char>('a' + filler.below(26))));
   if constexpr (requires { out.head.has_decision(); }) {
     if (out.head.has_decision()) out.head.set_version(kDecisionVersion);
+    if (out.head.domain().empty()) out.head.set_domain(out.head.site());  // as it is read
   } else {
     out.head.set_total(0);
   }

@@ -63,8 +63,8 @@ void each_text(const v1::Event& event, Visit& visit) {
     each_text("remote", {&event.remote().host(), &event.remote().address()}, visit);
   }
   each_text("event",
-            {&event.id(), &event.tenant(), &event.site(), &event.pool(), &event.source(),
-             &event.tls(), &event.class_(), &event.node()},
+            {&event.tenant(), &event.site(), &event.pool(), &event.source(), &event.tls(),
+             &event.class_(), &event.node()},
             visit);
 }
 
